@@ -1,0 +1,5 @@
+"""Telegram by the Bot API."""
+
+from parley.channels.telegram.adapter import TelegramAdapter
+
+__all__ = ["TelegramAdapter"]
