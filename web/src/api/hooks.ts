@@ -1,0 +1,94 @@
+/** What screens read: queries over the cache that `sync.ts` keeps fresh. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { listUsers } from "./accounts";
+import { findConversation, keepConversation, keys, type LoadedList } from "./cache";
+import { type Filter, getConversation, getCounts, listChannels, listConversations, listInboxes } from "./desk";
+import { listMessages } from "./messages";
+import { sessionStore } from "./session";
+import { useSync } from "./sync";
+import type { Me } from "./types";
+
+const HALF_HOUR_MS = 30 * 60_000;
+
+export const useSession = () => useSyncExternalStore(sessionStore.subscribe, sessionStore.get);
+
+export function useMe(): Me {
+  const session = useSession();
+  if (session.phase !== "signed_in") throw new Error("useMe needs a signed-in person");
+  return session.me;
+}
+
+export const useIsAdmin = (): boolean => ["owner", "admin"].includes(useMe().actor.role ?? "");
+
+export const useInboxes = () => useQuery({ queryKey: keys.inboxes, queryFn: listInboxes });
+export const useChannels = () =>
+  useQuery({ queryKey: keys.channels, queryFn: listChannels, staleTime: Number.POSITIVE_INFINITY });
+export const useCounts = () => useQuery({ queryKey: keys.counts, queryFn: getCounts });
+export const useUsers = () => useQuery({ queryKey: keys.users, queryFn: listUsers, staleTime: 60_000 });
+
+export function useConversationList(filter: Filter) {
+  const sync = useSync();
+  const client = useQueryClient();
+  const [isLoadingMore, setLoadingMore] = useState(false);
+  const running = useRef(false);
+  const query = useQuery({
+    queryKey: keys.list(filter),
+    queryFn: async ({ signal }): Promise<LoadedList> => {
+      const page = await listConversations(filter, null, signal);
+      sync.noteToken(page.token);
+      return { items: page.items, next: page.next };
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: HALF_HOUR_MS,
+  });
+  const next = query.data?.next ?? null;
+  const loadMore = useCallback(async () => {
+    if (!next || running.current) return;
+    running.current = true;
+    setLoadingMore(true);
+    try {
+      const page = await listConversations(filter, next);
+      client.setQueryData<LoadedList>(keys.list(filter), (list) => {
+        if (!list) return list;
+        const known = new Set(list.items.map((item) => item.id));
+        const fresh = page.items.filter((item) => !known.has(item.id));
+        return { items: [...list.items, ...fresh], next: page.next };
+      });
+    } finally {
+      running.current = false;
+      setLoadingMore(false);
+    }
+  }, [client, filter, next]);
+  return { ...query, loadMore, isLoadingMore };
+}
+
+export function useConversation(id: string) {
+  const client = useQueryClient();
+  const me = useMe().actor.id;
+  return useQuery({
+    queryKey: keys.conversation(id),
+    queryFn: async () => {
+      const conversation = await getConversation(id);
+      keepConversation(client, conversation, me);
+      return conversation;
+    },
+    initialData: () => findConversation(client, id),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: HALF_HOUR_MS,
+  });
+}
+
+/** The thread on screen: history first, then the stream is followed from the history's head. */
+export function useThread(id: string) {
+  const sync = useSync();
+  const query = useQuery({
+    queryKey: keys.thread(id),
+    queryFn: ({ signal }) => listMessages(id, {}, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: HALF_HOUR_MS,
+  });
+  const isLoaded = query.data !== undefined;
+  useEffect(() => (isLoaded ? sync.follow(id) : undefined), [sync, id, isLoaded]);
+  return query;
+}

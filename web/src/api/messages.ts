@@ -1,0 +1,48 @@
+/** Calls of one conversation's messages. */
+import { request } from "./http";
+import type { Entity, Message, MessagePage, MessageVersion } from "./types";
+
+export const HISTORY_PAGE = 50;
+
+export type Place = { before: number } | { after: number } | { around: number } | Record<string, never>;
+
+export const listMessages = (conversation: string, place: Place, signal?: AbortSignal) =>
+  request<MessagePage>("GET", `/v1/conversations/${conversation}/messages`, {
+    query: { ...place, limit: HISTORY_PAGE },
+    signal,
+  });
+
+export interface Draft {
+  client_id: string;
+  text?: string;
+  entities?: Entity[];
+  media_ids?: string[];
+  reply_to?: string;
+  kind?: "text" | "note";
+}
+
+/** A repeat with the same `client_id` answers with the stored message: safe to repeat for ever. */
+export const sendMessage = (conversation: string, body: Draft) =>
+  request<Message>("POST", `/v1/conversations/${conversation}/messages`, { body });
+export const editMessage = (conversation: string, id: string, text: string, entities: Entity[] = []) =>
+  request<Message>("PATCH", `/v1/conversations/${conversation}/messages/${id}`, { body: { text, entities } });
+export const deleteMessage = (conversation: string, id: string) =>
+  request<Message>("DELETE", `/v1/conversations/${conversation}/messages/${id}`);
+export const listVersions = async (conversation: string, id: string): Promise<MessageVersion[]> => {
+  const answer = await request<{ items: MessageVersion[] } | MessageVersion[]>(
+    "GET",
+    `/v1/conversations/${conversation}/messages/${id}/versions`,
+  );
+  return Array.isArray(answer) ? answer : answer.items;
+};
+export const decideDelivery = (
+  conversation: string,
+  id: string,
+  action: "retry" | "send_again" | "mark_sent" | "cancel",
+) => request<Message>("POST", `/v1/conversations/${conversation}/messages/${id}/delivery`, { body: { action } });
+export const moveRead = (conversation: string, number: number) =>
+  request<{ read_number: number; own_since: number; unread: number }>(
+    "PUT",
+    `/v1/conversations/${conversation}/read`,
+    { body: { number } },
+  );

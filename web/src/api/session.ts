@@ -1,0 +1,132 @@
+/**
+ * Who is signed in, in this tab. The access token lives in memory only; the refresh token is a cookie that scripts
+ * cannot read. Tabs take turns at refreshing (a Web Lock) and tell each other the new token (BroadcastChannel).
+ */
+import type { Me, SignedIn } from "./types";
+
+type State =
+  | { phase: "loading" }
+  | { phase: "signed_out" }
+  /** The server could not be asked: neither signed in nor out. */
+  | { phase: "unreachable" }
+  | { phase: "signed_in"; me: Me };
+
+type Told = { kind: "signed_in"; signedIn: SignedIn; at: number } | { kind: "signed_out" };
+
+const RENEW_AT_SHARE = 0.8;
+const FRESH_MS = 5_000;
+
+let state: State = { phase: "loading" };
+let token: string | null = null;
+let expiresAt = 0;
+let obtainedAt = 0;
+let renewTimer: ReturnType<typeof setTimeout> | undefined;
+let running: Promise<boolean> | null = null;
+const listeners = new Set<() => void>();
+const tokenListeners = new Set<(token: string) => void>();
+const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("parley.session");
+
+if (channel) {
+  channel.onmessage = (event: MessageEvent<Told>) => {
+    if (event.data.kind === "signed_out") leave(false);
+    else if (event.data.at > obtainedAt) take(event.data.signedIn, event.data.at);
+  };
+}
+
+export const sessionStore = {
+  subscribe(listener: () => void): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+  get: (): State => state,
+};
+
+export const currentToken = (): string | null => token;
+export const tokenExpiresAt = (): number => expiresAt;
+
+export function onToken(listener: (token: string) => void): () => void {
+  tokenListeners.add(listener);
+  return () => tokenListeners.delete(listener);
+}
+
+/** Keeps a new session and tells the other tabs. */
+export function enter(signedIn: SignedIn): void {
+  const at = Date.now();
+  take(signedIn, at);
+  channel?.postMessage({ kind: "signed_in", signedIn, at } satisfies Told);
+}
+
+export function updateMe(me: Me): void {
+  if (state.phase === "signed_in") publish({ phase: "signed_in", me });
+}
+
+/** Forgets the session here; `tell` says whether the other tabs shall too. */
+export function leave(tell: boolean): void {
+  token = null;
+  expiresAt = 0;
+  clearTimeout(renewTimer);
+  if (tell) channel?.postMessage({ kind: "signed_out" } satisfies Told);
+  publish({ phase: "signed_out" });
+}
+
+/** Gets a new access token by the cookie. One request at a time over all tabs; true when there is a token. */
+export function refreshSession(): Promise<boolean> {
+  running ??= underLock(refreshOnce).finally(() => {
+    running = null;
+  });
+  return running;
+}
+
+async function refreshOnce(): Promise<boolean> {
+  // While we waited for the lock another tab may have told us its fresh token.
+  if (token && Date.now() - obtainedAt < FRESH_MS) return true;
+  let response: Response;
+  try {
+    response = await fetch("/v1/auth/refresh", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+      credentials: "same-origin",
+    });
+  } catch {
+    return unreachable();
+  }
+  if (response.ok) {
+    enter((await response.json()) as SignedIn);
+    return true;
+  }
+  if (response.status >= 500 || response.status === 429) return unreachable();
+  leave(false);
+  return false;
+}
+
+function unreachable(): boolean {
+  if (state.phase === "loading" || state.phase === "unreachable") publish({ phase: "unreachable" });
+  else scheduleRenewal(5_000);
+  return false;
+}
+
+async function underLock(job: () => Promise<boolean>): Promise<boolean> {
+  if (!("locks" in navigator)) return job();
+  return await navigator.locks.request("parley.refresh", job);
+}
+
+function take(signedIn: SignedIn, at: number): void {
+  token = signedIn.access_token;
+  obtainedAt = at;
+  expiresAt = at + signedIn.expires_in_seconds * 1000;
+  scheduleRenewal(signedIn.expires_in_seconds * 1000 * RENEW_AT_SHARE);
+  publish({ phase: "signed_in", me: signedIn.me });
+  for (const listener of tokenListeners) listener(token);
+}
+
+function scheduleRenewal(delayMs: number): void {
+  clearTimeout(renewTimer);
+  // Tabs opened together do not all wake in the same moment.
+  renewTimer = setTimeout(() => void refreshSession(), delayMs + Math.random() * 2_000);
+}
+
+function publish(next: State): void {
+  state = next;
+  for (const listener of listeners) listener();
+}

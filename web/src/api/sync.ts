@@ -1,0 +1,255 @@
+/** Joins the socket to the query cache: one per signed-in tab. Owns catch-up of lists, typing, connection state. */
+import type { QueryClient } from "@tanstack/react-query";
+import { createContext, useContext } from "react";
+import { createStore } from "@/lib/store";
+import { changeConversation, changeThread, dropConversation, keepConversation, keys } from "./cache";
+import { getConversation, listChanges } from "./desk";
+import { ApiError } from "./http";
+import { listMessages } from "./messages";
+import { Outbox } from "./outbox";
+import {
+  countUnread,
+  isPersonal,
+  joinPage,
+  moveReadPosition,
+  patchConversation,
+  patchThread,
+  type Thread,
+  trimThread,
+  upsertMessage,
+} from "./patches";
+import { type ConnectionState, Realtime } from "./realtime";
+import { currentToken, onToken, refreshSession } from "./session";
+import type { DeskConversation, Message, MessagePage, SignalFrame, StreamFrame } from "./types";
+
+const COALESCE_MS = 150;
+const COUNTS_MS = 800;
+const TYPING_MS = 6_000;
+const RESET_RETRY_MS = 2_000;
+/** Messages of a thread kept in the page; the far end is let go and read again on the way back. */
+const WINDOW = 400;
+
+export class Sync {
+  readonly connection = createStore<ConnectionState>("connecting");
+  /** Who types where: conversation -> actor -> when to stop believing it. */
+  readonly typing = createStore<Record<string, Record<string, number>>>({});
+  /** Conversations this person lost the right to see while looking. */
+  readonly gone = createStore<ReadonlySet<string>>(new Set());
+  readonly outbox: Outbox;
+  private readonly realtime: Realtime;
+  private token: string | null = null;
+  private touchTimer: ReturnType<typeof setTimeout> | undefined;
+  private countsTimer: ReturnType<typeof setTimeout> | undefined;
+  private isCatchingUp = false;
+  private isAskedAgain = false;
+  private stopToken: () => void = () => undefined;
+
+  constructor(
+    private readonly client: QueryClient,
+    private readonly me: string,
+  ) {
+    this.outbox = new Outbox({ stored: (message) => this.keepMessage(message) });
+    this.realtime = new Realtime({
+      token: async () => currentToken() ?? ((await refreshSession()) ? currentToken() : null),
+      openSocket: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`),
+      apply: (stream, frame) => this.apply(stream, frame),
+      reset: (stream) => void this.readAgain(stream),
+      gone: (stream) => this.lose(stream),
+      touched: () => this.catchUpSoon(),
+      signal: (frame) => this.noteSignal(frame),
+      ready: (isFirst) => this.comeBack(isFirst),
+      state: (state) => this.connection.set(state),
+    });
+  }
+
+  start(): void {
+    this.stopToken = onToken((token) => this.realtime.renew(token));
+    this.realtime.start();
+    this.outbox.resume();
+  }
+
+  stop(): void {
+    this.stopToken();
+    this.realtime.stop();
+    this.outbox.close();
+    clearTimeout(this.touchTimer);
+    clearTimeout(this.countsTimer);
+  }
+
+  /** The first list tells from where changes are counted; later lists are newer and change nothing. */
+  noteToken(token: string): void {
+    if (this.token) return;
+    this.token = token;
+    this.catchUpSoon();
+  }
+
+  follow(conversation: string): () => void {
+    const thread = this.client.getQueryData<Thread>(keys.thread(conversation));
+    if (thread) this.realtime.watch(conversation, thread.head);
+    return () => this.realtime.unwatch(conversation);
+  }
+
+  sendTyping(conversation: string, isOn: boolean): void {
+    this.realtime.sendTyping(conversation, isOn);
+  }
+
+  keepMessage(message: Message): void {
+    changeThread(this.client, message.conversation_id, (thread) => upsertMessage(thread, message));
+  }
+
+  keepConversation(conversation: DeskConversation): void {
+    keepConversation(this.client, conversation, this.me);
+    this.countSoon();
+  }
+
+  keepRead(conversation: string, read: { read_number: number; own_since: number }): void {
+    changeThread(this.client, conversation, (thread) => moveReadPosition(thread, read));
+    changeConversation(this.client, conversation, this.me, (row) => {
+      const moved = moveReadPosition(row, read);
+      return moved === row ? row : { ...moved, unread: countUnread(moved) };
+    });
+  }
+
+  /** Puts another part of the history on the screen: around a message, or the newest. */
+  async show(conversation: string, place: { around: number } | null): Promise<void> {
+    const page = await listMessages(conversation, place ?? {});
+    this.client.setQueryData<Thread>(keys.thread(conversation), page);
+    this.realtime.watch(conversation, page.head);
+  }
+
+  async loadMore(conversation: string, side: "before" | "after"): Promise<void> {
+    const thread = this.client.getQueryData<Thread>(keys.thread(conversation));
+    const edge = side === "before" ? thread?.items[0] : thread?.items.at(-1);
+    if (!edge) return;
+    const place = side === "before" ? { before: edge.position } : { after: edge.position };
+    const page = await listMessages(conversation, place);
+    changeThread(this.client, conversation, (now) =>
+      trimThread(joinPage(now, page, side), WINDOW, side === "before" ? "after" : "before"),
+    );
+    if (side === "after" && !page.has_after) this.closeSeam(conversation, page);
+  }
+
+  /** What happened between reading the last page and now was not placed, for the window did not reach it then. */
+  private closeSeam(conversation: string, page: MessagePage): void {
+    const thread = this.client.getQueryData<Thread>(keys.thread(conversation));
+    if (!thread || page.head.number >= thread.head.number) return;
+    const { head, read_number, own_since } = page;
+    changeThread(this.client, conversation, (now) => ({ ...now, head, read_number, own_since }));
+    this.realtime.watch(conversation, head);
+  }
+
+  private apply(stream: string, frame: StreamFrame): void {
+    if (frame.type === "event" && isPersonal(frame)) {
+      if (frame.kind === "read.moved") this.keepRead(frame.data.conversation_id, frame.data);
+      else if (frame.kind === "conversation.removed") this.lose(frame.data.conversation_id);
+      else if (frame.kind === "rights.changed") this.startOver();
+      else this.catchUpSoon();
+      return;
+    }
+    changeThread(this.client, stream, (thread) => patchThread(thread, frame, this.me));
+    changeConversation(this.client, stream, this.me, (row) => patchConversation(row, frame, this.me));
+    if (frame.type === "event" && frame.kind === "message.created" && frame.actor_id) {
+      this.stopTyping(stream, frame.actor_id);
+    }
+  }
+
+  private async readAgain(stream: string): Promise<void> {
+    try {
+      const page = await listMessages(stream, {});
+      this.client.setQueryData<Thread>(keys.thread(stream), page);
+      this.realtime.watch(stream, page.head);
+      this.keepConversation(await getConversation(stream));
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) this.lose(stream);
+      else setTimeout(() => void this.readAgain(stream), RESET_RETRY_MS);
+    }
+  }
+
+  private lose(stream: string): void {
+    if (stream.startsWith("act_")) return this.startOver();
+    this.gone.set((old) => new Set([...old, stream]));
+    dropConversation(this.client, stream);
+    this.countSoon();
+  }
+
+  private startOver(): void {
+    this.token = null;
+    this.gone.set(new Set());
+    void this.client.invalidateQueries({ queryKey: keys.lists });
+    void this.client.invalidateQueries({ queryKey: keys.inboxes });
+    void this.client.invalidateQueries({ queryKey: keys.counts });
+  }
+
+  private comeBack(isFirst: boolean): void {
+    this.outbox.resume();
+    this.catchUpSoon();
+    if (isFirst) return;
+    void this.client.invalidateQueries({ queryKey: keys.inboxes });
+  }
+
+  private catchUpSoon(): void {
+    this.touchTimer ??= setTimeout(() => {
+      this.touchTimer = undefined;
+      void this.catchUp();
+    }, COALESCE_MS);
+  }
+
+  private async catchUp(): Promise<void> {
+    if (this.isCatchingUp) {
+      this.isAskedAgain = true;
+      return;
+    }
+    if (!this.token) return;
+    this.isCatchingUp = true;
+    try {
+      const changes = await listChanges(this.token);
+      this.token = changes.token;
+      if (changes.reset) await this.client.invalidateQueries({ queryKey: keys.lists });
+      for (const item of changes.items) keepConversation(this.client, item, this.me);
+      this.countSoon();
+    } catch {
+      // The next touch or reconnect asks again from the same token.
+    } finally {
+      this.isCatchingUp = false;
+      if (this.isAskedAgain) {
+        this.isAskedAgain = false;
+        this.catchUpSoon();
+      }
+    }
+  }
+
+  private countSoon(): void {
+    this.countsTimer ??= setTimeout(() => {
+      this.countsTimer = undefined;
+      void this.client.invalidateQueries({ queryKey: keys.counts });
+    }, COUNTS_MS);
+  }
+
+  private noteSignal(frame: SignalFrame): void {
+    if (frame.actor_id === this.me) return;
+    if (frame.kind === "typing.stopped") return this.stopTyping(frame.stream, frame.actor_id);
+    if (frame.kind !== "typing.started") return;
+    const until = Date.now() + TYPING_MS;
+    this.typing.set((all) => ({ ...all, [frame.stream]: { ...all[frame.stream], [frame.actor_id]: until } }));
+    setTimeout(() => {
+      const still = this.typing.get()[frame.stream]?.[frame.actor_id];
+      if (still !== undefined && still <= Date.now()) this.stopTyping(frame.stream, frame.actor_id);
+    }, TYPING_MS + 50);
+  }
+
+  private stopTyping(stream: string, actor: string): void {
+    if (this.typing.get()[stream]?.[actor] === undefined) return;
+    this.typing.set((all) => {
+      const { [actor]: _stopped, ...rest } = all[stream] ?? {};
+      return { ...all, [stream]: rest };
+    });
+  }
+}
+
+export const SyncContext = createContext<Sync | null>(null);
+
+export function useSync(): Sync {
+  const sync = useContext(SyncContext);
+  if (!sync) throw new Error("useSync needs a signed-in person");
+  return sync;
+}

@@ -1,0 +1,361 @@
+/** The words of the contract: what REST answers and what the sockets carry. */
+
+export type Role = "owner" | "admin" | "agent" | "member";
+export type ActorKind = "user" | "contact" | "bot";
+
+export interface Actor {
+  id: string;
+  kind: ActorKind;
+  name: string;
+  role: Role | null;
+}
+
+export interface Sender {
+  id: string;
+  kind: ActorKind;
+  name: string;
+}
+
+export interface Me {
+  workspace: { id: string; name: string };
+  actor: Actor;
+  login: { email: string } | null;
+  session_id: string | null;
+  scopes: string[];
+}
+
+export interface SignedIn {
+  access_token: string;
+  expires_in_seconds: number;
+  me: Me;
+}
+
+export interface User extends Actor {
+  email: string | null;
+  deactivated_at: string | null;
+  created_at: string;
+}
+
+export interface Session {
+  id: string;
+  user_agent: string;
+  address: string;
+  created_at: string;
+  last_used_at: string | null;
+  is_current: boolean;
+}
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  hint: string;
+  scopes: string[];
+  created_at: string;
+  last_used_at?: string | null;
+}
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actor?: Sender | null;
+  actor_id?: string | null;
+  action: string;
+  target: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+/** Where a reader stands in a stream: the number of the last applied event, and its random tag. */
+export interface Cursor {
+  number: number;
+  tag: number | string;
+}
+
+export type MessageKind = "text" | "note" | "system";
+
+export interface Entity {
+  kind: string;
+  /** UTF-16 units, as in JavaScript strings. */
+  offset: number;
+  length: number;
+  url?: string | null;
+  language?: string | null;
+}
+
+export type AttachmentKind = "image" | "video" | "audio" | "voice" | "animation" | "sticker" | "file";
+
+export interface Attachment {
+  media_id: string;
+  kind: AttachmentKind;
+  name: string;
+  content_type: string;
+  size_bytes: number | null;
+  width: number | null;
+  height: number | null;
+  duration_seconds: number | null;
+  state: "pending" | "ready" | "failed";
+  thumbnail: { width: number; height: number } | null;
+  error: string | null;
+}
+
+export interface Media {
+  id: string;
+  kind: AttachmentKind;
+  name: string;
+  content_type: string;
+  size_bytes: number;
+  width: number | null;
+  height: number | null;
+  duration_seconds: number | null;
+  state: "pending" | "ready" | "failed";
+  thumbnail: { width: number; height: number } | null;
+}
+
+export type DeliveryState =
+  | "queued"
+  | "sending"
+  | "sent"
+  | "failed"
+  | "unknown"
+  | "cancelled"
+  | "delivered"
+  | "read";
+
+export interface DeliveryStatus {
+  state: DeliveryState;
+  error: { code: string; text: string } | null;
+}
+
+export interface Reaction {
+  emoji: string;
+  actor_ids: string[];
+}
+
+export interface Message {
+  id: string;
+  conversation_id: string;
+  /** Number of the event that created it: dense over what staff sees. */
+  position: number;
+  /** Dense over messages to everyone; null for notes and system notices. */
+  number: number | null;
+  kind: MessageKind;
+  sender: Sender;
+  text: string;
+  entities: Entity[];
+  attachments: Attachment[];
+  reply_to: { id: string; sender_name: string; text: string; quote: string | null } | null;
+  client_id: string | null;
+  version: number;
+  created_at: string;
+  edited_at: string | null;
+  deleted_at: string | null;
+  reactions: Reaction[];
+  status: DeliveryStatus | null;
+  extra: Record<string, unknown>;
+}
+
+export interface MessageVersion {
+  version: number;
+  text: string;
+  entities?: Entity[];
+  created_at?: string;
+  edited_at?: string | null;
+  at?: string;
+}
+
+export interface Snippet {
+  id: string;
+  kind: MessageKind;
+  sender: Sender;
+  text: string;
+  attachment_count: number;
+  attachment_kind: AttachmentKind | null;
+  /** The state alone or the whole status: both are read. */
+  status: DeliveryState | DeliveryStatus | null;
+  created_at: string;
+  is_deleted: boolean;
+}
+
+export interface MessagePage {
+  items: Message[];
+  has_before: boolean;
+  has_after: boolean;
+  head: Cursor;
+  read_number: number;
+  own_since: number;
+}
+
+export type ConversationStatus = "open" | "pending" | "resolved" | "snoozed";
+
+export interface DeskContact {
+  id: string;
+  name: string;
+  username: string | null;
+  address: string;
+  is_reachable: boolean;
+}
+
+export interface DeskConversation {
+  id: string;
+  inbox_id: string;
+  status: ConversationStatus;
+  snoozed_until: string | null;
+  assignee: Actor | null;
+  contact: DeskContact;
+  active_at: string;
+  created_at: string;
+  last_message: Snippet | null;
+  unread: number;
+  last_number: number;
+  read_number: number;
+  own_since: number;
+  head: Cursor;
+}
+
+export interface ConversationPage extends Page<DeskConversation> {
+  token: string;
+}
+
+export interface Changes {
+  items: DeskConversation[];
+  token: string;
+  reset: boolean;
+}
+
+export type StatusCounts = Record<ConversationStatus, number>;
+
+export interface Counts extends StatusCounts {
+  mine: number;
+  unassigned: number;
+  inboxes: Record<string, Partial<StatusCounts>>;
+}
+
+export interface Features {
+  text_limit: number;
+  caption_limit: number;
+  album_limit: number;
+  upload_limit_bytes: number;
+  can_edit: boolean;
+  can_delete: boolean;
+  can_reply: boolean;
+  has_receipts: boolean;
+}
+
+export interface Inbox {
+  id: string;
+  channel: string;
+  name: string;
+  address: string;
+  state: "connected" | "broken" | "disconnected";
+  state_reason: string | null;
+  reopen: "reopen" | "new";
+  reopen_within_hours: number | null;
+  is_sandbox: boolean;
+  phone_url: string | null;
+  features: Features;
+  updates: "webhook" | "polling";
+  created_at: string;
+}
+
+export interface Channels {
+  items: { name: string; features: Features }[];
+  sandbox: boolean;
+}
+
+export interface Contact {
+  id: string;
+  name: string;
+  username?: string | null;
+  address?: string | null;
+  email: string | null;
+  phone: string | null;
+  note: string;
+  is_reachable?: boolean;
+  identities?: { inbox_id: string; address: string; username: string | null; is_reachable: boolean }[];
+  conversations?: { id: string; inbox_id?: string; status?: ConversationStatus; active_at?: string }[];
+  created_at?: string;
+}
+
+export interface JournalItem {
+  id: string;
+  inbox_id: string;
+  received_at: string;
+  state?: string;
+  error?: string | null;
+  last_error?: string | null;
+  attempts?: number;
+}
+
+// ------------------------------------------------------------------ realtime
+
+export interface EventData {
+  "message.created": { message: Message };
+  "message.updated": { message: Message };
+  "message.deleted": { message: Message };
+  "message.status_changed": { message_id: string; status: DeliveryStatus };
+  "reaction.added": { message_id: string; emoji: string; actor_id: string };
+  "reaction.removed": { message_id: string; emoji: string; actor_id: string };
+  "member.joined": { member: { actor: Actor; role: string } };
+  "member.left": { member: { actor: Actor; role: string } };
+  "member.changed": { member: { actor: Actor; role: string } };
+  "conversation.status_changed": { status: ConversationStatus; snoozed_until: string | null };
+  "conversation.assigned": { assignee: Actor | null };
+  "conversation.renamed": { title: string };
+}
+
+export type EventKind = keyof EventData;
+
+interface EventHead<K> {
+  type: "event";
+  stream: string;
+  number: number;
+  tag: number | string;
+  kind: K;
+  at: string;
+  actor_id: string | null;
+}
+
+export type EventFrame = { [K in EventKind]: EventHead<K> & { data: EventData[K] } }[EventKind];
+
+export interface PersonalData {
+  "read.moved": { conversation_id: string; read_number: number; own_since: number };
+  "conversation.added": { conversation_id: string };
+  "conversation.removed": { conversation_id: string };
+  "rights.changed": Record<string, never>;
+}
+
+export type PersonalKind = keyof PersonalData;
+export type PersonalFrame = {
+  [K in PersonalKind]: EventHead<K> & { data: PersonalData[K] };
+}[PersonalKind];
+
+export interface SkipFrame {
+  type: "skip";
+  stream: string;
+  from: number;
+  to: number;
+  tag: number | string;
+}
+
+export type StreamFrame = EventFrame | PersonalFrame | SkipFrame;
+
+export interface SignalFrame {
+  type: "signal";
+  stream: string;
+  kind: "typing.started" | "typing.stopped" | "member.read";
+  actor_id: string;
+  data: Record<string, unknown>;
+}
+
+export type ServerFrame =
+  | StreamFrame
+  | SignalFrame
+  | { type: "reset"; stream: string; head: Cursor }
+  | { type: "touched"; inbox_id: string; conversation_id: string }
+  | { type: "gone"; stream: string }
+  | { type: "resync" }
+  | { type: "answer"; id: number; ok: true; data: Record<string, unknown> }
+  | { type: "answer"; id: number; ok: false; error: { code: string; message: string; fields: unknown } };

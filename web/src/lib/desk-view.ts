@@ -1,0 +1,35 @@
+/** What of the desk is on screen in this tab: filter, panel, dialogs, what the composer replies to or edits. */
+import type { Filter } from "@/api/desk";
+import type { Message } from "@/api/types";
+import { createStore } from "./store";
+
+const PANEL = "parley.panel";
+
+export const filterStore = createStore<Filter>({ status: "open", inbox_id: null, assignee: null });
+export const panelStore = createStore<boolean>(
+  localStorage.getItem(PANEL) !== "closed" && matchMedia("(min-width: 1280px)").matches,
+);
+
+export function setPanel(isOpen: boolean): void {
+  localStorage.setItem(PANEL, isOpen ? "open" : "closed");
+  panelStore.set(isOpen);
+}
+
+export type Dialog = "palette" | "help" | "snooze" | "assign" | "rail" | null;
+export const dialogStore = createStore<Dialog>(null);
+
+/** What the composer is about, besides a new message. */
+export type Composing = { kind: "reply"; message: Message } | { kind: "edit"; message: Message } | null;
+export const composingStore = createStore<Record<string, Composing>>({});
+
+export const setComposing = (conversation: string, composing: Composing): void =>
+  composingStore.set((all) => ({ ...all, [conversation]: composing }));
+
+/** Asks the composer to take the focus, in a mode. A new object each time, so that it is heard again. */
+export const focusRequest = createStore<{ conversation: string; isNote: boolean | null } | null>(null);
+
+/** Asks the list to put the focus in its search. */
+export const searchRequest = createStore(0);
+
+/** Order of the list on screen, for the keys that go up and down. */
+export const visibleOrder = createStore<string[]>([]);

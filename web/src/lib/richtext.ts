@@ -1,0 +1,58 @@
+/** Cuts a text with entities into pieces that carry their marks. Text stays text: no HTML is ever made of it. */
+import type { Entity } from "@/api/types";
+
+export interface Piece {
+  text: string;
+  marks: Entity[];
+  /** Address to open, checked; null for plain text. */
+  href: string | null;
+}
+
+const ADDRESS = /https?:\/\/[^\s<>"'«»]+[^\s<>"'«».,;:!?)\]}]/gi;
+const SAFE_PROTOCOLS = new Set(["http:", "https:", "mailto:", "tel:", "tg:"]);
+
+/** The address when it is safe to open, else null: no `javascript:`, no `data:`. */
+export function safeHref(address: string): string | null {
+  try {
+    const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(address) ? address : `https://${address}`);
+    return SAFE_PROTOCOLS.has(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+export function cutText(text: string, given: Entity[]): Piece[] {
+  const entities = [...given.filter((e) => e.length > 0 && e.offset < text.length), ...findAddresses(text, given)];
+  const edges = new Set([0, text.length]);
+  for (const { offset, length } of entities) {
+    edges.add(Math.max(0, offset));
+    edges.add(Math.min(text.length, offset + length));
+  }
+  const sorted = [...edges].sort((a, b) => a - b);
+  const pieces: Piece[] = [];
+  for (let i = 0; i + 1 < sorted.length; i += 1) {
+    const from = sorted[i] as number;
+    const to = sorted[i + 1] as number;
+    const marks = entities.filter((e) => e.offset <= from && e.offset + e.length >= to);
+    pieces.push({ text: text.slice(from, to), marks, href: hrefOf(text, marks) });
+  }
+  return pieces;
+}
+
+function findAddresses(text: string, given: Entity[]): Entity[] {
+  const covered = given.filter((e) => ["link", "url", "code", "pre", "email"].includes(e.kind));
+  return [...text.matchAll(ADDRESS)]
+    .map((match) => ({ kind: "url", offset: match.index, length: match[0].length }))
+    .filter((found) => !covered.some((e) => e.offset < found.offset + found.length && found.offset < e.offset + e.length));
+}
+
+function hrefOf(text: string, marks: Entity[]): string | null {
+  for (const mark of marks) {
+    const words = text.slice(mark.offset, mark.offset + mark.length);
+    if (mark.kind === "link" && mark.url) return safeHref(mark.url);
+    if (mark.kind === "url") return safeHref(words);
+    if (mark.kind === "email") return safeHref(`mailto:${words}`);
+    if (mark.kind === "phone") return safeHref(`tel:${words.replace(/[^\d+]/g, "")}`);
+  }
+  return null;
+}
