@@ -1,0 +1,31 @@
+"""Fixtures of every test: the event loop's kind and a fresh database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.database import TestDatabases
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as Parley does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[TestDatabases]:
+    """The cluster of this run."""
+    databases = TestDatabases()
+    databases.open()
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def database_url(databases: TestDatabases) -> Iterator[str]:
+    """The DSN of a fresh, migrated database, dropped after the test."""
+    with databases.fresh() as dsn:
+        yield dsn
