@@ -1,0 +1,109 @@
+"""The gateway: everything a process needs to serve sockets, over what it has open."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from parley.accounts import Caller, authenticate
+from parley.infra.runtime import Runtime
+from parley.kit.errors import ParleyError, Unauthenticated
+from parley.realtime import errors
+from parley.realtime.fanout import Fanout
+from parley.realtime.meters import TallyCollector
+from parley.realtime.outlet import Outlet
+from parley.realtime.session import Session
+from parley.realtime.socketio import SocketIoApp
+from parley.realtime.websocket import WebSocketApp
+from parley.realtime.wire import FrameProtocol
+
+GUARD_SECONDS = 4.0
+"""How often the tokens of open sessions are looked at again; a revoked one is noticed within five seconds."""
+STOP_SECONDS = 3.0
+"""How long clients have to answer our close frames when the process stops."""
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Both realtime transports of one process.
+
+    `asgi_websocket` serves ``/v1/ws``, `asgi_socketio` serves ``/socket.io``. Run uvicorn with
+    ``ws=gateway.protocol_class``, ``ws_max_size=65536``, ``ws_per_message_deflate=False``.
+    """
+
+    protocol_class = FrameProtocol
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._runtime = runtime
+        self._sessions: set[Session] = set()
+        self.fanout = Fanout(runtime.db, runtime.bus)
+        self.collector = TallyCollector(self.fanout.tally)
+        self.asgi_websocket = WebSocketApp(self._open_session, settings.public_url)
+        self._socketio = SocketIoApp(
+            self._open_session, settings.public_url, stock_fanout=settings.stock_fanout
+        )
+        self.asgi_socketio = self._socketio
+
+    async def start(self) -> None:
+        """Begin to listen to the bus; before the first connection."""
+        await self.fanout.start()
+        self.fanout.run(self._guard())
+
+    async def stop(self) -> None:
+        """Close every connection with 1012, so that its client comes again elsewhere, and end. Call it before the
+        server waits for its connections to end. Repeat: harmless.
+        """
+        for session in tuple(self._sessions):
+            session.end(errors.CLOSE_RESTART, "restart")
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while self._sessions and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+        await self._socketio.stop()
+        await self.fanout.stop()
+
+    def register(self, registry: CollectorRegistry) -> None:
+        """Show this gateway's numbers in a registry."""
+        registry.register(self.collector)
+
+    # ------------------------------------------------------------ sessions
+
+    def _open_session(self, outlet: Outlet) -> Session:
+        session = Session(self.fanout, outlet, self._authenticate, self._on_closed)
+        self._sessions.add(session)
+        self.fanout.tally.sockets = len(self._sessions)
+        return session
+
+    def _on_closed(self, session: Session) -> None:
+        self._sessions.discard(session)
+        self.fanout.tally.sockets = len(self._sessions)
+
+    async def _authenticate(self, token: str) -> Caller:
+        return await authenticate(self._runtime.db, token)
+
+    async def _guard(self) -> None:
+        """Close sessions whose token expired or was revoked, and notice changed roles."""
+        while True:
+            await asyncio.sleep(GUARD_SECONDS)
+            tokens = {session.token for session in self._sessions if session.is_known}
+            for token in tokens:
+                await self._check(token)
+
+    async def _check(self, token: str) -> None:
+        try:
+            caller: Caller | None = await self._authenticate(token)
+        except Unauthenticated:
+            caller = None
+        except ParleyError as error:
+            log.warning("realtime.sessions_unchecked", code=error.code)
+            return
+        for session in tuple(self._sessions):
+            if session.token != token or session.is_closed:
+                continue
+            if caller is None:
+                session.end(errors.CLOSE_UNAUTHENTICATED, "unauthenticated")
+            else:
+                session.recognise(caller)

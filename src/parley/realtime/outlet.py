@@ -1,0 +1,29 @@
+"""The way out of a session: one interface over both transports."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from parley.realtime.frames import Ready
+
+
+class Outlet(Protocol):
+    """Where a session's frames go.
+
+    Guarantees: frames arrive in the order written, whole or not at all; `write` neither blocks nor raises, also
+    after the peer has gone; after `close` nothing more is written.
+    """
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes accepted that the peer has not taken yet, as far as this process can see."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether writing is pointless: the peer has gone or `close` was called."""
+
+    def write(self, ready: Ready) -> None:
+        """Send a frame."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection once what was written is out, or soon if the peer does not read."""

@@ -1,0 +1,294 @@
+"""One stream as this node shows it: who watches it, how far it has come, and who gets which frame of it.
+
+No I/O and no waiting here: every method runs to its end in one turn of the loop, so what is written to the
+sockets of a room is in order and complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from parley.conversations import Cursor, View, is_for
+from parley.kit.events import ALL, STAFF, Event, Signal, StreamKind
+from parley.realtime.frames import (
+    EventFrames,
+    Ready,
+    ResetFrame,
+    SkipFrame,
+    signal_frame,
+    stream_name,
+)
+
+if TYPE_CHECKING:
+    from parley.realtime.session import Session
+
+PENDING_LIMIT = 1000
+"""Events kept for one reader that is still catching up, and for one stream whose gap is being closed."""
+REMEMBERED_TAGS = 64
+"""Newest numbers of a stream whose tags are remembered, to notice numbers used again after a failover."""
+COURTESY_LIMIT = 100
+"""Watchers up to which signals are shown (BLUEPRINT 8)."""
+
+
+class Subscription:
+    """One session's place in one stream.
+
+    Live: it stands in a room and is where the stream is. Before that it catches up: ``number`` and ``tag`` are
+    what its reader was given last, and what is published meanwhile is kept in ``pending``; with ``pending`` None
+    it has read further in the database than the hints have come, and waits for them to pass it.
+    """
+
+    __slots__ = (
+        "is_held", "is_live", "is_over", "is_reset", "number", "pending", "rights_version", "session", "stream",
+        "tag", "view",
+    )  # fmt: skip
+
+    def __init__(self, session: Session, stream: Stream) -> None:
+        self.session = session
+        self.stream = stream
+        self.view: View = "all"
+        self.number = 0
+        self.tag = 0
+        self.pending: list[EventFrames] | None = []
+        self.is_live = False
+        self.is_over = False
+        self.is_reset = False
+        self.is_held = False
+        self.rights_version = 0
+
+    def start_at(self, cursor: Cursor) -> None:
+        """Set what the reader has."""
+        self.number, self.tag = cursor.number, cursor.tag
+
+    def may_see(self, event: Event) -> bool:
+        """Whether an event of the stream is for this reader."""
+        if self.stream.kind == "personal":
+            return True
+        return is_for(event.audience, self.view, self.session.actor_id)
+
+    def show(self, events: Sequence[EventFrames]) -> bool:
+        """Send what comes next of these ascending events, neighbours that are not for the reader as one skip.
+
+        Returns False at a hole: the reader needs to read the database once more.
+        """
+        hidden_from = 0
+        for frames in events:
+            event = frames.event
+            if event.number <= self.number:
+                continue
+            if event.number != self.number + 1:
+                self._skip(hidden_from)
+                return False
+            if self.may_see(event):
+                self._skip(hidden_from)
+                hidden_from = 0
+                self.session.send(frames.shown)
+            else:
+                hidden_from = hidden_from or event.number
+            self.number, self.tag = event.number, event.tag
+        self._skip(hidden_from)
+        return True
+
+    def _skip(self, first: int) -> None:
+        if first:
+            frame = SkipFrame(stream=self.stream.name, first=first, last=self.number, tag=self.tag)
+            self.session.send(Ready(frame))
+
+    def offer(self, frames: EventFrames) -> None:
+        """Take note of an event that is being published while this reader is not live."""
+        if self.pending is None:
+            if self.number == frames.event.number:
+                self.stream.go_live(self)
+        elif len(self.pending) < PENDING_LIMIT:
+            self.pending.append(frames)
+        else:
+            self.session.resync()
+
+
+class Stream:
+    """The published end of one stream on this node, and its rooms. ``number`` None: not read yet."""
+
+    def __init__(self, workspace_id: UUID, kind: StreamKind, stream_id: UUID) -> None:
+        self.workspace_id = workspace_id
+        self.kind = kind
+        self.id = stream_id
+        self.name = stream_name(kind, stream_id)
+        self.number: int | None = None
+        self.tag = 0
+        self.tags: dict[int, int] = {}
+        self.ahead: dict[int, Event] = {}
+        self.rooms: dict[View, dict[Session, Subscription]] = {"staff": {}, "all": {}}
+        self.waiting: set[Subscription] = set()
+
+    @property
+    def watchers(self) -> int:
+        """Live readers of this node."""
+        return len(self.rooms["staff"]) + len(self.rooms["all"])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is interested any more."""
+        return not self.waiting and not self.watchers
+
+    @property
+    def cursor(self) -> Cursor:
+        """The last event published here."""
+        return Cursor(self.number or 0, self.tag)
+
+    # ------------------------------------------------------------ events
+
+    def take(self, event: Event) -> bool:
+        """Publish an event when it is next; drop it when it was; keep it when one before it is missing.
+
+        Returns False when the database must be asked: there is a gap, or a number was used again.
+        """
+        if self.number is None:
+            self._keep(event)
+            return True
+        if event.number == self.number + 1:
+            self._publish(event)
+            while (following := self.ahead.pop(self.number + 1, None)) is not None:
+                self._publish(following)
+            return True
+        if event.number <= self.number:
+            return self.tags.get(event.number, event.tag) == event.tag
+        self._keep(event)
+        return False
+
+    def settle(self, head: Cursor) -> None:
+        """Begin at a head that was read after the first watcher had come. Repeat: nothing happens."""
+        if self.number is not None:
+            return
+        self.number, self.tag = head.number, head.tag
+        self.tags[head.number] = head.tag
+        kept, self.ahead = self.ahead, {}
+        for number in sorted(kept):
+            self.take(kept[number])
+
+    def reset(self, head: Cursor) -> None:
+        """Begin anew at a head after numbers were used again or too much was missed; every reader is told."""
+        self.ahead.clear()
+        self.tags.clear()
+        self.number, self.tag = head.number, head.tag
+        self.tags[head.number] = head.tag
+        told = Ready(ResetFrame(stream=self.name, head=head))
+        for room in self.rooms.values():
+            for session in room:
+                session.send(told)
+        for subscription in tuple(self.waiting):
+            subscription.is_reset = True
+            if subscription.pending is None:
+                self.go_live(subscription)
+
+    def _keep(self, event: Event) -> None:
+        if len(self.ahead) < PENDING_LIMIT:
+            self.ahead[event.number] = event
+
+    def _publish(self, event: Event) -> None:
+        self.number, self.tag = event.number, event.tag
+        self.tags[event.number] = event.tag
+        self.tags.pop(event.number - REMEMBERED_TAGS, None)
+        frames = EventFrames(event, self.name)
+        for view, room in self.rooms.items():
+            if not room:
+                continue
+            if self.kind == "personal" or event.audience == ALL:
+                _send_all(room, frames.shown)
+            elif event.audience == STAFF:
+                _send_all(room, frames.shown if view == "staff" else frames.hidden)
+            else:
+                for session, subscription in room.items():
+                    session.send(frames.shown if subscription.may_see(event) else frames.hidden)
+        for subscription in tuple(self.waiting):
+            subscription.offer(frames)
+        if self.kind == "personal":
+            for session in self.sessions():
+                session.on_personal_event(event)
+
+    # ------------------------------------------------------------ signals
+
+    def show_signal(self, signal: Signal) -> None:
+        """Show something live to those it is for, but not to who caused it; to nobody above `COURTESY_LIMIT`."""
+        if self.watchers > COURTESY_LIMIT:
+            return
+        ready = Ready(signal_frame(signal), may_drop=True)
+        for view, room in self.rooms.items():
+            for session in room:
+                if session.actor_id != signal.actor_id and is_for(signal.audience, view, session.actor_id):
+                    session.send(ready)
+
+    # ------------------------------------------------------------ readers
+
+    def sessions(self) -> list[Session]:
+        """All sessions interested in the stream, live or not."""
+        found = [session for room in self.rooms.values() for session in room]
+        return found + [subscription.session for subscription in self.waiting]
+
+    def join(self, session: Session) -> Subscription:
+        """Add a reader that is not live yet; from now on nothing published escapes it."""
+        subscription = Subscription(session, self)
+        self.waiting.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Take a reader off. Repeat: harmless."""
+        subscription.is_over = True
+        subscription.is_live = False
+        self.waiting.discard(subscription)
+        if self.rooms[subscription.view].get(subscription.session) is subscription:
+            del self.rooms[subscription.view][subscription.session]
+
+    def hold(self, subscription: Subscription) -> None:
+        """Take a reader out of its room, with its place kept, until its right is looked at again.
+
+        One that is still catching up is left alone: it looks at rights itself before it goes live.
+        """
+        if not subscription.is_live and subscription.pending is not None:
+            return
+        if subscription.is_live:
+            subscription.start_at(self.cursor)
+        self.leave(subscription)
+        subscription.is_over = False
+        subscription.is_held = True
+        subscription.pending = []
+        self.waiting.add(subscription)
+
+    def catch_up(self, subscription: Subscription) -> bool:
+        """Send what is pending and let the reader go live, or wait for the hints when it is further than they are.
+
+        Returns False when there is a hole that only the database can fill.
+        """
+        if subscription.is_reset:
+            self._tell_reset(subscription)
+        if not subscription.show(subscription.pending or ()):
+            subscription.pending = []
+            return False
+        subscription.pending = []
+        if subscription.number < (self.number or 0):
+            return False
+        subscription.pending = None
+        if subscription.number == self.number:
+            self.go_live(subscription)
+        return True
+
+    def _tell_reset(self, subscription: Subscription) -> None:
+        subscription.is_reset = False
+        subscription.pending = []
+        subscription.start_at(self.cursor)
+        subscription.session.send(Ready(ResetFrame(stream=self.name, head=self.cursor)))
+
+    def go_live(self, subscription: Subscription) -> None:
+        """Put a reader into its room: it has exactly what was published."""
+        if subscription.is_reset:
+            self._tell_reset(subscription)
+        subscription.pending = None
+        subscription.is_live = True
+        self.waiting.discard(subscription)
+        self.rooms[subscription.view][subscription.session] = subscription
+
+
+def _send_all(room: dict[Session, Subscription], ready: Ready) -> None:
+    for session in room:
+        session.send(ready)
