@@ -49,9 +49,14 @@ class NotSent(ParleyError):
 
 
 class UploadBroken(NotSent):
-    """The bytes to upload could not be read; the cause is chained."""
+    """The bytes to upload could not be read, or were not as many as announced."""
 
     code = "upload_broken"
+
+    def __init__(self, message: str | None = None, *, source_error: Exception | None = None) -> None:
+        """``source_error``: what the source of the bytes raised; None when their number was wrong."""
+        super().__init__(message, reason=type(source_error).__name__ if source_error else "size")
+        self.source_error = source_error  # the transport drops __cause__
 
 
 class NoAnswer(ParleyError):
@@ -262,7 +267,8 @@ class _Watch(httpx2.AsyncByteStream):
     def verdict(self, error: Exception) -> ParleyError:
         """Return what a failed exchange means. Names only the error's type: its text may hold an address."""
         reason = type(error).__name__
-        if self._has_started and self._has_ended:
+        is_ours = isinstance(error, httpx2.LocalProtocolError)  # refused by our own side of the connection
+        if self._has_started and self._has_ended and not is_ours:
             return NoAnswer(reason=reason)
         return NotSent(reason=reason)
 
@@ -290,6 +296,7 @@ def _build_request(
         target = httpx2.URL(url)
         if target.scheme not in ("http", "https") or not target.host:
             raise NotSent("This is not an address of the web.", reason="InvalidURL")
+        own["host"] = target.netloc.decode("ascii")
         return httpx2.Request(
             method,
             target,
@@ -361,9 +368,9 @@ async def _exactly(upload: Upload) -> AsyncIterator[bytes]:
                 break
             yield chunk
     except Exception as error:
-        raise UploadBroken("The file to upload could not be read.", reason=type(error).__name__) from error
+        raise UploadBroken("The file to upload could not be read.", source_error=error) from error
     if left:
-        raise UploadBroken("The file to upload has another size than announced.", reason="size")
+        raise UploadBroken("The file to upload has another size than announced.")
 
 
 def _quoted(text: str) -> str:

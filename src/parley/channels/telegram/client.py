@@ -31,8 +31,16 @@ DEFAULT_BASE_URL = "https://api.telegram.org"
 DOWNLOAD_LIMIT_BYTES = 20 * 1024 * 1024
 """What a bot may download from the cloud (core.telegram.org/bots/api#getfile)."""
 REPEATABLE = frozenset(
-    "getMe getUpdates getFile setWebhook deleteWebhook getWebhookInfo "
-    "editMessageText editMessageCaption deleteMessage".split()
+    {
+        "getMe",
+        "getUpdates",
+        "getFile",
+        "setWebhook",
+        "deleteWebhook",
+        "editMessageText",
+        "editMessageCaption",
+        "deleteMessage",
+    }
 )
 """Methods whose second call does no harm; after a lost answer they are simply done again."""
 UPLOAD_TIMEOUTS = Timeouts(read=120.0, write=60.0, total=900.0)
@@ -59,7 +67,7 @@ class Address(msgspec.Struct, frozen=True):
 def parse_address(secrets: dict[str, str], config: dict[str, Any]) -> Address:
     """Return the address of an account. Raises AccountBroken for a malformed token or URL, unquoted."""
     token = secrets.get("token", "")
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not _TOKEN.fullmatch(token):
         raise AccountBroken(
             "This is not a bot token: it has the form 123456789:AA..., as BotFather gives it."
         )
@@ -167,8 +175,10 @@ def _no_file(status: int) -> AccountBroken | Rejected | Temporary:
 
 def _raise_unanswered(error: NotSent | NoAnswer, is_repeatable: bool) -> NoReturn:
     """Say what a failed exchange means: only what provably left nothing behind may be sent again."""
-    if isinstance(error, UploadBroken) and isinstance(error.__cause__, NotFound):
-        raise Rejected("The file to send is no longer there.", provider_code="file_missing") from error
+    if isinstance(error, UploadBroken):
+        if error.source_error is None or isinstance(error.source_error, NotFound):
+            raise Rejected("The file to send is no longer there.", provider_code="file_missing") from error
+        raise Temporary("The file to send cannot be read now.") from error
     if isinstance(error, NotSent):
         raise Temporary("Telegram cannot be reached.", scope="inbox") from error
     if is_repeatable:

@@ -82,11 +82,14 @@ def parse_text(
     return cleaned, good if cleaned == text else _moved(text, cleaned, good)
 
 
-def format_entities(text: str, entities: Sequence[Entity]) -> list[dict[str, Any]]:
-    """Return Telegram's form of a text's formatting."""
-    kept = [entity for entity in entities if entity.kind in _KINDS_OUT]
-    good = valid_entities(text, kept, _SCHEMES_OUT)[:ENTITIES_LIMIT]
-    return [_format(entity) for entity in good]
+def sendable_entities(text: str, entities: Iterable[Entity]) -> list[Entity]:
+    """Return the formatting of a text of ours that Telegram has a word for, without what lies outside the text."""
+    return valid_entities(text, [one for one in entities if one.kind in _KINDS_OUT], _SCHEMES_OUT)
+
+
+def format_entities(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+    """Return Telegram's form of sendable formatting, as much of it as one message may have."""
+    return [_format(entity) for entity in entities[:ENTITIES_LIMIT]]
 
 
 def entities_within(entities: Sequence[Entity], start: int, length: int) -> list[Entity]:

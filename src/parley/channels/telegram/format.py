@@ -22,7 +22,7 @@ from parley.channels.contract import (
     Rejected,
     Unsupported,
 )
-from parley.channels.telegram.entities import entities_within, format_entities
+from parley.channels.telegram.entities import entities_within, format_entities, sendable_entities
 from parley.kit.text import split_text, utf16_length, utf16_slice
 
 TEXT_LIMIT = 4096
@@ -126,9 +126,10 @@ def plan_delete(chat: str, provider_ids: Sequence[str]) -> list[Call]:
 # ---------------------------------------------------------------- text
 
 
-def _sound_text(message: OutgoingMessage) -> tuple[str, Sequence[Entity]]:
-    """Return the text without lone surrogates, which no encoding carries; offsets stay."""
-    return message.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), message.entities
+def _sound_text(message: OutgoingMessage) -> tuple[str, list[Entity]]:
+    """Return the text without lone surrogates, which no encoding carries, and the formatting that fits it."""
+    text = message.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text, sendable_entities(text, message.entities)
 
 
 def _pieces(text: str, entities: Sequence[Entity]) -> list[tuple[str, list[Entity]]]:
@@ -144,13 +145,13 @@ def _pieces(text: str, entities: Sequence[Entity]) -> list[tuple[str, list[Entit
 
 
 def _words(text: str, entities: Sequence[Entity]) -> dict[str, Any]:
-    return _with_entities({"text": text}, "entities", format_entities(text, entities))
+    return _with_entities({"text": text}, "entities", format_entities(entities))
 
 
 def _caption(text: str, entities: Sequence[Entity]) -> dict[str, Any]:
     if not text.strip():
         return {}
-    return _with_entities({"caption": text}, "caption_entities", format_entities(text, entities))
+    return _with_entities({"caption": text}, "caption_entities", format_entities(entities))
 
 
 def _with_entities(params: dict[str, Any], name: str, entities: list[dict[str, Any]]) -> dict[str, Any]:

@@ -239,7 +239,7 @@ def _file(kind: AttachmentKind, file: File, content_type: str) -> IncomingAttach
     return IncomingAttachment(
         kind=kind,
         reference=reference,
-        name=clean_name(file.file_name) or None if file.file_name else None,
+        name=clean_name(re.split(r"[/\\]", file.file_name)[-1]) or None if file.file_name else None,
         content_type=told if _MIME.fullmatch(told) else content_type,
         size_bytes=file.file_size,
         width=file.width or file.length,
