@@ -1,0 +1,36 @@
+"""Accounts: workspaces, actors, logins, sessions, API keys, roles and the audit.
+
+The doors for other slices and for `parley.apps`; the REST routes are `parley.accounts.api.routes`.
+"""
+
+from parley.accounts.actors import find_actors, format_actor, get_actor
+from parley.accounts.api_keys import create_api_key
+from parley.accounts.audit import record_audit
+from parley.accounts.authentication import authenticate, forget_callers, provide_caller
+from parley.accounts.caller import Caller, Role, Scope
+from parley.accounts.personal import record_personal
+from parley.accounts.schemas import Actor
+from parley.accounts.sign_in import reset_password
+from parley.accounts.sweeping import sweep_accounts
+from parley.accounts.workspaces import Founded, create_workspace, issue_setup_link
+
+__all__ = [
+    "Actor",
+    "Caller",
+    "Founded",
+    "Role",
+    "Scope",
+    "authenticate",
+    "create_api_key",
+    "create_workspace",
+    "find_actors",
+    "forget_callers",
+    "format_actor",
+    "get_actor",
+    "issue_setup_link",
+    "provide_caller",
+    "record_audit",
+    "record_personal",
+    "reset_password",
+    "sweep_accounts",
+]

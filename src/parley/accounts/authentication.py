@@ -1,0 +1,175 @@
+"""From a token to a `Caller`, for every request and every socket.
+
+What a token stands for is remembered in the process for `CACHE_SECONDS`; longer than that no revoked session, changed
+role or deactivated user is believed anywhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import msgspec
+from litestar import Request
+
+from parley.accounts import store
+from parley.accounts.caller import Caller
+from parley.accounts.tokens import ACCESS_PREFIX, KEY_PREFIX, MAX_LENGTH
+from parley.infra.crypto import hash_token
+from parley.infra.db import Database, Tx
+from parley.infra.runtime import Runtime
+from parley.kit.errors import Unauthenticated
+
+CACHE_SECONDS = 5.0
+CACHE_SIZE = 10_000
+"""Tokens remembered at the most, about 10 MB; the oldest make room."""
+KEY_TOUCH = dt.timedelta(minutes=1)
+"""How exact an API key's last use is known."""
+MEDIA_COOKIE = "parley_media"
+MEDIA_PATH = "/v1/media"
+
+
+class TokenCache:
+    """Callers by token hash. Hashes, so that a dump of the memory's keys signs nobody in."""
+
+    def __init__(self, size: int = CACHE_SIZE) -> None:
+        self._size = size
+        self._entries: dict[bytes, tuple[float, Caller]] = {}
+
+    def find(self, digest: bytes) -> Caller | None:
+        """Return the caller if it is still believed."""
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        if entry[0] <= time.monotonic():
+            del self._entries[digest]
+            return None
+        return entry[1]
+
+    def keep(self, digest: bytes, caller: Caller, seconds: float) -> None:
+        """Believe it for so long."""
+        self._entries.pop(digest, None)
+        while len(self._entries) >= self._size:
+            del self._entries[next(iter(self._entries))]
+        self._entries[digest] = (time.monotonic() + seconds, caller)
+
+    def forget(self, matches: Callable[[Caller], bool]) -> None:
+        """Drop the callers that match."""
+        for digest in [digest for digest, (_, caller) in self._entries.items() if matches(caller)]:
+            del self._entries[digest]
+
+
+# One cache for each opened database; it goes when the database goes.
+_caches: WeakKeyDictionary[Database, TokenCache] = WeakKeyDictionary()
+
+
+async def authenticate(db: Database, token: str) -> Caller:
+    """Return who a token (access token or API key) stands for; `Caller.expires_at` says until when.
+
+    Promise: a session, key or user that was revoked is refused 5 s later at the latest, at once in this process.
+    Raises: Unauthenticated.
+    """
+    if len(token) > MAX_LENGTH or not token.startswith((ACCESS_PREFIX, KEY_PREFIX)):
+        raise Unauthenticated
+    cache = _caches.setdefault(db, TokenCache())
+    digest = hash_token(token)
+    caller = cache.find(digest)
+    if caller is not None:
+        return caller
+    async with db.system() as tx:
+        find = _find_bot if token.startswith(KEY_PREFIX) else _find_user
+        caller = await find(tx, digest)
+        seconds = CACHE_SECONDS
+        if caller is not None and caller.expires_at is not None:
+            seconds = min(seconds, (caller.expires_at - tx.now).total_seconds())
+    if caller is None:
+        raise Unauthenticated
+    cache.keep(digest, caller, seconds)
+    return caller
+
+
+def forget_callers(
+    db: Database,
+    *,
+    session_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    login_id: UUID | None = None,
+) -> None:
+    """Have the tokens of a session, an actor or a login looked up anew; call it after the commit that changed it."""
+    cache = _caches.get(db)
+    if cache is not None:
+        cache.forget(
+            lambda caller: (
+                (session_id is not None and caller.session_id == session_id)
+                or (actor_id is not None and caller.actor_id == actor_id)
+                or (login_id is not None and caller.login_id == login_id)
+            )
+        )
+
+
+async def provide_caller(request: Request[Any, Any, Any], runtime: Runtime) -> Caller:
+    """Litestar dependency: the caller by bearer token or, for ``GET /v1/media/...`` alone, by the media cookie.
+
+    Raises: Unauthenticated.
+    """
+    token = read_bearer(request)
+    if token is None and request.method == "GET" and request.url.path.startswith(f"{MEDIA_PATH}/"):
+        token = request.cookies.get(MEDIA_COOKIE)
+    if not token:
+        raise Unauthenticated
+    caller = await authenticate(runtime.db, token)
+    return msgspec.structs.replace(caller, address=read_address(request))
+
+
+def read_bearer(request: Request[Any, Any, Any]) -> str | None:
+    """Return the bearer token, None without an Authorization header. Raises: Unauthenticated for other schemes."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+def read_address(request: Request[Any, Any, Any]) -> str:
+    """Return the address a request came from; the server has resolved trusted proxies already."""
+    return request.client.host[:64] if request.client else ""
+
+
+async def _find_user(tx: Tx, digest: bytes) -> Caller | None:
+    row = await store.find_session(tx, digest)
+    if row is None or min(row["expires_at"], row["session_expires_at"]) <= tx.now:
+        return None
+    return Caller(
+        workspace_id=row["workspace_id"],
+        actor_id=row["actor_id"],
+        kind="user",
+        role=row["role"],
+        scopes=frozenset(),
+        session_id=row["id"],
+        name=row["name"],
+        login_id=row["login_id"],
+        expires_at=min(row["expires_at"], row["session_expires_at"]),
+    )
+
+
+async def _find_bot(tx: Tx, digest: bytes) -> Caller | None:
+    row = await store.find_api_key(tx, digest)
+    if row is None:
+        return None
+    if row["last_used_at"] is None or row["last_used_at"] < tx.now - KEY_TOUCH:
+        await store.touch_api_key(tx, row["workspace_id"], row["id"])
+    return Caller(
+        workspace_id=row["workspace_id"],
+        actor_id=row["actor_id"],
+        kind="bot",
+        role=None,
+        scopes=frozenset(row["scopes"]),
+        session_id=None,
+        name=row["name"],
+    )

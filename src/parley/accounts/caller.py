@@ -1,0 +1,66 @@
+"""Who is calling: the value that every business function gets, and what it may do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from parley.kit.errors import Forbidden
+
+Role = Literal["owner", "admin", "agent", "member"]
+Scope = Literal["admin", "desk", "chat"]
+
+_ADMINS = frozenset({"owner", "admin"})
+_STAFF = frozenset({"owner", "admin", "agent"})
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """An authenticated actor. Users may what their role says; bots what the scopes of their key say.
+
+    ``expires_at`` ends the token this was made of (None: API keys). ``address`` is where the request came from,
+    for the audit.
+    """
+
+    workspace_id: UUID
+    actor_id: UUID
+    kind: Literal["user", "bot"]
+    role: Role | None
+    scopes: frozenset[str]
+    session_id: UUID | None
+    name: str
+    login_id: UUID | None = None
+    expires_at: dt.datetime | None = None
+    address: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it may change the workspace: owners, admins, keys with the scope ``admin``."""
+        return self.role in _ADMINS or (self.kind == "bot" and "admin" in self.scopes)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether it may work at the desk: everyone but plain members; keys with ``desk`` or ``admin``."""
+        return self.role in _STAFF or (self.kind == "bot" and not self.scopes.isdisjoint(("desk", "admin")))
+
+    def require_admin(self) -> None:
+        """Raises: Forbidden unless `is_admin`."""
+        if not self.is_admin:
+            raise Forbidden("This takes an admin.", role=self.role)
+
+    def require_staff(self) -> None:
+        """Raises: Forbidden unless `is_staff`."""
+        if not self.is_staff:
+            raise Forbidden("This is for the people at the desk.", role=self.role)
+
+    def require_scope(self, scope: Scope) -> None:
+        """Hold an API key to its scopes. Users have no scopes: their role decides. Raises: Forbidden."""
+        if self.kind == "bot" and scope not in self.scopes:
+            raise Forbidden("The API key lacks a scope.", scope=scope)
+
+    def require_user(self) -> None:
+        """Raises: Forbidden unless a person is signed in."""
+        if self.kind != "user":
+            raise Forbidden("This is for people, not for API keys.")

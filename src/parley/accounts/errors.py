@@ -1,0 +1,76 @@
+"""What can go wrong with accounts on purpose."""
+
+from __future__ import annotations
+
+from parley.kit.errors import Conflict, Forbidden, Kind, ParleyError, TooMany, Unauthenticated, Unavailable
+
+
+class WrongCredentials(Unauthenticated):
+    """E-mail or password is wrong."""
+
+    code = "wrong_credentials"
+
+
+class SessionEnded(Unauthenticated):
+    """The session has ended; sign in again."""
+
+    code = "session_ended"
+
+
+class TooManyAttempts(TooMany):
+    """Too many attempts to sign in; wait for ``retry_after_seconds``."""
+
+
+class PasswordsBusy(Unavailable):
+    """Too many people are signing in at this moment; try again."""
+
+    code = "busy"
+
+
+class ChooseWorkspace(Conflict):
+    """You belong to several workspaces: say which in ``workspace_id``."""
+
+    code = "choose_workspace"
+
+
+class Deactivated(Forbidden):
+    """Your user was deactivated by an admin."""
+
+    code = "deactivated"
+
+
+class ForeignOrigin(Forbidden):
+    """The browser sent this from another site."""
+
+    code = "foreign_origin"
+
+
+class LinkUsed(ParleyError):
+    """This link was used already, was replaced by a newer one, or is too old."""
+
+    code = "link_used"
+    kind = Kind.GONE
+
+
+class EmailTaken(Conflict):
+    """This e-mail address is taken."""
+
+    code = "email_taken"
+
+
+class AlreadyJoined(Conflict):
+    """This user has accepted an invitation already."""
+
+    code = "already_joined"
+
+
+class LastOwner(Conflict):
+    """A workspace keeps at least one active owner."""
+
+    code = "last_owner"
+
+
+class OwnersOnly(Forbidden):
+    """Only an owner makes, demotes or deactivates owners."""
+
+    code = "owners_only"

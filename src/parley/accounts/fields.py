@@ -1,0 +1,36 @@
+"""What accounts accept as a name and as an e-mail address."""
+
+from __future__ import annotations
+
+import re
+
+from parley.kit.errors import Malformed
+from parley.kit.text import clean_name
+
+# Shape only; that it can be reached shows when it is used. ASCII, so that case means the same to us and to
+# PostgreSQL. Lengths: RFC 5321 4.5.3.1.
+_EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
+)
+_MAX_EMAIL = 254
+
+
+def normalise_email(text: str) -> str:
+    """Return the address in lower case, without blanks around it."""
+    return text.strip().lower()
+
+
+def require_email(text: str) -> str:
+    """Return the address in its one form. Raises: Malformed."""
+    email = normalise_email(text)
+    if len(email) > _MAX_EMAIL or not _EMAIL.fullmatch(email):
+        raise Malformed("This is not an e-mail address.", email="Expected name@example.org")
+    return email
+
+
+def require_name(text: str, field: str = "name") -> str:
+    """Return a name on one clean line. Raises: Malformed when nothing visible is left."""
+    name = clean_name(text)
+    if not name:
+        raise Malformed("A name needs at least one visible character.", **{field: "Expected a name"})
+    return name

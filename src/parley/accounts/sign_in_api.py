@@ -1,0 +1,201 @@
+"""REST of coming in: first set-up, sign-in, refresh, sign-out, invitations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
+
+from parley.accounts.authentication import authenticate, read_address, read_bearer
+from parley.accounts.cookies import REFRESH_COOKIE, clear_cookies, make_cookies, require_own_origin
+from parley.accounts.invitations import accept_invitation, check_invitation
+from parley.accounts.schemas import AcceptInvitation, Invitation, LinkToken, Refresh, SetUp, SignedIn, SignIn
+from parley.accounts.sessions import Client, OpenSession, end_session, refresh_session
+from parley.accounts.sign_in import sign_in
+from parley.accounts.tokens import find_session_id
+from parley.accounts.users import get_me
+from parley.accounts.workspaces import check_setup_link, set_up
+from parley.infra.runtime import Runtime
+from parley.kit.errors import Unauthenticated
+from parley.kit.ids import parse_id
+
+TAGS = ["Sign-in"]
+
+Http = Request[Any, Any, Any]
+
+
+@post(
+    "/v1/setup/check",
+    status_code=HTTP_204_NO_CONTENT,
+    tags=TAGS,
+    operation_id="check_setup_link",
+    summary="Check the set-up link",
+)
+async def check_setup_route(data: LinkToken, runtime: Runtime) -> None:
+    """Say whether the one-time link printed at the first start still opens the creation of the first workspace.
+
+    410 `link_used` when it does not.
+    """
+    await check_setup_link(runtime.db, data.token)
+
+
+@post(
+    "/v1/setup",
+    status_code=HTTP_201_CREATED,
+    tags=TAGS,
+    operation_id="set_up",
+    summary="Create the first workspace",
+)
+async def set_up_route(request: Http, data: SetUp, runtime: Runtime) -> Response[SignedIn]:
+    """Create the first workspace and its owner, and sign the owner in. The link works once: 410 `link_used`."""
+    require_own_origin(request, runtime.settings)
+    session = await set_up(runtime.db, runtime.keys, read_client(request), data)
+    return await _answer(runtime, session, HTTP_201_CREATED)
+
+
+@post(
+    "/v1/auth/sign-in",
+    status_code=HTTP_200_OK,
+    tags=TAGS,
+    operation_id="sign_in",
+    summary="Sign in",
+)
+async def sign_in_route(request: Http, data: SignIn, runtime: Runtime) -> Response[SignedIn]:
+    """Open a session by e-mail and password.
+
+    The refresh token goes into the cookie `parley_refresh`, or into the body with `refresh_in_body`. 401
+    `wrong_credentials`; 409 `choose_workspace` with `fields.workspaces` where the login belongs to several;
+    429 `too_many` with `fields.retry_after_seconds`.
+    """
+    if not data.refresh_in_body:
+        require_own_origin(request, runtime.settings)
+    session = await sign_in(
+        runtime.db,
+        runtime.keys,
+        read_client(request),
+        email=data.email,
+        password=data.password,
+        workspace_id=parse_id("ws", data.workspace_id) if data.workspace_id is not None else None,
+    )
+    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
+
+
+@post(
+    "/v1/auth/refresh",
+    status_code=HTTP_200_OK,
+    tags=TAGS,
+    operation_id="refresh_session",
+    summary="Refresh the session",
+)
+async def refresh_route(request: Http, runtime: Runtime, data: Refresh | None = None) -> Response[SignedIn]:
+    """Exchange the refresh token, from the body or the cookie, for a new access token and the next refresh token.
+
+    A token is good for one exchange; for 30 seconds after it, it answers with the same tokens once more. Later its
+    use ends the session: 401 `session_ended`.
+    """
+    given = data.refresh_token if data is not None else None
+    token = given or _read_cookie(request, runtime)
+    if not token:
+        raise Unauthenticated
+    session = await refresh_session(runtime.db, runtime.keys, read_client(request), token)
+    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=given is not None)
+
+
+@post(
+    "/v1/auth/sign-out",
+    status_code=HTTP_204_NO_CONTENT,
+    tags=TAGS,
+    operation_id="sign_out",
+    summary="Sign out",
+)
+async def sign_out_route(request: Http, runtime: Runtime, data: Refresh | None = None) -> Response[None]:
+    """End the session of the access token, or of the refresh token in body or cookie, and clear the cookies.
+
+    A session that has ended already is no error.
+    """
+    bearer = read_bearer(request)
+    given = data.refresh_token if data is not None else None
+    refresh_token = given or (_read_cookie(request, runtime) if bearer is None else None)
+    session_id = find_session_id(runtime.keys, refresh_token) if refresh_token else None
+    if session_id is None and bearer is not None:
+        try:
+            session_id = (await authenticate(runtime.db, bearer)).session_id
+        except Unauthenticated:
+            session_id = None
+    if session_id is not None:
+        await end_session(runtime.db, session_id)
+    return Response(None, status_code=HTTP_204_NO_CONTENT, cookies=clear_cookies(runtime.settings))
+
+
+@post(
+    "/v1/invitations/check",
+    status_code=HTTP_200_OK,
+    tags=TAGS,
+    operation_id="check_invitation",
+    summary="Check an invitation",
+)
+async def check_invitation_route(data: LinkToken, runtime: Runtime) -> Invitation:
+    """Say to what a link invites and whom. 410 `link_used` when it does no longer."""
+    return await check_invitation(runtime.db, data.token)
+
+
+@post(
+    "/v1/invitations/accept",
+    status_code=HTTP_200_OK,
+    tags=TAGS,
+    operation_id="accept_invitation",
+    summary="Accept an invitation",
+)
+async def accept_invitation_route(
+    request: Http, data: AcceptInvitation, runtime: Runtime
+) -> Response[SignedIn]:
+    """Join the workspace with a password, and sign in. Where the e-mail has a login, its password is asked for."""
+    require_own_origin(request, runtime.settings)
+    session = await accept_invitation(
+        runtime.db, runtime.keys, read_client(request), token=data.token, password=data.password
+    )
+    return await _answer(runtime, session, HTTP_200_OK)
+
+
+def read_client(request: Http) -> Client:
+    """Return where a request comes from."""
+    return Client(address=read_address(request), user_agent=request.headers.get("user-agent", "")[:1000])
+
+
+def _read_cookie(request: Http, runtime: Runtime) -> str | None:
+    """Return the refresh cookie. Raises: ForeignOrigin when it came along with another site's request."""
+    token = request.cookies.get(REFRESH_COOKIE)
+    if token:
+        require_own_origin(request, runtime.settings)
+    return token
+
+
+async def _answer(
+    runtime: Runtime, session: OpenSession, status: int, *, is_refresh_in_body: bool = False
+) -> Response[SignedIn]:
+    async with runtime.db.transaction(session.caller.workspace_id) as tx:
+        me = await get_me(tx, session.caller)
+    return Response(
+        SignedIn(
+            access_token=session.access_token,
+            expires_in_seconds=session.expires_in_seconds,
+            refresh_token=session.refresh_token if is_refresh_in_body else msgspec.UNSET,
+            me=me,
+        ),
+        status_code=status,
+        headers={"Cache-Control": "no-store"},
+        cookies=[] if is_refresh_in_body else make_cookies(runtime.settings, session),
+    )
+
+
+routes = [
+    check_setup_route,
+    set_up_route,
+    sign_in_route,
+    refresh_route,
+    sign_out_route,
+    check_invitation_route,
+    accept_invitation_route,
+]
