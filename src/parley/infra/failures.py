@@ -39,7 +39,8 @@ def describe_failure(error: BaseException) -> str:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the database was away or undid the transaction: the same work may well succeed a moment later."""
-    return isinstance(error, _TRANSIENT)
+    # a value the driver cannot encode is an InterfaceError too, and stays wrong
+    return isinstance(error, _TRANSIENT) and not isinstance(error, ValueError)
 
 
 def _place(error: BaseException) -> str:
