@@ -63,9 +63,11 @@ class TelegramAdapter:
     """
 
     channel = "telegram"
-    # About one message a second in a chat with short bursts, about thirty for a bot; an album counts by
-    # items. Source: core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     limits = Limits(chat_per_second=1.0, chat_burst=3, inbox_per_second=30.0, inbox_burst=30)
+    """About one message a second in a chat with short bursts, about thirty for a bot; an album counts by items.
+
+    Source: the question "My bot is hitting limits" of core.telegram.org/bots/faq.
+    """
     features = Features(
         text_limit=formatting.TEXT_LIMIT,
         caption_limit=formatting.CAPTION_LIMIT,
