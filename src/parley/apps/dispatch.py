@@ -1,0 +1,161 @@
+"""The one ASGI application of a process: which path is whose, outside any framework."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+
+from parley.apps.pages import API_STYLE, SECURITY_HEADERS, Pages, render_api_page
+from parley.infra.db import Database
+from parley.infra.http import error_body
+from parley.infra.metrics import CONTENT_TYPE, Metrics, render_metrics
+from parley.infra.settings import Settings
+from parley.realtime import Gateway
+
+Scope = Any
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Dispatcher:
+    """Sends requests and sockets to whom they are for."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        db: Database,
+        metrics: Metrics,
+        rest: Litestar,
+        gateway: Gateway,
+        pages: Pages,
+        sandbox: App | None,
+    ) -> None:
+        self._settings = settings
+        self._db = db
+        self._metrics = metrics
+        self._rest = rest
+        self._gateway = gateway
+        self._pages = pages
+        self._sandbox = sandbox
+        self._api_page: bytes | None = None
+        self.is_ready = False
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one request or socket."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path.startswith(("/v1/", "/webhooks/")) or path == "/openapi.json":
+            await self._rest(scope, receive, _guarded(send))
+        elif path.startswith("/socket.io/"):
+            await self._gateway.asgi_socketio(scope, receive, send)
+        elif path == "/sandbox" or path.startswith("/sandbox/"):
+            await self._to_sandbox(scope, receive, send)
+        elif path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/api.css"):
+            await self._own(path, scope, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["path"] == "/v1/ws":
+            await self._gateway.asgi_websocket(scope, receive, send)
+        elif scope["path"].startswith("/socket.io/"):
+            await self._gateway.asgi_socketio(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 4404})
+
+    async def _to_sandbox(self, scope: Scope, receive: Any, send: Any) -> None:
+        if self._sandbox is None:
+            await _answer(send, 404, error_body("sandbox_off", "The sandbox is off in this installation."))
+            return
+        await self._sandbox(
+            {**scope, "root_path": scope.get("root_path", "") + "/sandbox", "path": scope["path"][len("/sandbox") :]},
+            receive,
+            send,
+        )
+
+    async def _own(self, path: str, scope: Scope, send: Any) -> None:
+        if path == "/healthz":
+            await _answer(send, 200, {"status": "ok"})
+        elif path == "/readyz":
+            await self._readiness(send)
+        elif path == "/metrics":
+            await self._show_metrics(scope, send)
+        elif path == "/docs":
+            if self._api_page is None:
+                self._api_page = render_api_page(self._rest.openapi_schema.to_schema()).encode()
+            await _bytes(send, 200, "text/html; charset=utf-8", self._api_page)
+        else:
+            await _bytes(send, 200, "text/css; charset=utf-8", API_STYLE.encode())
+
+    async def _readiness(self, send: Any) -> None:
+        reason = None if self.is_ready else "starting or stopping"
+        if reason is None:
+            try:
+                async with self._db.system() as tx:
+                    await tx.fetchval("SELECT 1")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+                reason = type(error).__name__
+        if reason is None:
+            await _answer(send, 200, {"status": "ready"})
+        else:
+            await _answer(send, 503, error_body("not_ready", f"Not ready: {reason}."))
+
+    async def _show_metrics(self, scope: Scope, send: Any) -> None:
+        if not self._may_see_metrics(scope):
+            await _answer(send, 403, error_body("forbidden", "Metrics need the token of PARLEY_METRICS_TOKEN."))
+            return
+        await _bytes(send, 200, CONTENT_TYPE, render_metrics(self._metrics))
+
+    def _may_see_metrics(self, scope: Scope) -> bool:
+        token = self._settings.metrics_token
+        if token:
+            told = dict(scope["headers"]).get(b"authorization", b"")
+            return hmac.compare_digest(told, f"Bearer {token}".encode())
+        forwarded = any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"])
+        client = scope.get("client")
+        return bool(client) and not forwarded and _is_loopback(client[0])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _guarded(send: Any) -> Any:
+    """Add `nosniff` and `no-store` to answers of the API that say nothing of it themselves."""
+
+    async def guarded(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message["headers"]}
+            extra = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+            message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in names)]
+        await send(message)
+
+    return guarded
+
+
+async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
+    await _bytes(send, status, "application/json", msgspec.json.encode(body))
+
+
+async def _bytes(send: Any, status: int, kind: str, body: bytes) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *SECURITY_HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,94 @@
+"""The REST application: every slice's routes, what they are given, how errors leave."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from litestar import Litestar, Request, get
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+import parley
+from parley.accounts import api as accounts_api
+from parley.accounts import provide_caller
+from parley.contacts import api as contacts_api
+from parley.conversations import Collector, list_visible_inboxes, may_see_media
+from parley.conversations import api as conversations_api
+from parley.desk import api as desk_api
+from parley.desk.accounts import Channels
+from parley.infra.http import EXCEPTION_HANDLERS
+from parley.infra.runtime import Runtime
+from parley.media import Pictures
+from parley.media import api as media_api
+
+BODY_LIMIT_BYTES = 256 * 1024
+"""JSON bodies: a message of 20 000 characters with its entities fits; uploads and webhooks have their own."""
+
+ROUTES = [
+    *accounts_api.routes,
+    *conversations_api.routes,
+    *contacts_api.routes,
+    *media_api.routes,
+    *desk_api.routes,
+]
+
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What handlers are given beside the runtime."""
+
+    runtime: Runtime
+    channels: Channels
+    collector: Collector
+    pictures: Pictures
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def openapi_json(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    return request.app.openapi_schema.to_schema()
+
+
+def build_rest(parts: Parts) -> Litestar:
+    """Return the REST application."""
+    given: dict[str, Any] = {
+        "runtime": parts.runtime,
+        "channels": parts.channels,
+        "collector": parts.collector,
+        "pictures": parts.pictures,
+        "media_access": may_see_media,
+        "visible_inboxes": list_visible_inboxes,
+    }
+    return Litestar(
+        [*ROUTES, openapi_json],
+        dependencies={
+            **{name: _provide(value) for name, value in given.items()},
+            "caller": Provide(provide_caller),
+        },
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=_describe(),
+        request_max_body_size=BODY_LIMIT_BYTES,
+        debug=False,
+        pdb_on_exception=False,
+    )
+
+
+def _provide(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _describe() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Parley",
+        version=parley.__version__,
+        description="Sign in, or make an API key in the settings, and send it as `Authorization: Bearer ...`. "
+        'Every error has the shape `{"error": {"code", "message", "fields"}}`.',
+        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"bearer": []}],
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    )

@@ -1,0 +1,100 @@
+"""The workers of a process: journal, ledger, jobs, schedules, polling."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import structlog
+
+from parley.accounts import sweep_accounts
+from parley.conversations.store import delete_events_before
+from parley.desk.accounts import Channels
+from parley.desk.delivery import Delivery, settle_broken
+from parley.desk.delivery_store import DELIVERIES
+from parley.desk.incoming_media import FETCH_KIND, FETCH_RETRIES, MediaFetcher
+from parley.desk.intake import Intake
+from parley.desk.intake_store import JOURNAL
+from parley.desk.polling import Poller
+from parley.desk.statuses import wake_snoozed
+from parley.infra.jobs import JOBS, Job, Jobs
+from parley.infra.metrics import Metrics
+from parley.infra.runtime import Runtime
+from parley.infra.schedules import Schedule, Scheduler
+from parley.infra.worker import Limits, Worker
+from parley.media import Pictures, delete_unattached
+
+SCHEDULES = (
+    Schedule("wake snoozed", "desk.wake_snoozed", 20),
+    Schedule("sweep", "system.sweep", 3600),
+)
+WORK_KEPT_DAYS = 30
+"""Days for which journal items and jobs that are done are kept."""
+
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def run_workers(
+    runtime: Runtime, channels: Channels, pictures: Pictures, metrics: Metrics
+) -> AsyncIterator[None]:
+    """Run all work of this process until the block is left; then drain."""
+    limits = Limits(concurrency=runtime.settings.worker_concurrency)
+    delivery = Delivery(runtime.db, channels, runtime.blobs)
+    workers = [
+        Worker(JOURNAL, runtime.db, Intake(runtime.db, channels).handle, limits=limits, metrics=metrics),
+        Worker(
+            DELIVERIES, runtime.db, delivery.handle, limits=limits, on_broken=settle_broken, metrics=metrics
+        ),
+        register_jobs(runtime, channels, pictures).make_worker(runtime.db, limits=limits, metrics=metrics),
+    ]
+    scheduler = Scheduler(runtime.db, SCHEDULES)
+    poller = asyncio.create_task(Poller(runtime.db, channels).run(), name="poller")
+    tasks = [asyncio.create_task(worker.run(), name=worker.table.name) for worker in workers]
+    tasks.append(asyncio.create_task(scheduler.run(), name="schedules"))
+    try:
+        yield
+    finally:
+        poller.cancel()
+        scheduler.stop()
+        for worker in workers:
+            worker.stop()
+        for result in await asyncio.gather(poller, *tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("work.ended_badly", exc_info=result)
+
+
+def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> Jobs:
+    """Return which handler does which kind of job."""
+
+    async def wake(_: Job) -> None:
+        await wake_snoozed(runtime.db)
+
+    async def sweep(_: Job) -> None:
+        await sweep_old(runtime)
+
+    jobs = Jobs()
+    jobs.on(FETCH_KIND, MediaFetcher(runtime, channels, pictures).handle, retries=FETCH_RETRIES)
+    jobs.on("desk.wake_snoozed", wake, retries=0)
+    jobs.on("system.sweep", sweep, retries=2)
+    return jobs
+
+
+async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
+    """Remove what is kept for a time only: events, finished work, spent tokens, files that nobody attached."""
+    now = runtime.clock()
+    events_before = now - dt.timedelta(days=runtime.settings.event_days)
+    work_before = now - dt.timedelta(days=WORK_KEPT_DAYS)
+    count = batch
+    while count >= batch:
+        async with runtime.db.system() as tx:
+            count = await delete_events_before(tx, events_before, batch)
+    for table in (JOURNAL, JOBS):
+        count = batch
+        while count >= batch:
+            async with runtime.db.system() as tx:
+                count = await table.prune(tx, before=work_before, limit=batch)
+    await sweep_accounts(runtime.db)
+    await delete_unattached(runtime)

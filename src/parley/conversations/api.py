@@ -1,0 +1,257 @@
+"""REST of conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, delete, get, patch, post, put
+from litestar.params import Parameter
+
+from parley.accounts import Caller
+from parley.conversations import editing, history, members, reading, store, streams
+from parley.conversations.collector import Collector
+from parley.conversations.schemas import (
+    Conversation,
+    Cursor,
+    EditRequest,
+    EventPage,
+    MemberJson,
+    MemberRequest,
+    Message,
+    MessagePage,
+    OpenRequest,
+    ReadRequest,
+    ReadState,
+    SendRequest,
+    VersionJson,
+)
+from parley.conversations.sending import Draft
+from parley.conversations.streams import is_for
+from parley.conversations.visibility import require_view
+from parley.infra.runtime import Runtime
+from parley.kit.events import Event
+from parley.kit.ids import parse_id, public_id
+from parley.kit.pages import MAX_PAGE, Page
+
+_TAGS = ["conversations"]
+_Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
+_Position = Annotated[int | None, Parameter(ge=0, le=2**53)]
+
+
+def _conversation(text: str) -> UUID:
+    return parse_id("cnv", text)
+
+
+def _message(text: str) -> UUID:
+    return parse_id("msg", text)
+
+
+@get("/v1/conversations", tags=_TAGS, operation_id="listConversations")
+async def list_conversations(
+    runtime: Runtime, caller: Caller, cursor: str | None = None, limit: _Limit = 50
+) -> Page[Conversation]:
+    """Your own conversations, most lately spoken in first."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await members.list_conversations(tx, caller, cursor, limit)
+
+
+@post("/v1/conversations", tags=_TAGS, operation_id="openConversation")
+async def open_conversation(runtime: Runtime, caller: Caller, data: OpenRequest) -> Conversation:
+    """Open a conversation; a direct one that exists already is returned."""
+    actors = [parse_id("act", member) for member in data.members]
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await members.open_conversation(tx, caller, kind=data.kind, title=data.title, members=actors)
+
+
+@get("/v1/conversations/{conversation_id:str}", tags=_TAGS, operation_id="getConversation")
+async def get_conversation(runtime: Runtime, caller: Caller, conversation_id: str) -> Conversation:
+    """One conversation as you see it."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await members.get_conversation(tx, caller, _conversation(conversation_id))
+
+
+@get("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="listMembers")
+async def list_members(
+    runtime: Runtime, caller: Caller, conversation_id: str, cursor: str | None = None, limit: _Limit = 100
+) -> Page[MemberJson]:
+    """Who is in a conversation."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await members.list_members(tx, caller, _conversation(conversation_id), cursor, limit)
+
+
+@post("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="addMember")
+async def add_member(runtime: Runtime, caller: Caller, conversation_id: str, data: MemberRequest) -> MemberJson:
+    """Add somebody, or change their role."""
+    actor_id = parse_id("act", data.actor_id)
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await members.add_member(tx, caller, _conversation(conversation_id), actor_id, data.role)
+
+
+@delete("/v1/conversations/{conversation_id:str}/members/{actor_id:str}", tags=_TAGS, operation_id="removeMember")
+async def remove_member(runtime: Runtime, caller: Caller, conversation_id: str, actor_id: str) -> None:
+    """Take somebody out, or leave."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await members.remove_member(tx, caller, _conversation(conversation_id), parse_id("act", actor_id))
+
+
+@get("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="listMessages")
+async def list_messages(
+    runtime: Runtime,
+    caller: Caller,
+    conversation_id: str,
+    before: _Position = None,
+    after: _Position = None,
+    around: _Position = None,
+    limit: _Limit = 50,
+) -> MessagePage:
+    """A stretch of history beside a position, ascending; the newest messages when none is given."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await history.read_page(
+            tx, caller, _conversation(conversation_id), before=before, after=after, around=around, limit=limit
+        )
+
+
+@post("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="sendMessage")
+async def send_message(
+    collector: Collector, caller: Caller, conversation_id: str, data: SendRequest
+) -> Response[Message]:
+    """Send a message. A repeat of the same `client_id` answers 200 with the stored message."""
+    draft = Draft(
+        workspace_id=caller.workspace_id,
+        conversation_id=_conversation(conversation_id),
+        sender_id=caller.actor_id,
+        kind=data.kind,
+        text=data.text,
+        entities=data.entities,
+        media_ids=list(dict.fromkeys(parse_id("med", media_id) for media_id in data.media_ids)),
+        reply_to_id=_message(data.reply_to) if data.reply_to else None,
+        quote=data.quote,
+        client_id=data.client_id,
+        is_admin=caller.is_admin or (caller.kind == "bot" and caller.is_staff),
+    )
+    posted = await collector.post(draft)
+    return Response(posted.message, status_code=200 if posted.is_repeat else 201)
+
+
+@patch(
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}", tags=_TAGS, operation_id="editMessage"
+)
+async def edit_message(
+    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, data: EditRequest
+) -> Message:
+    """Change your own message; the former text is kept as a version."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await editing.edit_message(
+            tx,
+            caller,
+            _conversation(conversation_id),
+            _message(message_id),
+            text=data.text,
+            entities=data.entities,
+        )
+
+
+@delete(
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}",
+    tags=_TAGS,
+    operation_id="deleteMessage",
+    status_code=200,
+)
+async def delete_message(runtime: Runtime, caller: Caller, conversation_id: str, message_id: str) -> Message:
+    """Delete a message for everyone; its place stays."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await editing.delete_message(tx, caller, _conversation(conversation_id), _message(message_id))
+
+
+@get(
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/versions",
+    tags=_TAGS,
+    operation_id="listMessageVersions",
+)
+async def list_versions(
+    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str
+) -> Page[VersionJson]:
+    """The former texts of a message, oldest first."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return Page(
+            await history.list_versions(tx, caller, _conversation(conversation_id), _message(message_id))
+        )
+
+
+_REACTION = "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/reactions/{emoji:str}"
+
+
+@put(_REACTION, tags=_TAGS, operation_id="addReaction", status_code=204)
+async def add_reaction(
+    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, emoji: str
+) -> None:
+    """Put a reaction."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await editing.add_reaction(tx, caller, _conversation(conversation_id), _message(message_id), emoji)
+
+
+@delete(_REACTION, tags=_TAGS, operation_id="removeReaction")
+async def remove_reaction(
+    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, emoji: str
+) -> None:
+    """Take your reaction away."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await editing.remove_reaction(tx, caller, _conversation(conversation_id), _message(message_id), emoji)
+
+
+@put("/v1/conversations/{conversation_id:str}/read", tags=_TAGS, operation_id="markRead")
+async def mark_read(runtime: Runtime, caller: Caller, conversation_id: str, data: ReadRequest) -> ReadState:
+    """Move your read position on to a message number."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await reading.mark_read(tx, caller, _conversation(conversation_id), data.number)
+
+
+@get("/v1/conversations/{conversation_id:str}/events", tags=_TAGS, operation_id="listEvents")
+async def list_events(
+    runtime: Runtime,
+    caller: Caller,
+    conversation_id: str,
+    after: Annotated[int, Parameter(ge=0, le=2**53)],
+    tag: Annotated[int, Parameter(ge=-(2**31), lt=2**31)],
+) -> EventPage:
+    """What you missed after a cursor, at most 1000 events; 410 `reset` when a fresh snapshot is needed."""
+    key = _conversation(conversation_id)
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        view = await require_view(tx, caller, key)
+        events = await streams.resume(tx, key, Cursor(after, tag))
+        head = Cursor(events[-1].number, events[-1].tag) if events else await store.get_head(tx, key)
+    frames = [_frame(event) for event in events if is_for(event.audience, view, caller.actor_id)]
+    return EventPage(events=frames, head=head)
+
+
+def _frame(event: Event) -> dict[str, object]:
+    return {
+        "type": "event",
+        "stream": public_id("cnv", event.stream_id),
+        "number": event.number,
+        "tag": event.tag,
+        "kind": event.kind,
+        "at": event.at.isoformat(),
+        "actor_id": public_id("act", event.actor_id) if event.actor_id else None,
+        "data": event.data,
+    }
+
+
+routes = [
+    list_conversations,
+    open_conversation,
+    get_conversation,
+    list_members,
+    add_member,
+    remove_member,
+    list_messages,
+    send_message,
+    edit_message,
+    delete_message,
+    list_versions,
+    add_reaction,
+    remove_reaction,
+    mark_read,
+    list_events,
+]

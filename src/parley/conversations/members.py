@@ -1,0 +1,211 @@
+"""Conversations among actors: opening them, who is in them, and one's own list of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from parley.accounts import Caller, find_actors, record_personal
+from parley.conversations import history, store, streams
+from parley.conversations.errors import ConversationNotFound
+from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson
+from parley.conversations.visibility import require_view
+from parley.infra.db import Tx
+from parley.kit.errors import Forbidden, Malformed, NotFound
+from parley.kit.ids import public_id, uuid7
+from parley.kit.pages import Page, decode_cursor, encode_cursor
+from parley.kit.text import clean_name
+
+_LAST = UUID(int=2**128 - 1)
+
+
+async def open_conversation(
+    tx: Tx, caller: Caller, *, kind: str, title: str | None, members: Sequence[UUID]
+) -> Conversation:
+    """Open a conversation with the caller as its owner. Repeat: a direct one that exists is returned.
+
+    Raises: Malformed when the members do not fit the kind; NotFound when one is not of this workspace.
+    """
+    others = [member for member in dict.fromkeys(members) if member != caller.actor_id]
+    if kind == "direct" and len(others) != 1:
+        raise Malformed("A direct conversation has exactly one other member.", members=len(others))
+    known = await find_actors(tx, others)
+    if len(known) < len(others) or any(actor.kind == "contact" for actor in known.values()):
+        raise NotFound("Somebody of these is not in this workspace.")
+    conversation_id = uuid7()
+    direct_key = ":".join(sorted(str(actor) for actor in (caller.actor_id, *others))) if kind == "direct" else None
+    is_new = await store.create_conversation(
+        tx,
+        workspace_id=caller.workspace_id,
+        conversation_id=conversation_id,
+        kind=kind,
+        title=clean_name(title) if title else None,
+        inbox_id=None,
+        direct_key=direct_key,
+        created_by=caller.actor_id,
+    )
+    if not is_new and direct_key:
+        found = await store.find_direct(tx, caller.workspace_id, direct_key)
+        return await get_conversation(tx, caller, found or conversation_id)
+    role = "member" if kind == "direct" else "owner"
+    await _join(tx, caller, conversation_id, caller.actor_id, role)
+    for actor_id in sorted(others):
+        await _join(tx, caller, conversation_id, actor_id, "reader" if kind == "broadcast" else "member")
+    return await get_conversation(tx, caller, conversation_id)
+
+
+async def get_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> Conversation:
+    """Return one conversation as the caller sees it. Raises: ConversationNotFound."""
+    view = await require_view(tx, caller, conversation_id)
+    rows = await store.get_conversations(tx, [conversation_id], caller.actor_id)
+    return (await _to_conversations(tx, rows, is_staff=view == "staff"))[0]
+
+
+async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: int) -> Page[Conversation]:
+    """Return the caller's own conversations, most lately spoken in first; desk conversations have their own list."""
+    before = (dt.datetime.max.replace(tzinfo=dt.UTC), _LAST)
+    if cursor:
+        moment, last = decode_cursor(cursor, dt.datetime, UUID)
+        before = (moment, last)
+    rows = await store.list_own_conversations(tx, caller.workspace_id, caller.actor_id, before, limit + 1)
+    items = await _to_conversations(tx, rows[:limit], is_staff=False)
+    last_row = rows[limit - 1] if len(rows) > limit else None
+    following = None
+    if last_row:
+        following = encode_cursor(last_row["last_message_at"] or last_row["created_at"], last_row["id"])
+    return Page(items, following)
+
+
+async def list_members(
+    tx: Tx, caller: Caller, conversation_id: UUID, cursor: str | None, limit: int
+) -> Page[MemberJson]:
+    """Return members by id. Raises: ConversationNotFound."""
+    await require_view(tx, caller, conversation_id)
+    after = decode_cursor(cursor, UUID)[0] if cursor else UUID(int=0)
+    rows = await store.list_members(tx, conversation_id, after, limit + 1)
+    following = encode_cursor(rows[limit - 1]["actor_id"]) if len(rows) > limit else None
+    return Page([_member(row) for row in rows[:limit]], following)
+
+
+async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> MemberJson:
+    """Add an actor of the workspace, who starts at the head, or change their role. Owners and moderators may.
+
+    Raises: ConversationNotFound, Forbidden, NotFound.
+    """
+    mine = await _require_moderator(tx, caller, conversation_id)
+    if role == "owner" and mine["role"] != "owner":
+        raise Forbidden("Only an owner makes owners.")
+    known = await find_actors(tx, [actor_id])
+    if actor_id not in known or known[actor_id].kind == "contact":
+        raise NotFound("This actor is not in this workspace.")
+    await store.lock_member(tx, conversation_id, actor_id)
+    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
+    if not await _join(tx, caller, conversation_id, actor_id, role):
+        present = await store.find_member(tx, conversation_id, actor_id)
+        if present and present["role"] == "owner" and mine["role"] != "owner":
+            raise Forbidden("Only an owner changes owners.")
+        if await store.set_role(tx, conversation_id, actor_id, role):
+            await _tell(tx, caller, conversation_id, actor_id, "member.changed")
+    row = await store.find_member(tx, conversation_id, actor_id)
+    if row is None:
+        raise NotFound
+    return _member(row)
+
+
+async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID) -> None:
+    """Take a member out, or leave. Repeat: harmless. Raises: ConversationNotFound, Forbidden."""
+    if actor_id != caller.actor_id:
+        mine = await _require_moderator(tx, caller, conversation_id)
+        theirs = await store.find_member(tx, conversation_id, actor_id)
+        if theirs and theirs["role"] == "owner" and mine["role"] != "owner":
+            raise Forbidden("Only an owner takes owners out.")
+    else:
+        await _require_group(tx, caller, conversation_id)
+    row = await store.find_member(tx, conversation_id, actor_id)
+    if row is None or not await store.remove_member(tx, conversation_id, actor_id):
+        return
+    await streams.append(
+        tx,
+        workspace_id=caller.workspace_id,
+        conversation_id=conversation_id,
+        kind="member.left",
+        data={"member": msgspec.to_builtins(_member(row))},
+        actor_id=caller.actor_id,
+    )
+    await record_personal(
+        tx, caller.workspace_id, actor_id, "conversation.removed", {"conversation_id": public_id("cnv", conversation_id)}
+    )
+
+
+async def _require_group(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:
+    await require_view(tx, caller, conversation_id)
+    row = (await store.get_conversations(tx, [conversation_id], caller.actor_id))[0]
+    if row["kind"] not in ("group", "broadcast"):
+        raise Forbidden("The members of this conversation are fixed.")
+    return row
+
+
+async def _require_moderator(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:
+    row = await _require_group(tx, caller, conversation_id)
+    if row["role"] not in ("owner", "moderator"):
+        raise Forbidden
+    return row
+
+
+async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
+    if not await store.add_member(tx, caller.workspace_id, conversation_id, actor_id, role):
+        return False
+    await _tell(tx, caller, conversation_id, actor_id, "member.joined")
+    await record_personal(
+        tx, caller.workspace_id, actor_id, "conversation.added", {"conversation_id": public_id("cnv", conversation_id)}
+    )
+    return True
+
+
+async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, kind: str) -> None:
+    row = await store.find_member(tx, conversation_id, actor_id)
+    if row is None:
+        raise ConversationNotFound
+    await streams.append(
+        tx,
+        workspace_id=caller.workspace_id,
+        conversation_id=conversation_id,
+        kind=kind,
+        data={"member": msgspec.to_builtins(_member(row))},
+        actor_id=caller.actor_id,
+    )
+
+
+def _member(row: asyncpg.Record) -> MemberJson:
+    return MemberJson(
+        actor=ActorRef(public_id("act", row["actor_id"]), row["kind"], row["name"]),
+        role=row["role"],
+        read_number=row["read_number"],
+        joined_at=row["joined_at"],
+    )
+
+
+async def _to_conversations(tx: Tx, rows: Sequence[asyncpg.Record], *, is_staff: bool) -> list[Conversation]:
+    keys = [(row["id"], row["last_message_id"]) for row in rows if row["last_message_id"]]
+    snippets = await history.get_snippets(tx, keys)
+    return [
+        Conversation(
+            id=public_id("cnv", row["id"]),
+            kind=row["kind"],
+            title=row["title"],
+            inbox_id=public_id("inb", row["inbox_id"]) if row["inbox_id"] and is_staff else None,
+            head=Cursor(row["head"], row["tag"]),
+            last_number=row["last_number"],
+            read_number=row["read_number"],
+            own_since=row["own_since"],
+            unread=max(0, row["last_number"] - row["read_number"] - row["own_since"]),
+            role=row["role"],
+            created_at=row["created_at"],
+            last_message=snippets.get(row["last_message_id"]) if row["last_message_id"] else None,
+        )
+        for row in rows
+    ]

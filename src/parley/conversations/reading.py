@@ -1,0 +1,63 @@
+"""How far somebody has read. Two integers and a subtraction: nothing can stick.
+
+unread = last number - read number - own sent since.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from parley.accounts import Caller, record_personal
+from parley.conversations import store
+from parley.conversations.errors import ConversationNotFound
+from parley.conversations.schemas import ReadState
+from parley.conversations.visibility import require_view
+from parley.infra.db import Tx
+from parley.kit.events import ALL, STAFF, Signal
+from parley.kit.ids import public_id
+
+
+async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) -> ReadState:
+    """Move the caller's read position on to a number; never back, never past the last message.
+
+    The caller's other devices learn it by the personal stream. Repeat: harmless.
+    Raises: ConversationNotFound.
+    """
+    await store.lock_member(tx, conversation_id, caller.actor_id)
+    await require_view(tx, caller, conversation_id)
+    conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
+    if conversation is None:
+        raise ConversationNotFound
+    member = await store.find_member(tx, conversation_id, caller.actor_id)
+    read, own = (member["read_number"], member["own_since"]) if member else (0, 0)
+    last = conversation["last_number"]
+    number = min(number, last)
+    if number > read:
+        read = number
+        own = await store.count_own(tx, conversation_id, caller.actor_id, number) if number < last else 0
+        await store.move_read(
+            tx, caller.workspace_id, conversation_id, caller.actor_id, number=read, own_since=own
+        )
+        await _tell(tx, caller, conversation_id, read, own, audience=STAFF if conversation["kind"] == "desk" else ALL)
+    return ReadState(read_number=read, own_since=own, unread=max(0, last - read - own))
+
+
+async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, read: int, own: int, *, audience: str) -> None:
+    conversation = public_id("cnv", conversation_id)
+    await record_personal(
+        tx,
+        caller.workspace_id,
+        caller.actor_id,
+        "read.moved",
+        {"conversation_id": conversation, "read_number": read, "own_since": own},
+    )
+    tx.hints.append(
+        Signal(
+            workspace_id=caller.workspace_id,
+            stream_id=conversation_id,
+            kind="member.read",
+            audience=audience,
+            actor_id=caller.actor_id,
+            data={"read_number": read},
+        )
+    )

@@ -1,0 +1,235 @@
+"""Shapes of conversations as clients see them: public ids, JSON values, nothing internal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+ConversationKind = Literal["direct", "group", "broadcast", "desk"]
+MessageKind = Literal["text", "note", "system"]
+Role = Literal["owner", "moderator", "member", "reader"]
+
+TEXT_LIMIT = 20_000
+"""Characters in one message at the most; a channel may split it into several of the provider's."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """The last event of a stream that a reader has applied. A tag tells a number reused after a restore."""
+
+    number: int
+    tag: int
+
+
+class ActorRef(msgspec.Struct, frozen=True):
+    """Who: enough to show a name."""
+
+    id: str
+    kind: Literal["user", "contact", "bot"]
+    name: str
+
+
+class EntityJson(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Formatting of a stretch of text; offsets in UTF-16 units."""
+
+    kind: Annotated[str, Meta(max_length=32)]
+    offset: Annotated[int, Meta(ge=0, le=100_000)]
+    length: Annotated[int, Meta(ge=1, le=100_000)]
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+    language: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Thumbnail(msgspec.Struct, frozen=True):
+    """Size of a picture's small version, in pixels."""
+
+    width: int
+    height: int
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a message. ``pending``: still on its way from the provider."""
+
+    media_id: str
+    kind: str
+    name: str
+    content_type: str
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    state: Literal["pending", "ready", "failed"] = "ready"
+    thumbnail: Thumbnail | None = None
+    error: str | None = None
+
+
+class ReplyRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The message replied to, as it read when the page was made."""
+
+    id: str
+    sender_name: str
+    text: str
+    quote: str | None = None
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    """An emoji and who put it, in the order they did."""
+
+    emoji: str
+    actor_ids: list[str]
+
+
+class StatusError(msgspec.Struct, frozen=True):
+    """Why the provider did not take it."""
+
+    code: str
+    text: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an outward message at the provider."""
+
+    state: Literal["queued", "sending", "sent", "failed", "unknown", "cancelled", "delivered", "read"]
+    error: StatusError | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message. ``position`` orders everything staff sees; ``number`` is dense over messages to everyone."""
+
+    id: str
+    conversation_id: str
+    position: int
+    number: int | None
+    kind: MessageKind
+    sender: ActorRef
+    text: str
+    entities: list[EntityJson]
+    attachments: list[Attachment]
+    reply_to: ReplyRef | None
+    client_id: str | None
+    version: int
+    created_at: dt.datetime
+    edited_at: dt.datetime | None
+    deleted_at: dt.datetime | None
+    reactions: list[Reaction]
+    status: Status | None
+    extra: dict[str, Any]
+
+
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as lists show it; ``text`` at most 200 characters."""
+
+    id: str
+    kind: MessageKind
+    sender: ActorRef
+    text: str
+    attachment_count: int
+    attachment_kind: str | None
+    status: Status | None
+    created_at: dt.datetime
+    is_deleted: bool
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as one reader sees it. ``role`` is null for staff who are no members."""
+
+    id: str
+    kind: ConversationKind
+    title: str | None
+    inbox_id: str | None
+    head: Cursor
+    last_number: int
+    read_number: int
+    own_since: int
+    unread: int
+    role: Role | None
+    created_at: dt.datetime
+    last_message: Snippet | None
+
+
+class MemberJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An actor in a conversation."""
+
+    actor: ActorRef
+    role: Role
+    read_number: int
+    joined_at: dt.datetime
+
+
+class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of history, ascending by position, with the cursor the stream had when it was read."""
+
+    items: list[Message]
+    has_before: bool
+    has_after: bool
+    head: Cursor
+    read_number: int
+    own_since: int
+
+
+class VersionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that a message had before."""
+
+    version: int
+    text: str
+    entities: list[EntityJson]
+    replaced_at: dt.datetime
+
+
+class ReadState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a member has read."""
+
+    read_number: int
+    own_since: int
+    unread: int
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader missed: frames as the gateway sends them, and the head they lead towards."""
+
+    events: list[dict[str, Any]]
+    head: Cursor
+
+
+# ---------------------------------------------------------------- requests
+
+
+class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message to send. ``client_id`` makes a repeat harmless, for ever."""
+
+    client_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
+    entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
+    media_ids: Annotated[list[str], Meta(max_length=30)] = []
+    reply_to: str | None = None
+    quote: Annotated[str, Meta(max_length=1024)] | None = None
+    kind: Literal["text", "note"] = "text"
+
+
+class EditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message's new text."""
+
+    text: Annotated[str, Meta(max_length=TEXT_LIMIT)]
+    entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
+
+
+class OpenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A conversation to open. Direct: exactly one other member; a pair has one direct conversation."""
+
+    kind: Literal["direct", "group", "broadcast"]
+    title: Annotated[str, Meta(max_length=200)] | None = None
+    members: Annotated[list[str], Meta(max_length=1000)]
+
+
+class MemberRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Someone to add, or whose role to change."""
+
+    actor_id: str
+    role: Role = "member"
+
+
+class ReadRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The number of the last message read."""
+
+    number: Annotated[int, Meta(ge=0, le=2**53)]

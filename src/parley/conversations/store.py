@@ -1,0 +1,506 @@
+"""SQL of conversations: streams, access, members, history. Sending has its own file, `sending_store`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from parley.conversations.schemas import Cursor
+from parley.infra.db import Tx
+from parley.kit.events import Event, StreamKind
+
+# ---------------------------------------------------------------- streams
+
+
+async def append_event(
+    tx: Tx,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    *,
+    tag: int,
+    kind: str,
+    audience: str,
+    actor_id: UUID | None,
+    data: dict[str, Any],
+) -> int:
+    """Number and write one event; returns the number. Locks the conversation row until commit."""
+    number: int = await tx.fetchval(
+        """WITH stream AS (
+            UPDATE conversation SET head = head + 1, tag = $3
+            WHERE workspace_id = $1 AND id = $2 RETURNING head
+        )
+        INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at)
+        SELECT $1, $2, head, $3, $4, $5, $6, $7, $8 FROM stream RETURNING number""",
+        workspace_id,
+        conversation_id,
+        tag,
+        kind,
+        audience,
+        actor_id,
+        data,
+        tx.now,
+    )
+    return number
+
+
+async def get_head(tx: Tx, conversation_id: UUID) -> Cursor:
+    """Return the stream's last number and tag; zeros when there is no such conversation."""
+    row = await tx.fetchrow("SELECT head, tag FROM conversation WHERE id = $1", conversation_id)
+    return Cursor(row["head"], row["tag"]) if row else Cursor(0, 0)
+
+
+async def get_personal_head(tx: Tx, actor_id: UUID) -> Cursor:
+    """Return the last number and tag of a personal stream."""
+    row = await tx.fetchrow("SELECT head, tag FROM actor WHERE id = $1", actor_id)
+    return Cursor(row["head"], row["tag"]) if row else Cursor(0, 0)
+
+
+async def list_events(tx: Tx, conversation_id: UUID, after: int, limit: int) -> list[Event]:
+    """Return events above a number, ascending. Index: event's primary key."""
+    rows = await tx.fetch(
+        """SELECT workspace_id, conversation_id AS stream_id, number, tag, kind, audience, actor_id, data, at
+        FROM event WHERE conversation_id = $1 AND number > $2 ORDER BY number LIMIT $3""",
+        conversation_id,
+        after,
+        limit,
+    )
+    return [_event(row, "conversation") for row in rows]
+
+
+async def list_personal_events(tx: Tx, actor_id: UUID, after: int, limit: int) -> list[Event]:
+    """Return personal events above a number, ascending. Index: personal_event's primary key."""
+    rows = await tx.fetch(
+        """SELECT workspace_id, actor_id AS stream_id, number, tag, kind, 'all' AS audience, NULL::uuid AS actor_id,
+            data, at
+        FROM personal_event WHERE actor_id = $1 AND number > $2 ORDER BY number LIMIT $3""",
+        actor_id,
+        after,
+        limit,
+    )
+    return [_event(row, "personal") for row in rows]
+
+
+def _event(row: asyncpg.Record, stream: StreamKind) -> Event:
+    return Event(stream=stream, **dict(row))
+
+
+async def delete_events_before(tx: Tx, moment: dt.datetime, limit: int) -> int:
+    """Delete up to ``limit`` events older than the moment from each kind of stream; returns how many went.
+
+    The newest event of a stream stays, so that a cursor at the head can always be checked.
+    """
+    gone = await tx.execute(
+        """DELETE FROM event e USING (
+            SELECT v.conversation_id, v.number FROM event v JOIN conversation c ON c.id = v.conversation_id
+            WHERE v.at < $1 AND v.number < c.head LIMIT $2) old
+        WHERE e.conversation_id = old.conversation_id AND e.number = old.number""",
+        moment,
+        limit,
+    )
+    return gone + await tx.execute(
+        """DELETE FROM personal_event e USING (
+            SELECT v.actor_id, v.number FROM personal_event v JOIN actor a ON a.id = v.actor_id
+            WHERE v.at < $1 AND v.number < a.head LIMIT $2) old
+        WHERE e.actor_id = old.actor_id AND e.number = old.number""",
+        moment,
+        limit,
+    )
+
+
+# ---------------------------------------------------------------- access
+
+
+async def find_access(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record | None:
+    """Return kind, inbox, the actor's member role and whether the actor is of the inbox's staff."""
+    return await tx.fetchrow(
+        """SELECT c.kind, c.inbox_id, m.role,
+            EXISTS (SELECT FROM inbox_member i WHERE i.inbox_id = c.inbox_id AND i.actor_id = $3) AS is_inbox_member
+        FROM conversation c
+        LEFT JOIN member m ON m.conversation_id = c.id AND m.actor_id = $3
+        WHERE c.workspace_id = $1 AND c.id = $2""",
+        workspace_id,
+        conversation_id,
+        actor_id,
+    )
+
+
+async def lock_access(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
+    """Hold the rows by which an actor may speak, so that a removal waits for our commit."""
+    await tx.execute(
+        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR KEY SHARE", conversation_id, actor_id
+    )
+    await tx.execute(
+        """SELECT FROM inbox_member WHERE actor_id = $2
+            AND inbox_id = (SELECT inbox_id FROM conversation WHERE id = $1) FOR KEY SHARE""",
+        conversation_id,
+        actor_id,
+    )
+
+
+async def lock_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
+    """Lock a member's row that is about to change; always before the conversation's row."""
+    await tx.execute(
+        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR NO KEY UPDATE", conversation_id, actor_id
+    )
+
+
+async def lock_conversation(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> asyncpg.Record | None:
+    """Lock the stream's counter row until commit and return the row."""
+    return await tx.fetchrow(
+        "SELECT * FROM conversation WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        workspace_id,
+        conversation_id,
+    )
+
+
+async def list_inboxes(tx: Tx, workspace_id: UUID, staff_id: UUID | None) -> list[UUID]:
+    """Return inboxes of the workspace, or those a user is a member of."""
+    if staff_id is None:
+        rows = await tx.fetch("SELECT id FROM inbox WHERE workspace_id = $1 ORDER BY id", workspace_id)
+    else:
+        rows = await tx.fetch(
+            "SELECT inbox_id AS id FROM inbox_member WHERE workspace_id = $1 AND actor_id = $2 ORDER BY inbox_id",
+            workspace_id,
+            staff_id,
+        )
+    return [row["id"] for row in rows]
+
+
+async def list_media_uses(tx: Tx, workspace_id: UUID, media_id: UUID) -> list[tuple[UUID, str]]:
+    """Return (conversation, message kind) of undeleted messages that carry a file. Index: attachment_media."""
+    rows = await tx.fetch(
+        """SELECT DISTINCT a.conversation_id, m.kind FROM attachment a
+        JOIN message m ON m.conversation_id = a.conversation_id AND m.id = a.message_id
+        WHERE a.workspace_id = $1 AND a.media_id = $2 AND m.deleted_at IS NULL LIMIT 50""",
+        workspace_id,
+        media_id,
+    )
+    return [(row["conversation_id"], row["kind"]) for row in rows]
+
+
+# ---------------------------------------------------------------- messages
+
+_MESSAGE = """
+    SELECT m.*, a.kind AS sender_kind, a.name AS sender_name,
+        r.text AS reply_text, r.deleted_at AS reply_deleted_at, ra.name AS reply_sender_name,
+        (SELECT array_agg(t.media_id ORDER BY t.ordinal) FROM attachment t
+         WHERE t.conversation_id = m.conversation_id AND t.message_id = m.id) AS media_ids,
+        (SELECT jsonb_agg(jsonb_build_array(x.emoji, x.actor_id) ORDER BY x.created_at, x.actor_id) FROM reaction x
+         WHERE x.conversation_id = m.conversation_id AND x.message_id = m.id) AS reaction_list
+    FROM message m
+    JOIN actor a ON a.id = m.sender_id
+    LEFT JOIN message r ON r.conversation_id = m.conversation_id AND r.id = m.reply_to_id
+    LEFT JOIN actor ra ON ra.id = r.sender_id
+"""
+
+
+async def list_messages(
+    tx: Tx, conversation_id: UUID, *, before: int | None, after: int | None, notes: bool, limit: int
+) -> list[asyncpg.Record]:
+    """Return up to ``limit`` messages beside a position: descending below ``before``, else ascending above ``after``.
+
+    Index: message_position; never an OFFSET.
+    """
+    seen = "" if notes else " AND m.kind <> 'note'"
+    if after is not None:
+        return await tx.fetch(
+            f"{_MESSAGE} WHERE m.conversation_id = $1 AND m.position > $2{seen} ORDER BY m.position LIMIT $3",
+            conversation_id,
+            after,
+            limit,
+        )
+    return await tx.fetch(
+        f"{_MESSAGE} WHERE m.conversation_id = $1 AND m.position < $2{seen} ORDER BY m.position DESC LIMIT $3",
+        conversation_id,
+        before if before is not None else 2**62,
+        limit,
+    )
+
+
+async def get_messages(tx: Tx, conversation_ids: Sequence[UUID], ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Return messages by (conversation, id) pairs, in no order."""
+    return await tx.fetch(
+        f"{_MESSAGE} WHERE (m.conversation_id, m.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
+        list(conversation_ids),
+        list(ids),
+    )
+
+
+async def lock_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> asyncpg.Record | None:
+    """Lock one message until commit. The conversation's row is locked already."""
+    return await tx.fetchrow(
+        "SELECT * FROM message WHERE conversation_id = $1 AND id = $2 FOR NO KEY UPDATE", conversation_id, message_id
+    )
+
+
+async def replace_text(
+    tx: Tx, message: asyncpg.Record, *, text: str, entities: list[Any] | None, by: UUID
+) -> None:
+    """Keep the present text as a version and set a new one."""
+    await tx.execute(
+        """INSERT INTO message_version
+            (workspace_id, conversation_id, message_id, version, text, entities, replaced_at, replaced_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        message["workspace_id"],
+        message["conversation_id"],
+        message["id"],
+        message["version"],
+        message["text"],
+        message["entities"],
+        tx.now,
+        by,
+    )
+    await tx.execute(
+        """UPDATE message SET text = $3, entities = $4, version = version + 1, edited_at = $5
+        WHERE conversation_id = $1 AND id = $2""",
+        message["conversation_id"],
+        message["id"],
+        text,
+        entities,
+        tx.now,
+    )
+
+
+async def bury_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> None:
+    """Make a tombstone: the number stays, text, versions, files and reactions go."""
+    for sql in (
+        "DELETE FROM message_version WHERE conversation_id = $1 AND message_id = $2",
+        "DELETE FROM attachment WHERE conversation_id = $1 AND message_id = $2",
+        "DELETE FROM reaction WHERE conversation_id = $1 AND message_id = $2",
+    ):
+        await tx.execute(sql, conversation_id, message_id)
+    await tx.execute(
+        """UPDATE message SET text = '', entities = NULL, quote = NULL, extra = NULL, deleted_at = $3
+        WHERE conversation_id = $1 AND id = $2""",
+        conversation_id,
+        message_id,
+        tx.now,
+    )
+
+
+async def list_versions(tx: Tx, conversation_id: UUID, message_id: UUID) -> list[asyncpg.Record]:
+    """Return former texts, oldest first."""
+    return await tx.fetch(
+        "SELECT * FROM message_version WHERE conversation_id = $1 AND message_id = $2 ORDER BY version",
+        conversation_id,
+        message_id,
+    )
+
+
+async def set_status(tx: Tx, conversation_id: UUID, message_id: UUID, status: dict[str, Any]) -> bool:
+    """Set the outward face of a message; returns whether it changed."""
+    return bool(
+        await tx.execute(
+            """UPDATE message SET status = $3
+            WHERE conversation_id = $1 AND id = $2 AND status IS DISTINCT FROM $3""",
+            conversation_id,
+            message_id,
+            status,
+        )
+    )
+
+
+async def add_attachments(tx: Tx, message: asyncpg.Record, media_ids: Sequence[UUID]) -> None:
+    """Attach further files behind those a message has."""
+    await tx.execute(
+        """INSERT INTO attachment (workspace_id, conversation_id, message_id, ordinal, media_id)
+        SELECT $1, $2, $3, coalesce((SELECT max(ordinal) FROM attachment
+            WHERE conversation_id = $2 AND message_id = $3), 0) + n, media_id
+        FROM unnest($4::uuid[]) WITH ORDINALITY AS t(media_id, n)""",
+        message["workspace_id"],
+        message["conversation_id"],
+        message["id"],
+        list(media_ids),
+    )
+
+
+async def add_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
+    """Put a reaction; returns whether it is new."""
+    return bool(
+        await tx.execute(
+            """INSERT INTO reaction (workspace_id, conversation_id, message_id, actor_id, emoji, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+            message["workspace_id"],
+            message["conversation_id"],
+            message["id"],
+            actor_id,
+            emoji,
+            tx.now,
+        )
+    )
+
+
+async def remove_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
+    """Take a reaction away; returns whether it was there."""
+    return bool(
+        await tx.execute(
+            """DELETE FROM reaction
+            WHERE conversation_id = $1 AND message_id = $2 AND actor_id = $3 AND emoji = $4""",
+            message["conversation_id"],
+            message["id"],
+            actor_id,
+            emoji,
+        )
+    )
+
+
+# ---------------------------------------------------------------- members and conversations
+
+
+async def create_conversation(
+    tx: Tx,
+    *,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    kind: str,
+    title: str | None,
+    inbox_id: UUID | None,
+    direct_key: str | None,
+    created_by: UUID,
+) -> bool:
+    """Insert a conversation; False when the pair of a direct one has it already."""
+    return bool(
+        await tx.execute(
+            """INSERT INTO conversation
+                (workspace_id, id, kind, title, inbox_id, direct_key, created_by, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (workspace_id, direct_key) WHERE direct_key IS NOT NULL DO NOTHING""",
+            workspace_id,
+            conversation_id,
+            kind,
+            title,
+            inbox_id,
+            direct_key,
+            created_by,
+            tx.now,
+        )
+    )
+
+
+async def find_direct(tx: Tx, workspace_id: UUID, direct_key: str) -> UUID | None:
+    """Return the direct conversation of a pair."""
+    found: UUID | None = await tx.fetchval(
+        "SELECT id FROM conversation WHERE workspace_id = $1 AND direct_key = $2", workspace_id, direct_key
+    )
+    return found
+
+
+async def add_member(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
+    """Add a member who starts at the head; False when it is one already."""
+    return bool(
+        await tx.execute(
+            """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, joined_at)
+            SELECT $1, $2, $3, $4, last_number, $5 FROM conversation WHERE workspace_id = $1 AND id = $2
+            ON CONFLICT DO NOTHING""",
+            workspace_id,
+            conversation_id,
+            actor_id,
+            role,
+            tx.now,
+        )
+    )
+
+
+async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
+    """Change a member's role; returns whether it changed."""
+    return bool(
+        await tx.execute(
+            "UPDATE member SET role = $3 WHERE conversation_id = $1 AND actor_id = $2 AND role <> $3",
+            conversation_id,
+            actor_id,
+            role,
+        )
+    )
+
+
+async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
+    """Delete a member; waits for sends of theirs that are under way. Returns whether there was one."""
+    return bool(
+        await tx.execute("DELETE FROM member WHERE conversation_id = $1 AND actor_id = $2", conversation_id, actor_id)
+    )
+
+
+async def find_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record | None:
+    """Return one member with the actor's name and kind."""
+    return await tx.fetchrow(
+        """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
+        WHERE m.conversation_id = $1 AND m.actor_id = $2""",
+        conversation_id,
+        actor_id,
+    )
+
+
+async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
+    """Return members by actor id. Index: member's primary key."""
+    return await tx.fetch(
+        """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
+        WHERE m.conversation_id = $1 AND m.actor_id > $2 ORDER BY m.actor_id LIMIT $3""",
+        conversation_id,
+        after,
+        limit,
+    )
+
+
+_CONVERSATION = """
+    SELECT c.*, m.role, coalesce(m.read_number, 0) AS read_number, coalesce(m.own_since, 0) AS own_since
+    FROM conversation c
+"""
+
+
+async def get_conversations(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list[asyncpg.Record]:
+    """Return conversations with the actor's read position, in no order."""
+    return await tx.fetch(
+        f"{_CONVERSATION} LEFT JOIN member m ON m.conversation_id = c.id AND m.actor_id = $2 WHERE c.id = ANY($1)",
+        list(ids),
+        actor_id,
+    )
+
+
+async def list_own_conversations(
+    tx: Tx, workspace_id: UUID, actor_id: UUID, before: tuple[dt.datetime, UUID], limit: int
+) -> list[asyncpg.Record]:
+    """Return an actor's conversations, most lately spoken in first. Index: member_actor."""
+    return await tx.fetch(
+        f"""{_CONVERSATION} JOIN member m ON m.conversation_id = c.id
+        WHERE m.workspace_id = $1 AND m.actor_id = $2 AND c.kind <> 'desk'
+          AND (coalesce(c.last_message_at, c.created_at), c.id) < ($3, $4)
+        ORDER BY coalesce(c.last_message_at, c.created_at) DESC, c.id DESC LIMIT $5""",
+        workspace_id,
+        actor_id,
+        before[0],
+        before[1],
+        limit,
+    )
+
+
+async def move_read(
+    tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID, *, number: int, own_since: int
+) -> None:
+    """Set how far an actor has read; makes the row of staff who read for the first time."""
+    await tx.execute(
+        """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, own_since, joined_at)
+        VALUES ($1, $2, $3, 'reader', $4, $5, $6)
+        ON CONFLICT (conversation_id, actor_id)
+        DO UPDATE SET read_number = excluded.read_number, own_since = excluded.own_since""",
+        workspace_id,
+        conversation_id,
+        actor_id,
+        number,
+        own_since,
+        tx.now,
+    )
+
+
+async def count_own(tx: Tx, conversation_id: UUID, actor_id: UUID, above: int) -> int:
+    """Count an actor's own messages above a number. Index: message_number."""
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM message WHERE conversation_id = $1 AND number > $2 AND sender_id = $3",
+        conversation_id,
+        above,
+        actor_id,
+    )
+    return count

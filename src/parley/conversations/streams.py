@@ -1,0 +1,126 @@
+"""Streams: numbered events without gaps, and how a reader that was away continues.
+
+Every change but a send goes through `append`; sends number themselves in batches (`sending`). A cursor is
+(number, tag): when the tag does not match the stored event, numbers were reused after a restore, and the
+reader is told to start anew.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from parley.conversations import store
+from parley.conversations.errors import StreamReset
+from parley.conversations.schemas import Cursor
+from parley.infra.db import Tx
+from parley.kit.events import ALL, STAFF, Event
+from parley.kit.ids import public_id
+
+RESUME_LIMIT = 1000
+"""Events a reader may have missed in one stream before it gets a reset (BLUEPRINT 3.2)."""
+
+
+def new_tag() -> int:
+    """Return 32 random bits, signed as PostgreSQL's integer."""
+    return secrets.randbits(32) - 2**31
+
+
+async def append(
+    tx: Tx,
+    *,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    kind: str,
+    data: dict[str, Any],
+    actor_id: UUID | None,
+    audience: str = ALL,
+    context: dict[str, Any] | None = None,
+) -> Event:
+    """Write one event at the conversation's next number and run its reactions.
+
+    Locks the conversation's row; take the member's row first. On return the event is numbered, not yet committed.
+    """
+    tag = new_tag()
+    number = await store.append_event(
+        tx, workspace_id, conversation_id, tag=tag, kind=kind, audience=audience, actor_id=actor_id, data=data
+    )
+    event = Event(
+        workspace_id=workspace_id,
+        stream="conversation",
+        stream_id=conversation_id,
+        number=number,
+        tag=tag,
+        kind=kind,
+        at=tx.now,
+        audience=audience,
+        actor_id=actor_id,
+        data=data,
+        context=context or {},
+    )
+    await tx.record([event])
+    return event
+
+
+def is_for(audience: str, view: str, actor_id: UUID) -> bool:
+    """Whether an event of this audience is for a reader with this view ('staff' or 'all')."""
+    if audience == ALL:
+        return True
+    return view == STAFF if audience == STAFF else audience == str(actor_id)
+
+
+async def read_head(tx: Tx, conversation_id: UUID) -> Cursor:
+    """Return the cursor of the stream's last event; number 0 when it has none."""
+    return await store.get_head(tx, conversation_id)
+
+
+async def read_events(tx: Tx, conversation_id: UUID, *, after: int, limit: int) -> list[Event]:
+    """Return events with numbers above ``after``, ascending, all audiences."""
+    return await store.list_events(tx, conversation_id, after, limit)
+
+
+async def resume(tx: Tx, conversation_id: UUID, cursor: Cursor) -> list[Event]:
+    """Return all events after the cursor, ascending, at most `RESUME_LIMIT`.
+
+    Raises: StreamReset when the tag is another, too much was missed, or the events are kept no more.
+    """
+    head = await store.get_head(tx, conversation_id)
+    events = await store.list_events(tx, conversation_id, max(0, cursor.number - 1), RESUME_LIMIT + 2)
+    return _continue_from(cursor, head, events, public_id("cnv", conversation_id))
+
+
+async def read_personal_head(tx: Tx, actor_id: UUID) -> Cursor:
+    """Return the cursor of the last event of someone's personal stream."""
+    return await store.get_personal_head(tx, actor_id)
+
+
+async def read_personal_events(tx: Tx, actor_id: UUID, *, after: int, limit: int) -> list[Event]:
+    """Return personal events with numbers above ``after``, ascending."""
+    return await store.list_personal_events(tx, actor_id, after, limit)
+
+
+async def resume_personal(tx: Tx, actor_id: UUID, cursor: Cursor) -> list[Event]:
+    """As `resume`, of a personal stream."""
+    head = await store.get_personal_head(tx, actor_id)
+    events = await store.list_personal_events(tx, actor_id, max(0, cursor.number - 1), RESUME_LIMIT + 2)
+    return _continue_from(cursor, head, events, public_id("act", actor_id))
+
+
+def _continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: str) -> list[Event]:
+    def reset() -> StreamReset:
+        return StreamReset(stream=stream, head={"number": head.number, "tag": head.tag})
+
+    if cursor.number > head.number or cursor.number < 0:
+        raise reset()
+    if cursor.number == head.number:
+        if cursor.number and cursor.tag != head.tag:
+            raise reset()
+        return []
+    if cursor.number:
+        if not events or events[0].number != cursor.number or events[0].tag != cursor.tag:
+            raise reset()
+        events = events[1:]
+    if len(events) > RESUME_LIMIT or not events or events[0].number != cursor.number + 1:
+        raise reset()
+    return events

@@ -1,0 +1,60 @@
+"""Who sees what: one function. Members; and for desk conversations the inbox's staff and admins.
+
+A user's member row in a desk conversation holds only how far they have read; the right to see it comes from the
+inbox alone, so that taking the inbox away takes everything away.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from parley.accounts import Caller
+from parley.conversations import store
+from parley.conversations.errors import ConversationNotFound
+from parley.infra.db import Tx
+
+View = Literal["staff", "all"]
+
+
+async def find_view(tx: Tx, caller: Caller, conversation_id: UUID) -> View | None:
+    """Return with whose eyes the caller sees the conversation: 'staff', 'all', or None: not at all."""
+    row = await store.find_access(tx, caller.workspace_id, conversation_id, caller.actor_id)
+    if row is None:
+        return None
+    if row["kind"] == "desk":
+        if caller.kind == "user" or caller.is_staff:
+            return "staff" if _is_desk_staff(caller, is_inbox_member=row["is_inbox_member"]) else None
+        return "all" if row["role"] else None
+    return "all" if row["role"] else None
+
+
+def _is_desk_staff(caller: Caller, *, is_inbox_member: bool) -> bool:
+    if caller.kind == "bot":
+        return caller.is_staff
+    return caller.is_admin or (caller.is_staff and is_inbox_member)
+
+
+async def require_view(tx: Tx, caller: Caller, conversation_id: UUID) -> View:
+    """As `find_view`. Raises: ConversationNotFound, which does not tell whether it exists."""
+    view = await find_view(tx, caller, conversation_id)
+    if view is None:
+        raise ConversationNotFound
+    return view
+
+
+async def list_visible_inboxes(tx: Tx, caller: Caller) -> list[UUID]:
+    """Return the inboxes whose conversations the caller sees: all for admins, their own for agents."""
+    if not caller.is_staff:
+        return []
+    sees_all = caller.is_admin or caller.kind == "bot"
+    return await store.list_inboxes(tx, caller.workspace_id, None if sees_all else caller.actor_id)
+
+
+async def may_see_media(tx: Tx, caller: Caller, media_id: UUID) -> bool:
+    """Whether a message in a conversation that the caller sees carries this file; a note's only for staff."""
+    for conversation_id, kind in await store.list_media_uses(tx, caller.workspace_id, media_id):
+        view = await find_view(tx, caller, conversation_id)
+        if view == "staff" or (view == "all" and kind != "note"):
+            return True
+    return False

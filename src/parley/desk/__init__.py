@@ -1,0 +1,1 @@
+"""The desk: inboxes, intake, delivery, statuses and lists."""

@@ -1,0 +1,240 @@
+"""REST of the desk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import delete, get, patch, post, put
+from litestar.params import Parameter
+
+from parley.accounts import Actor, Caller
+from parley.conversations.schemas import Message
+from parley.desk import inboxes, journal, lists, statuses, webhooks
+from parley.desk.accounts import Channels
+from parley.desk.errors import SandboxOff
+from parley.desk.outward import act_on_delivery
+from parley.desk.sandbox_inbox import connect_sandbox
+from parley.desk.schemas import (
+    ChannelList,
+    DeliveryRequest,
+    DeskChange,
+    DeskChanges,
+    DeskConversation,
+    DeskCounts,
+    DeskPage,
+    Inbox,
+    InboxChange,
+    InboxRequest,
+    JournalItem,
+    ReconnectRequest,
+)
+from parley.infra.runtime import Runtime
+from parley.kit.ids import parse_id
+from parley.kit.pages import MAX_PAGE, Page
+
+_INBOXES = ["inboxes"]
+_DESK = ["desk"]
+_Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
+
+
+def _inbox(text: str) -> UUID:
+    return parse_id("inb", text)
+
+
+@get("/v1/channels", tags=_INBOXES, operation_id="listChannels")
+async def list_channels(caller: Caller, channels: Channels) -> ChannelList:
+    """The kinds of connection this installation knows."""
+    return ChannelList(items=inboxes.list_channels(channels), sandbox=channels.sandbox_url is not None)
+
+
+@get("/v1/inboxes", tags=_INBOXES, operation_id="listInboxes")
+async def list_inboxes(runtime: Runtime, caller: Caller, channels: Channels) -> Page[Inbox]:
+    """The inboxes you work in."""
+    return Page(await inboxes.list_inboxes(runtime.db, channels, caller))
+
+
+@post("/v1/inboxes", tags=_INBOXES, operation_id="connectInbox")
+async def connect_inbox(runtime: Runtime, caller: Caller, channels: Channels, data: InboxRequest) -> Inbox:
+    """Connect an account of a channel. Telegram: `secrets.token`, as BotFather gives it."""
+    return await inboxes.connect_inbox(
+        runtime.db, channels, caller, channel=data.channel, secrets=data.secrets, name=data.name
+    )
+
+
+@post("/v1/sandbox/inboxes", tags=_INBOXES, operation_id="connectSandbox")
+async def connect_sandbox_inbox(runtime: Runtime, caller: Caller, channels: Channels) -> Inbox:
+    """Connect a bot of the sandbox: nothing to register, and a phone to play the customer on."""
+    if channels.sandbox_url is None:
+        raise SandboxOff
+    return await connect_sandbox(runtime, channels, caller)
+
+
+@get("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="getInbox")
+async def get_inbox(runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str) -> Inbox:
+    """One inbox."""
+    return await inboxes.get_inbox(runtime.db, channels, caller, _inbox(inbox_id))
+
+
+@patch("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="changeInbox")
+async def change_inbox(
+    runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str, data: InboxChange
+) -> Inbox:
+    """Change an inbox's name and what a message to a resolved conversation does."""
+    return await inboxes.change_inbox(runtime.db, channels, caller, _inbox(inbox_id), data)
+
+
+@delete("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="disconnectInbox")
+async def disconnect_inbox(runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str) -> None:
+    """Disconnect an account; its conversations stay."""
+    await inboxes.disconnect_inbox(runtime.db, channels, caller, _inbox(inbox_id))
+
+
+@post("/v1/inboxes/{inbox_id:str}/reconnect", tags=_INBOXES, operation_id="reconnectInbox", status_code=200)
+async def reconnect_inbox(
+    runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str, data: ReconnectRequest
+) -> Inbox:
+    """Go on with a broken inbox, with new credentials if given."""
+    return await inboxes.reconnect_inbox(runtime.db, channels, caller, _inbox(inbox_id), data.secrets)
+
+
+@get("/v1/inboxes/{inbox_id:str}/members", tags=_INBOXES, operation_id="listInboxMembers")
+async def list_inbox_members(runtime: Runtime, caller: Caller, inbox_id: str) -> Page[Actor]:
+    """Who works in an inbox."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return Page(await inboxes.list_members(tx, caller, _inbox(inbox_id)))
+
+
+@put("/v1/inboxes/{inbox_id:str}/members/{actor_id:str}", tags=_INBOXES, operation_id="addInboxMember", status_code=204)
+async def add_inbox_member(runtime: Runtime, caller: Caller, inbox_id: str, actor_id: str) -> None:
+    """Put a user into an inbox."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await inboxes.set_member(tx, caller, _inbox(inbox_id), parse_id("act", actor_id), is_member=True)
+
+
+@delete("/v1/inboxes/{inbox_id:str}/members/{actor_id:str}", tags=_INBOXES, operation_id="removeInboxMember")
+async def remove_inbox_member(runtime: Runtime, caller: Caller, inbox_id: str, actor_id: str) -> None:
+    """Take a user out of an inbox; their open screens lose it at once."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await inboxes.set_member(tx, caller, _inbox(inbox_id), parse_id("act", actor_id), is_member=False)
+
+
+@get("/v1/desk/conversations", tags=_DESK, operation_id="listDeskConversations")
+async def list_conversations(
+    runtime: Runtime,
+    caller: Caller,
+    status: Literal["open", "pending", "snoozed", "resolved", "all"] = "open",
+    inbox_id: str | None = None,
+    assignee: Annotated[str | None, Parameter(max_length=40)] = None,
+    contact_id: str | None = None,
+    cursor: str | None = None,
+    limit: _Limit = 50,
+) -> DeskPage:
+    """Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await lists.read_page(
+            tx,
+            caller,
+            status=None if status == "all" else status,
+            inbox_id=_inbox(inbox_id) if inbox_id else None,
+            assignee=assignee,
+            contact_id=parse_id("act", contact_id) if contact_id else None,
+            cursor=cursor,
+            limit=limit,
+        )
+
+
+@get("/v1/desk/conversations/changes", tags=_DESK, operation_id="listDeskChanges")
+async def list_changes(
+    runtime: Runtime, caller: Caller, since: Annotated[str, Parameter(max_length=32)]
+) -> DeskChanges:
+    """Conversations changed since a token, each in its latest state."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await lists.read_changes(tx, caller, since)
+
+
+@get("/v1/desk/counts", tags=_DESK, operation_id="countDeskConversations")
+async def count_conversations(runtime: Runtime, caller: Caller) -> DeskCounts:
+    """Conversations by status and inbox."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await lists.count_conversations(tx, caller)
+
+
+@get("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="getDeskConversation")
+async def get_conversation(runtime: Runtime, caller: Caller, conversation_id: str) -> DeskConversation:
+    """One conversation of the desk."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await lists.get_desk_conversation(tx, caller, parse_id("cnv", conversation_id))
+
+
+@patch("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="changeDeskConversation")
+async def change_conversation(
+    runtime: Runtime, caller: Caller, conversation_id: str, data: DeskChange
+) -> DeskConversation:
+    """Change status, snooze and assignee."""
+    key = parse_id("cnv", conversation_id)
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await statuses.change_conversation(tx, caller, key, data)
+        return await lists.get_desk_conversation(tx, caller, key)
+
+
+@post(
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/delivery",
+    tags=_DESK,
+    operation_id="actOnDelivery",
+    status_code=200,
+)
+async def act_on_message(
+    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, data: DeliveryRequest
+) -> Message:
+    """Retry what failed, send again or mark as sent what is not certain, cancel what waits."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await act_on_delivery(
+            tx, caller, parse_id("cnv", conversation_id), parse_id("msg", message_id), data.action
+        )
+
+
+@get("/v1/desk/journal", tags=_DESK, operation_id="listJournal")
+async def list_journal(
+    runtime: Runtime,
+    caller: Caller,
+    work: Annotated[
+        Literal["ready", "leased", "done", "failed", "held"] | None, Parameter(query="state", required=False)
+    ] = None,
+    cursor: str | None = None,
+    limit: _Limit = 50,
+) -> Page[JournalItem]:
+    """What providers sent, newest first; `state=failed`: what could not be handled, and why."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await journal.list_items(tx, caller, work, cursor, limit)
+
+
+@post("/v1/desk/journal/{item_id:str}/replay", tags=_DESK, operation_id="replayJournalItem", status_code=204)
+async def replay_item(runtime: Runtime, caller: Caller, channels: Channels, item_id: str) -> None:
+    """Run a failed item again."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        await journal.replay_item(tx, channels, caller, parse_id("itm", item_id))
+
+
+routes = [
+    list_channels,
+    list_inboxes,
+    connect_inbox,
+    connect_sandbox_inbox,
+    get_inbox,
+    change_inbox,
+    disconnect_inbox,
+    reconnect_inbox,
+    list_inbox_members,
+    add_inbox_member,
+    remove_inbox_member,
+    list_conversations,
+    list_changes,
+    count_conversations,
+    get_conversation,
+    change_conversation,
+    act_on_message,
+    list_journal,
+    replay_item,
+    *webhooks.routes,
+]

@@ -1,0 +1,125 @@
+"""Long polling: for accounts whose provider cannot reach us, such as a laptop behind NAT.
+
+One poller an inbox over any number of processes, by a lease. What a poll brought is journalled together with the
+cursor that confirms it, in one transaction: nothing is confirmed to the provider that is not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
+
+from parley.channels.contract import AccountBroken, SendError, Temporary
+from parley.desk import inbox_store
+from parley.desk.accounts import Channels
+from parley.desk.inboxes import mark_broken
+from parley.desk.journal import accept_parts
+from parley.infra.db import Database
+from parley.kit.errors import ParleyError, Unavailable
+
+LEASE_SECONDS = 90.0
+"""Three times the longest poll."""
+LOOK_SECONDS = 3.0
+"""Between looks for inboxes that nobody polls."""
+MAX_POLLED = 100
+MIN_POLL_SECONDS = 0.2
+"""A provider that answers at once, empty, is not asked more often."""
+
+log = structlog.get_logger()
+
+
+class Poller:
+    """Polls the inboxes of this process until it is stopped."""
+
+    def __init__(self, db: Database, channels: Channels) -> None:
+        self._db = db
+        self._channels = channels
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._look = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until cancelled; then give up all leases."""
+        unlisten = self._db.wake.listen("polling", self._look.set)
+        try:
+            while True:
+                await self._claim()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
+                self._look.clear()
+        finally:
+            unlisten()
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _claim(self) -> None:
+        room = MAX_POLLED - len(self._tasks)
+        if room <= 0:
+            return
+        token = uuid4()
+        try:
+            async with self._db.system() as tx:
+                rows = await inbox_store.claim_polling(tx, token, LEASE_SECONDS, room)
+        except Unavailable:
+            return
+        for row in rows:
+            if row["id"] not in self._tasks:
+                task = asyncio.create_task(self._poll_inbox(row, token))
+                self._tasks[row["id"]] = task
+                task.add_done_callback(lambda _, key=row["id"]: self._forget(key))
+
+    def _forget(self, inbox_id: UUID) -> None:
+        self._tasks.pop(inbox_id, None)
+
+    async def _poll_inbox(self, row: asyncpg.Record, token: UUID) -> None:
+        inbox_id: UUID = row["id"]
+        workspace_id: UUID = row["workspace_id"]
+        try:
+            adapter, account = self._channels.adapter(row["channel"]), self._channels.account(row)
+            cursor, failures = row["poll_cursor"], 0
+            while await self._renew(inbox_id, token):
+                began = time.monotonic()
+                try:
+                    parts, following = await adapter.poll(account, cursor)
+                    async with self._db.transaction(workspace_id) as tx:
+                        if not await inbox_store.move_polling(tx, inbox_id, token, following):
+                            return
+                        await accept_parts(tx, workspace_id, inbox_id, parts)
+                    # only now: the next poll confirms to the provider what came before this cursor
+                    cursor, failures = following, 0
+                except AccountBroken as error:
+                    await mark_broken(self._db, workspace_id, inbox_id, error.message)
+                    return
+                except (SendError, Unavailable) as error:
+                    failures += 1
+                    await asyncio.sleep(_pause(error, failures))
+                if time.monotonic() - began < MIN_POLL_SECONDS:
+                    await asyncio.sleep(MIN_POLL_SECONDS)
+        except ParleyError as error:
+            log.warning("polling.stopped", inbox=str(inbox_id), code=error.code)
+        except Exception:
+            log.exception("polling.failed", inbox=str(inbox_id))
+        finally:
+            with contextlib.suppress(Exception):
+                async with self._db.system() as tx:
+                    await inbox_store.release_polling(tx, inbox_id, token)
+
+    async def _renew(self, inbox_id: UUID, token: UUID) -> bool:
+        try:
+            async with self._db.system() as tx:
+                return await inbox_store.renew_polling(tx, inbox_id, token, LEASE_SECONDS)
+        except Unavailable:
+            await asyncio.sleep(1)
+            return True
+
+
+def _pause(error: ParleyError, failures: int) -> float:
+    if isinstance(error, Temporary) and error.retry_after_seconds:
+        return min(error.retry_after_seconds, 60.0)
+    return min(30.0, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -1,0 +1,37 @@
+"""The bus: hints from those who commit to those who hold sockets.
+
+In memory, for one process. A hint may be lost, doubled or overtaken: the streams in the database are the truth and
+every reader heals itself from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from parley.kit.events import Hint
+
+Subscriber = Callable[[Sequence[Hint]], None]
+
+log = structlog.get_logger()
+
+
+class Bus:
+    """Hands every batch of hints to every subscriber, in the order published, in the publisher's task."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Subscriber] = []
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Add a subscriber, called with each batch; it must not block. Returns what takes it off again."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def publish(self, hints: Sequence[Hint]) -> None:
+        """Hand over hints. Promise: none; a subscriber that raises is logged and the others still get them."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(hints)
+            except Exception:  # noqa: BLE001 - a hint must never fail the commit it follows
+                log.exception("bus.subscriber_failed")

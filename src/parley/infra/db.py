@@ -1,0 +1,236 @@
+"""The database: one pool, and `Tx`, one request's or job's transaction.
+
+A transaction begins with one simple query that sets the role and the workspaces, so that row-level security holds
+whatever the SQL says; nothing of a session outlives the transaction, so connections need no reset and may pass
+through pgbouncer. Hints go out after the commit and never from inside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from parley.infra.bus import Bus
+from parley.infra.wake import Wake
+from parley.kit.clock import Clock, utc_now
+from parley.kit.errors import Unavailable
+from parley.kit.events import Event, Hint
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+Reaction = Callable[["Tx", Sequence[Event]], Awaitable[None]]
+"""What must happen in the same transaction as events: enqueue a delivery, touch a list. Gets a batch, in order."""
+
+STATEMENT_TIMEOUT_SECONDS = 30
+ACQUIRE_TIMEOUT_SECONDS = 10
+
+_UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+class Tx:
+    """An open transaction. Nothing else is ambient in a business function."""
+
+    def __init__(self, connection: Connection, database: Database, clock: Clock) -> None:
+        self.connection = connection
+        self._database = database
+        self._clock = clock
+        self._now: dt.datetime | None = None
+        self.hints: list[Hint] = []
+        self.after_commit: list[Callable[[], None]] = []
+        self.wakes: set[str] = set()
+
+    @property
+    def now(self) -> dt.datetime:
+        """The transaction's moment: the same at every reading."""
+        if self._now is None:
+            self._now = self._clock()
+        return self._now
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Run the reactions registered for these events now, and publish the events after the commit.
+
+        The rows of the events are written by the caller, in the same transaction.
+        """
+        self.hints.extend(events)
+        for reaction in self._database.reactions:
+            await reaction(self, events)
+
+    def wake(self, name: str) -> None:
+        """Tell the workers of a table, after the commit, that it has work. A hint: they also look by themselves."""
+        self.wakes.add(name)
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what happens inside when it raises, and let the transaction go on. Hints of it are dropped too."""
+        hints, callbacks = len(self.hints), len(self.after_commit)
+        await self.connection.execute("SAVEPOINT inner_step")
+        try:
+            yield
+        except BaseException:
+            del self.hints[hints:], self.after_commit[callbacks:]
+            await self.connection.execute("ROLLBACK TO SAVEPOINT inner_step; RELEASE SAVEPOINT inner_step")
+            raise
+        await self.connection.execute("RELEASE SAVEPOINT inner_step")
+
+    # The four calls of a store; SQL text only.
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Return all rows."""
+        rows: list[asyncpg.Record] = await self.connection.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """Return the first row or None."""
+        return await self.connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """Return the first column of the first row or None."""
+        return await self.connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """Run a statement; return how many rows it touched."""
+        status: str = await self.connection.execute(sql, *args)
+        tail = status.rsplit(" ", 1)[-1]
+        return int(tail) if tail.isdigit() else 0
+
+    async def executemany(self, sql: str, args: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for many rows, pipelined."""
+        await self.connection.executemany(sql, args)
+
+
+class Database:
+    """The pool, the reactions and the bus: where transactions come from."""
+
+    def __init__(self, pool: Pool, bus: Bus, clock: Clock = utc_now) -> None:
+        self.pool = pool
+        self.bus = bus
+        self.wake = Wake()
+        self.reactions: list[Reaction] = []
+        self._clock = clock
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *workspaces: UUID) -> AsyncIterator[Tx]:
+        """Open a transaction that sees exactly these workspaces.
+
+        Commits on leaving, rolls back when it raises. Hints are published after the commit.
+        Raises: Unavailable when the database cannot be reached.
+        """
+        listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
+        begin = f"BEGIN; SET LOCAL ROLE parley_app; SET LOCAL parley.workspaces = '{{{listed}}}'"
+        async with self._open(begin) as tx:
+            yield tx
+
+    @contextlib.asynccontextmanager
+    async def system(self) -> AsyncIterator[Tx]:
+        """Open a transaction that sees every workspace: for claims, login and the feed only (ADR 0004)."""
+        async with self._open("BEGIN; SET LOCAL ROLE parley_system") as tx:
+            yield tx
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self, *workspaces: UUID) -> AsyncIterator[Tx]:
+        """As `transaction`, read only, all statements seeing one moment (REPEATABLE READ)."""
+        listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
+        begin = (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ROLE parley_app; "
+            f"SET LOCAL parley.workspaces = '{{{listed}}}'"
+        )
+        async with self._open(begin) as tx:
+            yield tx
+
+    @contextlib.asynccontextmanager
+    async def _open(self, begin: str) -> AsyncIterator[Tx]:
+        try:
+            connection = await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except (*_UNAVAILABLE, OSError) as error:
+            raise Unavailable("The database cannot be reached right now.") from error
+        tx = Tx(connection, self, self._clock)  # type: ignore[arg-type]  # pool proxy, same interface
+        try:
+            try:
+                await connection.execute(begin)
+                yield tx
+                await connection.execute("COMMIT")
+            except BaseException:
+                await _roll_back(connection)
+                raise
+        except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError) as error:
+            raise Unavailable("The database went away; try again.") from error
+        finally:
+            await self.pool.release(connection)
+        if tx.hints:
+            self.bus.publish(tx.hints)
+        for callback in tx.after_commit:
+            callback()
+        for name in tx.wakes:
+            self.wake.notify(name)
+
+
+async def _roll_back(connection: Any) -> None:
+    try:
+        if connection.is_closed():
+            return
+        await asyncio.shield(connection.execute("ROLLBACK", timeout=5))
+    except Exception:  # noqa: BLE001 - a connection in doubt is thrown away, PostgreSQL rolls back by itself
+        connection.terminate()
+
+
+async def _no_reset(_: Connection) -> None:
+    """No session state is ever set, so there is nothing to reset: a whole round trip saved (measured 1.6x)."""
+
+
+def _decode_json(text: str) -> Any:
+    return msgspec.json.decode(text)
+
+
+def _encode_json(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else msgspec.json.encode(value).decode()
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode_json, decoder=_decode_json, format="text"
+    )
+    # xid8 travels as an integer
+    await connection.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+async def open_pool(dsn: str, *, size: int = 12) -> Pool:
+    """Open the pool. ``size`` is connections at the most; they are opened as needed.
+
+    Raises: Unavailable when the database does not answer.
+    """
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=2,
+            max_size=size,
+            init=_prepare,
+            reset=_no_reset,
+            max_inactive_connection_lifetime=300,
+            command_timeout=STATEMENT_TIMEOUT_SECONDS,
+            server_settings={
+                "application_name": "parley",
+                "idle_in_transaction_session_timeout": "60000",
+                "statement_timeout": str(STATEMENT_TIMEOUT_SECONDS * 1000),
+                "jit": "off",
+            },
+        )
+    except (*_UNAVAILABLE, OSError) as error:
+        raise Unavailable("The database cannot be reached.") from error

@@ -1,0 +1,166 @@
+"""Settings: one frozen class read from the environment once, at the start of a process.
+
+Every field says what it does, its default and its variable; `docs/reference/settings.md` is generated from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from parley.kit.errors import ParleyError
+
+
+class BadSetting(ParleyError):
+    """A setting has a value that cannot be used."""
+
+    code = "bad_setting"
+
+
+def _setting(variable: str, default: Any, about: str) -> Any:
+    return dataclasses.field(default=default, metadata={"variable": variable, "about": about})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator may set."""
+
+    host: str = _setting("PARLEY_HOST", "127.0.0.1", "Address to listen on.")
+    port: int = _setting("PARLEY_PORT", 8000, "Port to listen on.")
+    data_dir: Path = _setting(
+        "PARLEY_DATA_DIR", Path("data"), "Folder of everything kept on disk: database, files, keys."
+    )
+    public_url: str = _setting(
+        "PARLEY_PUBLIC_URL",
+        "",
+        "Address under which the outside reaches this server, such as `https://desk.example.org`. "
+        "Set: providers call webhooks. Empty: channels are polled, and the sandbox is on.",
+    )
+    database_url: str = _setting(
+        "DATABASE_URL", "", "PostgreSQL to use (15 or newer). Empty: an embedded one in the data directory."
+    )
+    database_pool: int = _setting("PARLEY_DATABASE_POOL", 12, "Connections to PostgreSQL at the most.")
+    sandbox: bool | None = _setting(
+        "PARLEY_SANDBOX", None, "`1` or `0`: the stand-ins to try channels with. Empty: on without a public URL."
+    )
+    telegram_api_url: str = _setting(
+        "PARLEY_TELEGRAM_API_URL", "", "Bot API server to use instead of Telegram's own, such as a local one."
+    )
+    log_format: str = _setting("PARLEY_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal.")
+    log_level: str = _setting("PARLEY_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`.")
+    metrics_token: str = _setting(
+        "PARLEY_METRICS_TOKEN", "", "Bearer token for `/metrics`. Empty: only requests from this machine are answered."
+    )
+    worker_concurrency: int = _setting(
+        "PARLEY_WORKER_CONCURRENCY", 16, "Lanes worked on at the same time, for each kind of work."
+    )
+    upload_limit_bytes: int = _setting(
+        "PARLEY_UPLOAD_LIMIT_BYTES", 50 * 1024 * 1024, "Largest file that may be uploaded, in bytes."
+    )
+    event_days: int = _setting("PARLEY_EVENT_DAYS", 30, "Days for which events are kept for readers that were away.")
+    stock_fanout: bool = _setting(
+        "PARLEY_STOCK_FANOUT", False, "`1`: Socket.IO's own way to send to rooms instead of ready frames."
+    )
+    trusted_proxies: str = _setting(
+        "PARLEY_TRUSTED_PROXIES",
+        "127.0.0.1,::1",
+        "Addresses of reverse proxies whose `X-Forwarded-For` is believed, with commas.",
+    )
+
+    @property
+    def is_sandbox_on(self) -> bool:
+        """Whether the stand-ins are served."""
+        return self.sandbox if self.sandbox is not None else not self.public_url
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach us by TLS, so that cookies may say so."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """The address people open: the public one, else the local one."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Raises: BadSetting, naming the variable and what is expected of it.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        text = environ.get(field.metadata["variable"], "").strip()
+        if text:
+            values[field.name] = _read_value(field, text)
+    settings = Settings(**values)
+    _check(settings)
+    return dataclasses.replace(
+        settings,
+        data_dir=settings.data_dir.expanduser().absolute(),
+        public_url=settings.public_url.rstrip("/"),
+        telegram_api_url=settings.telegram_api_url.rstrip("/"),
+    )
+
+
+def _read_value(field: dataclasses.Field[Any], text: str) -> Any:
+    variable = field.metadata["variable"]
+    kind = str(field.type)
+    if kind.startswith("bool"):
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise BadSetting(f"{variable} must be 1 or 0.", variable=variable)
+    if kind == "int":
+        if not re.fullmatch(r"\d{1,12}", text):
+            raise BadSetting(f"{variable} must be a whole number.", variable=variable)
+        return int(text)
+    return Path(text) if kind == "Path" else text
+
+
+def _check(settings: Settings) -> None:
+    if not 1 <= settings.port <= 65535:
+        raise BadSetting("PARLEY_PORT must be from 1 to 65535.", variable="PARLEY_PORT")
+    if settings.database_pool < 4:
+        raise BadSetting("PARLEY_DATABASE_POOL must be 4 or more.", variable="PARLEY_DATABASE_POOL")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise BadSetting("PARLEY_LOG_LEVEL must be debug, info, warning or error.", variable="PARLEY_LOG_LEVEL")
+    if settings.log_format not in ("auto", "console", "json"):
+        raise BadSetting("PARLEY_LOG_FORMAT must be auto, console or json.", variable="PARLEY_LOG_FORMAT")
+    for variable, url in (
+        ("PARLEY_PUBLIC_URL", settings.public_url),
+        ("PARLEY_TELEGRAM_API_URL", settings.telegram_api_url),
+    ):
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+            raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
+    if settings.database_url and not settings.database_url.startswith(("postgres://", "postgresql://")):
+        raise BadSetting("DATABASE_URL must begin with postgresql://.", variable="DATABASE_URL")
+
+
+def describe_settings() -> list[dict[str, str]]:
+    """Return variable, default and meaning of every setting, in the order of the class."""
+    return [
+        {
+            "variable": field.metadata["variable"],
+            "default": "" if field.default in (None, "") else str(field.default),
+            "about": field.metadata["about"],
+        }
+        for field in dataclasses.fields(Settings)
+    ]
+
+
+def is_terminal() -> bool:
+    """Whether a person reads our output."""
+    return sys.stderr.isatty()

@@ -1,0 +1,1 @@
+"""Ground floor: standard library and msgspec types only, no I/O."""

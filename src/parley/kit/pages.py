@@ -1,0 +1,42 @@
+"""Opaque page cursors: a short JSON list, base64url, for lists that are read page by page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from parley.kit.errors import Malformed
+
+T = TypeVar("T")
+MAX_PAGE = 100
+"""Items in one page at the most."""
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """One page: its items, and the cursor of the next page or null at the end."""
+
+    items: list[T]
+    next: str | None = None
+
+
+def encode_cursor(*parts: Any) -> str:
+    """Return the cursor that carries these JSON values."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(parts)).rstrip(b"=").decode()
+
+
+def decode_cursor(text: str, *types: type) -> list[Any]:
+    """Return the values of a cursor made by :func:`encode_cursor`, checked by type.
+
+    Raises: Malformed when the text is not such a cursor.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        parts = msgspec.json.decode(raw, type=list[Any])
+        if len(parts) != len(types):
+            raise Malformed("This is not a cursor of this list.", cursor=text[:80])
+        return [msgspec.convert(part, kind) for part, kind in zip(parts, types, strict=True)]
+    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError) as error:
+        raise Malformed("This is not a cursor of this list.", cursor=text[:80]) from error

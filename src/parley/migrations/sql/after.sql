@@ -1,0 +1,55 @@
+-- Run after every migration: grants and policies for all tables that exist now. Repeat: harmless.
+-- parley_app: the plain role of requests, sees only the workspaces of its transaction.
+-- parley_system: claims, login and the feed; sees all.
+DO $$
+DECLARE
+    t record;
+    visible constant text :=
+        '(workspace_id = ANY ((SELECT NULLIF(current_setting(''parley.workspaces'', true), '''')::uuid[])::uuid[]))';
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('parley roles'));
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_app') THEN
+        CREATE ROLE parley_app NOLOGIN NOBYPASSRLS;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_system') THEN
+        CREATE ROLE parley_system NOLOGIN NOBYPASSRLS;
+    END IF;
+    IF NOT pg_has_role(current_user, 'parley_app', 'MEMBER') THEN
+        EXECUTE format('GRANT parley_app TO %I', current_user);
+    END IF;
+    IF NOT pg_has_role(current_user, 'parley_system', 'MEMBER') THEN
+        EXECUTE format('GRANT parley_system TO %I', current_user);
+    END IF;
+    GRANT USAGE ON SCHEMA public TO parley_app, parley_system;
+    FOR t IN
+        SELECT c.relname AS name,
+               EXISTS (SELECT FROM pg_attribute a
+                       WHERE a.attrelid = c.oid AND a.attname = 'workspace_id' AND NOT a.attisdropped) AS is_scoped
+        FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO parley_system', t.name);
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t.name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t.name);
+        IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'public' AND tablename = t.name
+                       AND policyname = 'system') THEN
+            EXECUTE format('CREATE POLICY system ON %I TO parley_system USING (true) WITH CHECK (true)', t.name);
+        END IF;
+        IF t.is_scoped AND t.name NOT IN ('one_time_token', 'session') THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO parley_app', t.name);
+            IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'public' AND tablename = t.name
+                           AND policyname = 'workspace') THEN
+                EXECUTE format('CREATE POLICY workspace ON %I TO parley_app USING %s WITH CHECK %s',
+                               t.name, visible, visible);
+            END IF;
+        END IF;
+    END LOOP;
+    -- A workspace is itself, under its own id.
+    GRANT SELECT, UPDATE ON workspace TO parley_app;
+    IF NOT EXISTS (SELECT FROM pg_policies WHERE tablename = 'workspace' AND policyname = 'workspace') THEN
+        EXECUTE 'CREATE POLICY workspace ON workspace TO parley_app USING '
+            || replace(visible, 'workspace_id =', 'id =') || ' WITH CHECK ' || replace(visible, 'workspace_id =', 'id =');
+    END IF;
+    -- Nobody rewrites the audit.
+    REVOKE UPDATE, DELETE ON audit_entry FROM parley_app, parley_system;
+END $$;
