@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from parley.accounts import sign_in_api
 from parley.accounts.api_keys import create_api_key, list_api_keys, revoke_api_key
 from parley.accounts.audit import list_audit
-from parley.accounts.authentication import forget_callers
-from parley.accounts.caller import Caller
+from parley.accounts.authentication import GivenCaller, GivenRuntime, forget_callers
 from parley.accounts.invitations import invite
 from parley.accounts.schemas import (
     AddApiKey,
@@ -35,26 +34,25 @@ from parley.accounts.sessions import list_sessions, revoke_session, revoke_sessi
 from parley.accounts.sign_in import change_password
 from parley.accounts.users import add_user, change_me, change_user, get_me, list_users
 from parley.accounts.workspaces import get_workspace, rename_workspace
-from parley.infra.runtime import Runtime
 from parley.kit.ids import parse_id
 from parley.kit.pages import MAX_PAGE, Page
 
 ME = ["Me"]
 WORKSPACE = ["Workspace"]
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
-Cursor = Annotated[str | None, Parameter(max_length=500, description="The `next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=500, description="The `next` of the page before.")]
 
 
 @get("/v1/me", tags=ME, operation_id="get_me", summary="Who am I")
-async def get_me_route(runtime: Runtime, caller: Caller) -> Me:
+async def get_me_route(runtime: GivenRuntime, caller: GivenCaller) -> Me:
     """Return the workspace, the actor and the session that the token stands for."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await get_me(tx, caller)
 
 
 @patch("/v1/me", tags=ME, operation_id="change_me", summary="Change my name or language")
-async def change_me_route(data: ChangeMe, runtime: Runtime, caller: Caller) -> Me:
+async def change_me_route(data: JSONBody[ChangeMe], runtime: GivenRuntime, caller: GivenCaller) -> Me:
     """Change one's own name or language; what is left out stays."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         me = await change_me(tx, caller, data)
@@ -70,7 +68,10 @@ async def change_me_route(data: ChangeMe, runtime: Runtime, caller: Caller) -> M
     summary="Change my password",
 )
 async def change_password_route(
-    request: Request[Any, Any, Any], data: ChangePassword, runtime: Runtime, caller: Caller
+    request: Request[Any, Any, Any],
+    data: JSONBody[ChangePassword],
+    runtime: GivenRuntime,
+    caller: GivenCaller,
 ) -> None:
     """Set a new password; all other sessions of the login end. 401 `wrong_credentials`, 429 `too_many`."""
     client = sign_in_api.read_client(request)
@@ -78,7 +79,7 @@ async def change_password_route(
 
 
 @get("/v1/sessions", tags=ME, operation_id="list_sessions", summary="Where I am signed in")
-async def list_sessions_route(runtime: Runtime, caller: Caller) -> Sessions:
+async def list_sessions_route(runtime: GivenRuntime, caller: GivenCaller) -> Sessions:
     """List one's own live sessions in this workspace, the last used first."""
     return Sessions(items=await list_sessions(runtime.db, caller))
 
@@ -90,20 +91,22 @@ async def list_sessions_route(runtime: Runtime, caller: Caller) -> Sessions:
     operation_id="revoke_session",
     summary="End one of my sessions",
 )
-async def revoke_session_route(session_id: str, runtime: Runtime, caller: Caller) -> None:
+async def revoke_session_route(session_id: FromPath[str], runtime: GivenRuntime, caller: GivenCaller) -> None:
     """End one of one's own sessions; its tokens are refused within 5 seconds everywhere."""
     await revoke_session(runtime.db, caller, parse_id("ses", session_id))
 
 
 @get("/v1/workspace", tags=WORKSPACE, operation_id="get_workspace", summary="The workspace")
-async def get_workspace_route(runtime: Runtime, caller: Caller) -> Workspace:
+async def get_workspace_route(runtime: GivenRuntime, caller: GivenCaller) -> Workspace:
     """Return the workspace the token belongs to."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await get_workspace(tx, caller)
 
 
 @patch("/v1/workspace", tags=WORKSPACE, operation_id="change_workspace", summary="Rename the workspace")
-async def change_workspace_route(data: ChangeWorkspace, runtime: Runtime, caller: Caller) -> Workspace:
+async def change_workspace_route(
+    data: JSONBody[ChangeWorkspace], runtime: GivenRuntime, caller: GivenCaller
+) -> Workspace:
     """Give the workspace another name. Admins only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await rename_workspace(tx, caller, name=data.name)
@@ -111,7 +114,7 @@ async def change_workspace_route(data: ChangeWorkspace, runtime: Runtime, caller
 
 @get("/v1/users", tags=WORKSPACE, operation_id="list_users", summary="Users of the workspace")
 async def list_users_route(
-    runtime: Runtime, caller: Caller, cursor: Cursor = None, limit: Limit = 50
+    runtime: GivenRuntime, caller: GivenCaller, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[User]:
     """List the users, deactivated ones too, oldest first. `email` is null for those who are not staff."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
@@ -125,7 +128,7 @@ async def list_users_route(
     operation_id="add_user",
     summary="Invite a user",
 )
-async def add_user_route(data: AddUser, runtime: Runtime, caller: Caller) -> AddedUser:
+async def add_user_route(data: JSONBody[AddUser], runtime: GivenRuntime, caller: GivenCaller) -> AddedUser:
     """Add a user and return the link by which they join, shown this once. Admins only; owners by owners only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         user_id, user = await add_user(tx, caller, name=data.name, email=data.email, role=data.role)
@@ -133,7 +136,9 @@ async def add_user_route(data: AddUser, runtime: Runtime, caller: Caller) -> Add
 
 
 @patch("/v1/users/{user_id:str}", tags=WORKSPACE, operation_id="change_user", summary="Change a user")
-async def change_user_route(user_id: str, data: ChangeUser, runtime: Runtime, caller: Caller) -> User:
+async def change_user_route(
+    user_id: FromPath[str], data: JSONBody[ChangeUser], runtime: GivenRuntime, caller: GivenCaller
+) -> User:
     """Change a user's name or role, deactivate or reactivate. Admins only; what is left out stays.
 
     A deactivated user's sessions end. Only owners make and demote owners (403 `owners_only`); the last one stays
@@ -155,14 +160,14 @@ async def change_user_route(user_id: str, data: ChangeUser, runtime: Runtime, ca
     operation_id="invite_user",
     summary="A new link for an invited user",
 )
-async def invite_user_route(user_id: str, runtime: Runtime, caller: Caller) -> InviteLink:
+async def invite_user_route(user_id: FromPath[str], runtime: GivenRuntime, caller: GivenCaller) -> InviteLink:
     """Return a new link for a user who has not joined; the one before it works no longer. Admins only."""
     link = await invite(runtime.db, caller, runtime.settings.origin, parse_id("act", user_id))
     return InviteLink(invite_url=link)
 
 
 @get("/v1/api-keys", tags=WORKSPACE, operation_id="list_api_keys", summary="API keys")
-async def list_api_keys_route(runtime: Runtime, caller: Caller) -> ApiKeys:
+async def list_api_keys_route(runtime: GivenRuntime, caller: GivenCaller) -> ApiKeys:
     """List the live API keys, newest first, without their secrets. Admins only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return ApiKeys(items=await list_api_keys(tx, caller))
@@ -175,7 +180,9 @@ async def list_api_keys_route(runtime: Runtime, caller: Caller) -> ApiKeys:
     operation_id="create_api_key",
     summary="Create an API key",
 )
-async def create_api_key_route(data: AddApiKey, runtime: Runtime, caller: Caller) -> AddedApiKey:
+async def create_api_key_route(
+    data: JSONBody[AddApiKey], runtime: GivenRuntime, caller: GivenCaller
+) -> AddedApiKey:
     """Create a bot and its API key; `key` is shown this once. Admins only.
 
     Scopes: `admin` may what admins may, `desk` works at the desk, `chat` talks where it is a member.
@@ -191,7 +198,7 @@ async def create_api_key_route(data: AddApiKey, runtime: Runtime, caller: Caller
     operation_id="revoke_api_key",
     summary="Revoke an API key",
 )
-async def revoke_api_key_route(key_id: str, runtime: Runtime, caller: Caller) -> None:
+async def revoke_api_key_route(key_id: FromPath[str], runtime: GivenRuntime, caller: GivenCaller) -> None:
     """End an API key and its bot; it is refused within 5 seconds everywhere. Admins only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         bot_id = await revoke_api_key(tx, caller, parse_id("key", key_id))
@@ -200,7 +207,7 @@ async def revoke_api_key_route(key_id: str, runtime: Runtime, caller: Caller) ->
 
 @get("/v1/audit", tags=WORKSPACE, operation_id="list_audit", summary="The audit")
 async def list_audit_route(
-    runtime: Runtime, caller: Caller, cursor: Cursor = None, limit: Limit = 50
+    runtime: GivenRuntime, caller: GivenCaller, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[AuditEntry]:
     """List administrative acts, newest first: who, what, before and after, from where. Admins only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import msgspec
+from asyncpg import Record
 from litestar import Request
+from litestar.di import NamedDependency
 
 from parley.accounts import store
 from parley.accounts.caller import Caller
@@ -31,6 +33,10 @@ KEY_TOUCH = dt.timedelta(minutes=1)
 """How exact an API key's last use is known."""
 MEDIA_COOKIE = "parley_media"
 MEDIA_PATH = "/v1/media"
+
+GivenRuntime = NamedDependency[Runtime]
+GivenCaller = NamedDependency[Caller]
+"""How a handler asks for the two dependencies that `parley.apps` provides under `runtime` and `caller`."""
 
 
 class TokenCache:
@@ -92,6 +98,24 @@ async def authenticate(db: Database, token: str) -> Caller:
     return caller
 
 
+async def find_callers(db: Database, tokens: Collection[str]) -> dict[str, Caller]:
+    """Return who each of these tokens stands for at this moment, by token; the cache is not asked.
+
+    For those who hold tokens for long, such as open sockets: two statements, whatever their number. A token that is
+    missing from the answer is good no longer.
+    """
+    by_digest = {hash_token(token): token for token in tokens}
+    found: dict[str, Caller] = {}
+    async with db.system() as tx:
+        for row in await store.find_sessions(tx, list(by_digest)):
+            caller = _user(row, tx.now)
+            if caller is not None:
+                found[by_digest[row["token_hash"]]] = caller
+        for row in await store.find_api_keys(tx, list(by_digest)):
+            found[by_digest[row["token_hash"]]] = _bot(row)
+    return found
+
+
 def forget_callers(
     db: Database,
     *,
@@ -111,7 +135,7 @@ def forget_callers(
         )
 
 
-async def provide_caller(request: Request[Any, Any, Any], runtime: Runtime) -> Caller:
+async def provide_caller(request: Request[Any, Any, Any], runtime: GivenRuntime) -> Caller:
     """Litestar dependency: the caller by bearer token or, for ``GET /v1/media/...`` alone, by the media cookie.
 
     Raises: Unauthenticated.
@@ -143,7 +167,21 @@ def read_address(request: Request[Any, Any, Any]) -> str:
 
 async def _find_user(tx: Tx, digest: bytes) -> Caller | None:
     row = await store.find_session(tx, digest)
-    if row is None or min(row["expires_at"], row["session_expires_at"]) <= tx.now:
+    return None if row is None else _user(row, tx.now)
+
+
+async def _find_bot(tx: Tx, digest: bytes) -> Caller | None:
+    row = await store.find_api_key(tx, digest)
+    if row is None:
+        return None
+    if row["last_used_at"] is None or row["last_used_at"] < tx.now - KEY_TOUCH:
+        await store.touch_api_key(tx, row["workspace_id"], row["id"])
+    return _bot(row)
+
+
+def _user(row: Record, now: dt.datetime) -> Caller | None:
+    expires_at = min(row["expires_at"], row["session_expires_at"])
+    if expires_at <= now:
         return None
     return Caller(
         workspace_id=row["workspace_id"],
@@ -154,16 +192,11 @@ async def _find_user(tx: Tx, digest: bytes) -> Caller | None:
         session_id=row["id"],
         name=row["name"],
         login_id=row["login_id"],
-        expires_at=min(row["expires_at"], row["session_expires_at"]),
+        expires_at=expires_at,
     )
 
 
-async def _find_bot(tx: Tx, digest: bytes) -> Caller | None:
-    row = await store.find_api_key(tx, digest)
-    if row is None:
-        return None
-    if row["last_used_at"] is None or row["last_used_at"] < tx.now - KEY_TOUCH:
-        await store.touch_api_key(tx, row["workspace_id"], row["id"])
+def _bot(row: Record) -> Caller:
     return Caller(
         workspace_id=row["workspace_id"],
         actor_id=row["actor_id"],

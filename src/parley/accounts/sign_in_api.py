@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from parley.accounts.authentication import authenticate, read_address, read_bearer
+from parley.accounts.authentication import GivenRuntime, authenticate, read_address, read_bearer
 from parley.accounts.cookies import REFRESH_COOKIE, clear_cookies, make_cookies, require_own_origin
 from parley.accounts.invitations import accept_invitation, check_invitation
 from parley.accounts.schemas import AcceptInvitation, Invitation, LinkToken, Refresh, SetUp, SignedIn, SignIn
@@ -33,7 +34,7 @@ Http = Request[Any, Any, Any]
     operation_id="check_setup_link",
     summary="Check the set-up link",
 )
-async def check_setup_route(data: LinkToken, runtime: Runtime) -> None:
+async def check_setup_route(data: JSONBody[LinkToken], runtime: GivenRuntime) -> None:
     """Say whether the one-time link printed at the first start still opens the creation of the first workspace.
 
     410 `link_used` when it does not.
@@ -48,7 +49,7 @@ async def check_setup_route(data: LinkToken, runtime: Runtime) -> None:
     operation_id="set_up",
     summary="Create the first workspace",
 )
-async def set_up_route(request: Http, data: SetUp, runtime: Runtime) -> Response[SignedIn]:
+async def set_up_route(request: Http, data: JSONBody[SetUp], runtime: GivenRuntime) -> Response[SignedIn]:
     """Create the first workspace and its owner, and sign the owner in. The link works once: 410 `link_used`."""
     require_own_origin(request, runtime.settings)
     session = await set_up(runtime.db, runtime.keys, read_client(request), data)
@@ -62,7 +63,7 @@ async def set_up_route(request: Http, data: SetUp, runtime: Runtime) -> Response
     operation_id="sign_in",
     summary="Sign in",
 )
-async def sign_in_route(request: Http, data: SignIn, runtime: Runtime) -> Response[SignedIn]:
+async def sign_in_route(request: Http, data: JSONBody[SignIn], runtime: GivenRuntime) -> Response[SignedIn]:
     """Open a session by e-mail and password.
 
     The refresh token goes into the cookie `parley_refresh`, or into the body with `refresh_in_body`. 401
@@ -89,7 +90,9 @@ async def sign_in_route(request: Http, data: SignIn, runtime: Runtime) -> Respon
     operation_id="refresh_session",
     summary="Refresh the session",
 )
-async def refresh_route(request: Http, runtime: Runtime, data: Refresh | None = None) -> Response[SignedIn]:
+async def refresh_route(
+    request: Http, runtime: GivenRuntime, data: JSONBody[Refresh | None] = None
+) -> Response[SignedIn]:
     """Exchange the refresh token, from the body or the cookie, for a new access token and the next refresh token.
 
     A token is good for one exchange; for 30 seconds after it, it answers with the same tokens once more. Later its
@@ -110,7 +113,9 @@ async def refresh_route(request: Http, runtime: Runtime, data: Refresh | None = 
     operation_id="sign_out",
     summary="Sign out",
 )
-async def sign_out_route(request: Http, runtime: Runtime, data: Refresh | None = None) -> Response[None]:
+async def sign_out_route(
+    request: Http, runtime: GivenRuntime, data: JSONBody[Refresh | None] = None
+) -> Response[None]:
     """End the session of the access token, or of the refresh token in body or cookie, and clear the cookies.
 
     A session that has ended already is no error.
@@ -136,7 +141,7 @@ async def sign_out_route(request: Http, runtime: Runtime, data: Refresh | None =
     operation_id="check_invitation",
     summary="Check an invitation",
 )
-async def check_invitation_route(data: LinkToken, runtime: Runtime) -> Invitation:
+async def check_invitation_route(data: JSONBody[LinkToken], runtime: GivenRuntime) -> Invitation:
     """Say to what a link invites and whom. 410 `link_used` when it does no longer."""
     return await check_invitation(runtime.db, data.token)
 
@@ -149,7 +154,7 @@ async def check_invitation_route(data: LinkToken, runtime: Runtime) -> Invitatio
     summary="Accept an invitation",
 )
 async def accept_invitation_route(
-    request: Http, data: AcceptInvitation, runtime: Runtime
+    request: Http, data: JSONBody[AcceptInvitation], runtime: GivenRuntime
 ) -> Response[SignedIn]:
     """Join the workspace with a password, and sign in. Where the e-mail has a login, its password is asked for."""
     require_own_origin(request, runtime.settings)

@@ -102,6 +102,21 @@ async def find_session(tx: Tx, access_hash: bytes) -> Record | None:
     return await tx.fetchrow(sql, access_hash)
 
 
+async def find_sessions(tx: Tx, access_hashes: Sequence[bytes]) -> list[Record]:
+    """As `find_session`, of many tokens at once, each row with the ``token_hash`` it was found by."""
+    sql = f"""
+        SELECT t.token_hash, s.id, s.workspace_id, s.actor_id, s.login_id, s.expires_at AS session_expires_at,
+               a.role, a.name,
+               CASE WHEN s.access_hash = t.token_hash THEN s.access_expires_at
+                    ELSE s.previous_access_expires_at END AS expires_at
+        FROM unnest($1::bytea[]) AS t(token_hash)
+        JOIN session s ON s.access_hash = t.token_hash OR s.previous_access_hash = t.token_hash
+        JOIN actor a ON a.workspace_id = s.workspace_id AND a.id = s.actor_id
+        JOIN login l ON l.id = s.login_id
+        WHERE {_USABLE}"""
+    return await tx.fetch(sql, list(access_hashes))
+
+
 async def lock_session(tx: Tx, session_id: UUID) -> Record | None:
     """Return a usable session and its actor, the session locked until the end of the transaction."""
     sql = f"SELECT s.*, a.role, a.name {_SESSION_ACTOR} WHERE s.id = $1 AND {_USABLE} FOR NO KEY UPDATE OF s"
@@ -170,6 +185,15 @@ async def find_api_key(tx: Tx, key_hash: bytes) -> Record | None:
         FROM api_key k JOIN actor a ON a.workspace_id = k.workspace_id AND a.id = k.actor_id
         WHERE k.hash = $1 AND k.revoked_at IS NULL AND a.deactivated_at IS NULL"""
     return await tx.fetchrow(sql, key_hash)
+
+
+async def find_api_keys(tx: Tx, key_hashes: Sequence[bytes]) -> list[Record]:
+    """As `find_api_key`, of many keys at once, each row with the ``token_hash`` it was found by."""
+    sql = """
+        SELECT k.hash AS token_hash, k.workspace_id, k.id, k.actor_id, k.scopes, k.last_used_at, a.name
+        FROM api_key k JOIN actor a ON a.workspace_id = k.workspace_id AND a.id = k.actor_id
+        WHERE k.hash = ANY ($1::bytea[]) AND k.revoked_at IS NULL AND a.deactivated_at IS NULL"""
+    return await tx.fetch(sql, list(key_hashes))
 
 
 async def touch_api_key(tx: Tx, workspace_id: UUID, key_id: UUID) -> None:
