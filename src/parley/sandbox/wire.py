@@ -52,7 +52,7 @@ class Request:
     def content_type(self) -> str:
         """Media type without its parameters, lower case."""
         given: str = self.headers.get("content-type", "")
-        return given.split(";")[0].strip().lower()
+        return given.partition(";")[0].strip().lower()
 
     def query(self) -> dict[str, str]:
         """Parameters of the query string; the last of equal names wins.

@@ -41,7 +41,17 @@ _EXTRA_KEYS = {
 }
 _FORMATS = frozenset(_TAGS.values()) | {"expandable_blockquote", "text_mention"}
 _FOUND_BY_SERVER = frozenset(
-    "mention hashtag cashtag bot_command url email phone_number bank_card_number date_time".split()
+    [
+        "mention",
+        "hashtag",
+        "cashtag",
+        "bot_command",
+        "url",
+        "email",
+        "phone_number",
+        "bank_card_number",
+        "date_time",
+    ]
 )
 _REFERENCE = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot);")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
@@ -145,7 +155,7 @@ class _HtmlParser:
         if name[0] != "#":
             decoded = _NAMED[name]
         else:
-            code = int(name[2:], 16) if name[1] == "x" else int(name[1:])
+            code = int(f"0{name[1:]}", 16) if name[1] == "x" else int(name[1:])
             decoded = chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]
         self._at = match.end()
         return decoded
@@ -278,10 +288,10 @@ def _check_entities(text: str, entities: list[Any]) -> list[Entity]:
         offset, length, kind = given.get("offset"), given.get("length"), given.get("type")
         if type(offset) is not int or type(length) is not int:
             raise bad_request("can't parse entities: field must be of type Number")
+        if not isinstance(kind, str) or kind not in _FORMATS | _FOUND_BY_SERVER:
+            raise bad_request("can't parse entities: unsupported type specified")
         if kind in _FOUND_BY_SERVER:
             continue
-        if kind not in _FORMATS:
-            raise bad_request("can't parse entities: unsupported type specified")
         if offset < 0 or length < 0 or offset + length > total:
             raise bad_request(
                 f"entity beginning at UTF-16 offset {offset} ends after the end of the text at UTF-16 offset {total}"

@@ -105,9 +105,9 @@ class Faults:
             if rule.action != "limit":
                 self._spend(rule)
                 return rule
-            if chat_id is not None and method.startswith("send") and method != "sendchataction":
-                if wait := self._over_limit(rule, bot_id, chat_id, now):
-                    return Rule(action="answer", status=429, retry_after=wait)
+            wait = self._over_limit(rule, bot_id, chat_id, now) if _is_send(method) and chat_id else 0
+            if wait:
+                return Rule(action="answer", status=429, retry_after=wait)
         return None
 
     def take_copies(self, bot_id: int, chat_id: int) -> int:
@@ -149,6 +149,10 @@ class Faults:
             return max(1, math.ceil(sends[0] + rule.seconds - now))
         sends.append(now)
         return 0
+
+
+def _is_send(method: str) -> bool:
+    return method.startswith("send") and method != "sendchataction"
 
 
 def describe(rule: Rule) -> dict[str, Any]:

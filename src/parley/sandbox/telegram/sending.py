@@ -18,8 +18,21 @@ from parley.sandbox.telegram.world import find_chat, require_chat
 
 ALBUM_LIMIT = 10
 ACTIONS = frozenset(
-    "typing upload_photo record_video upload_video record_voice record_audio upload_voice upload_audio upload_document "
-    "choose_sticker find_location record_video_note upload_video_note".split()
+    [
+        "typing",
+        "upload_photo",
+        "record_video",
+        "upload_video",
+        "record_voice",
+        "record_audio",
+        "upload_voice",
+        "upload_audio",
+        "upload_document",
+        "choose_sticker",
+        "find_location",
+        "record_video_note",
+        "upload_video_note",
+    ]
 )
 _WITHOUT_CAPTION = ("sticker", "video_note")
 

@@ -20,10 +20,31 @@ KEPT_SECONDS = 24 * 3600
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 ON_REQUEST = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 KINDS = frozenset(
-    "message edited_message channel_post edited_channel_post business_connection business_message "
-    "edited_business_message deleted_business_messages message_reaction message_reaction_count inline_query "
-    "chosen_inline_result callback_query shipping_query pre_checkout_query purchased_paid_media poll poll_answer "
-    "my_chat_member chat_member chat_join_request chat_boost removed_chat_boost".split()
+    [
+        "message",
+        "edited_message",
+        "channel_post",
+        "edited_channel_post",
+        "business_connection",
+        "business_message",
+        "edited_business_message",
+        "deleted_business_messages",
+        "message_reaction",
+        "message_reaction_count",
+        "inline_query",
+        "chosen_inline_result",
+        "callback_query",
+        "shipping_query",
+        "pre_checkout_query",
+        "purchased_paid_media",
+        "poll",
+        "poll_answer",
+        "my_chat_member",
+        "chat_member",
+        "chat_join_request",
+        "chat_boost",
+        "removed_chat_boost",
+    ]
 )
 _ONE_POLLER = "terminated by other getUpdates request; make sure that only one bot instance is running"
 _HAS_WEBHOOK = (
