@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App
 
 import parley
+from parley.accounts import Scope
 from parley.infra.settings import Settings, load_settings
 from parley.kit.errors import ParleyError
 
@@ -27,9 +28,9 @@ def main() -> None:
     try:
         app()
     except ParleyError as error:
-        print(f"parley: {error.message}", file=sys.stderr)  # noqa: T201
+        print(f"parley: {error.message}", file=sys.stderr)
         for name, value in error.fields.items():
-            print(f"  {name}: {value}", file=sys.stderr)  # noqa: T201
+            print(f"  {name}: {value}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -55,7 +56,7 @@ def migrate() -> None:
         from parley.infra.migrate import migrate as bring_up
 
         async with _database(load_settings(), is_migrated=False) as dsn:
-            print("migrated" if await bring_up(dsn) else "up to date already")  # noqa: T201
+            print("migrated" if await bring_up(dsn) else "up to date already")
 
     _run(work())
 
@@ -71,7 +72,12 @@ def sandbox(*, host: str = "127.0.0.1", port: int = 8081, state: Path = Path("da
 
 @admin.command
 def create_workspace(
-    *, name: str, email: str, owner: str = "", password: str | None = None, scopes: str = "admin,desk,chat"
+    *,
+    name: str,
+    email: str,
+    owner: str = "",
+    password: str | None = None,
+    scopes: Sequence[Scope] = ("admin", "desk", "chat"),
 ) -> None:
     """Create a workspace and its owner, and print an API key.
 
@@ -80,7 +86,7 @@ def create_workspace(
     password
         Asked for when left out. Of an e-mail that has a login already, it must be that login's.
     scopes
-        What the API key may do, with commas.
+        What the API key may do; may be given several times.
     """
 
     async def work() -> None:
@@ -92,11 +98,15 @@ def create_workspace(
         settings = load_settings()
         async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
             founded = await create(
-                runtime.db, name=name, owner_name=owner or email.partition("@")[0], email=email, password=secret
+                runtime.db,
+                name=name,
+                owner_name=owner or email.partition("@")[0],
+                email=email,
+                password=secret,
             )
             async with runtime.db.transaction(founded.workspace_id) as tx:
-                key = await create_api_key(tx, founded.owner, name="First key", scopes=scopes.split(","))
-        print(key.key)  # noqa: T201 - shown once, here
+                key = await create_api_key(tx, founded.owner, name="First key", scopes=scopes)
+        print(key.key)
 
     _run(work())
 
@@ -112,7 +122,7 @@ def setup_link() -> None:
         settings = load_settings()
         async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
             link = await issue_setup_link(runtime.db, settings.origin)
-        print(link or "There is a workspace already; sign in.")  # noqa: T201
+        print(link or "There is a workspace already; sign in.")
 
     _run(work())
 
@@ -145,7 +155,7 @@ def replay() -> None:
         settings = load_settings()
         async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
             count = await replay_failed(runtime.db, make_channels(runtime), None)
-        print(f"{count} queued again")  # noqa: T201
+        print(f"{count} queued again")
 
     _run(work())
 
@@ -161,5 +171,3 @@ async def _database(settings: Settings, *, is_migrated: bool = True) -> AsyncIte
         if is_migrated:
             await bring_up(dsn)
         yield dsn
-
-

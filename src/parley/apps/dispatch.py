@@ -78,7 +78,11 @@ class Dispatcher:
             await _answer(send, 404, error_body("sandbox_off", "The sandbox is off in this installation."))
             return
         await self._sandbox(
-            {**scope, "root_path": scope.get("root_path", "") + "/sandbox", "path": scope["path"][len("/sandbox") :]},
+            {
+                **scope,
+                "root_path": scope.get("root_path", "") + "/sandbox",
+                "path": scope["path"][len("/sandbox") :],
+            },
             receive,
             send,
         )
@@ -112,7 +116,9 @@ class Dispatcher:
 
     async def _show_metrics(self, scope: Scope, send: Any) -> None:
         if not self._may_see_metrics(scope):
-            await _answer(send, 403, error_body("forbidden", "Metrics need the token of PARLEY_METRICS_TOKEN."))
+            await _answer(
+                send, 403, error_body("forbidden", "Metrics need the token of PARLEY_METRICS_TOKEN.")
+            )
             return
         await _bytes(send, 200, CONTENT_TYPE, render_metrics(self._metrics))
 

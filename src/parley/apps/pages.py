@@ -54,7 +54,12 @@ class Pages:
             file = self._files.get("/index.html")
         if file is None:
             missing = not self._files
-            await _answer(send, 503 if missing else 404, [(b"content-type", b"text/html; charset=utf-8")], _MISSING.encode() if missing else b"")
+            await _answer(
+                send,
+                503 if missing else 404,
+                [(b"content-type", b"text/html; charset=utf-8")],
+                _MISSING.encode() if missing else b"",
+            )
             return
         await file.serve(scope, send)
 
@@ -104,7 +109,9 @@ def render_api_page(schema: dict[str, Any]) -> str:
                 about = html.escape(operation.get("description") or operation.get("summary") or "")
                 route = f"<code><b>{method.upper()}</b> {html.escape(path)}</code>"
                 groups.setdefault(tag, []).append(f"<dt>{route}</dt><dd>{about}</dd>")
-    body = "".join(f"<h2>{html.escape(tag)}</h2><dl>{''.join(rows)}</dl>" for tag, rows in sorted(groups.items()))
+    body = "".join(
+        f"<h2>{html.escape(tag)}</h2><dl>{''.join(rows)}</dl>" for tag, rows in sorted(groups.items())
+    )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<title>Parley API</title><link rel="stylesheet" href="/docs/api.css">'

@@ -36,7 +36,6 @@ ROUTES = [
 ]
 
 
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parts:
     """What handlers are given beside the runtime."""

@@ -47,7 +47,11 @@ async def serve(settings: Settings) -> None:
     set_up_logging(settings)
     _raise_file_limit()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with open_database(settings) as dsn, open_runtime(settings, dsn) as runtime, open_pictures() as pictures:
+    async with (
+        open_database(settings) as dsn,
+        open_runtime(settings, dsn) as runtime,
+        open_pictures() as pictures,
+    ):
         metrics = Metrics()
         key = secrets.token_urlsafe(24)
         channels = make_channels(runtime, key)
@@ -194,7 +198,7 @@ async def _say_ready(server: _Server, dispatcher: Dispatcher, settings: Settings
     lines = ["", f"  Parley is ready: {settings.origin}"]
     if link:
         lines += ["", "  Nobody is here yet. Create your workspace (this link works once):", f"  {link}"]
-    print("\n".join([*lines, ""]), file=sys.stdout, flush=True)  # noqa: T201 - for the person at the console
+    print("\n".join([*lines, ""]), file=sys.stdout, flush=True)
 
 
 def _raise_file_limit() -> None:

@@ -57,8 +57,8 @@ class ContactChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; fields left out stay."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    email: Annotated[str, Meta(max_length=320)] | None | UnsetType = UNSET
-    phone: Annotated[str, Meta(max_length=40)] | None | UnsetType = UNSET
+    email: Annotated[str, Meta(max_length=320)] | UnsetType | None = UNSET
+    phone: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
     note: Annotated[str, Meta(max_length=5000)] | UnsetType = UNSET
 
 
@@ -112,7 +112,12 @@ async def change_contact(
         await store.change_contact(tx, caller.workspace_id, key, values)
         after = _contact(await _require(tx, caller, visible_inboxes, key))
         await record_audit(
-            tx, caller, "contact.changed", contact_id, before=_audited(before, values), after=_audited(after, values)
+            tx,
+            caller,
+            "contact.changed",
+            contact_id,
+            before=_audited(before, values),
+            after=_audited(after, values),
         )
     return after
 

@@ -17,7 +17,9 @@ async def find_identity(tx: Tx, inbox_id: UUID, address: str) -> asyncpg.Record 
 
 async def get_identity(tx: Tx, workspace_id: UUID, identity_id: UUID) -> asyncpg.Record | None:
     """Return one identity."""
-    return await tx.fetchrow("SELECT * FROM identity WHERE workspace_id = $1 AND id = $2", workspace_id, identity_id)
+    return await tx.fetchrow(
+        "SELECT * FROM identity WHERE workspace_id = $1 AND id = $2", workspace_id, identity_id
+    )
 
 
 async def insert_contact(
@@ -133,7 +135,10 @@ async def change_contact(tx: Tx, workspace_id: UUID, actor_id: UUID, values: dic
     """Set the given of name, email, phone, note."""
     if "name" in values:
         await tx.execute(
-            "UPDATE actor SET name = $3 WHERE workspace_id = $1 AND id = $2", workspace_id, actor_id, values["name"]
+            "UPDATE actor SET name = $3 WHERE workspace_id = $1 AND id = $2",
+            workspace_id,
+            actor_id,
+            values["name"],
         )
     await tx.execute(
         """UPDATE contact SET email = CASE WHEN $3 THEN $4 ELSE email END,

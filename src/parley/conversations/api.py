@@ -81,14 +81,18 @@ async def list_members(
 
 
 @post("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="addMember")
-async def add_member(runtime: Runtime, caller: Caller, conversation_id: str, data: MemberRequest) -> MemberJson:
+async def add_member(
+    runtime: Runtime, caller: Caller, conversation_id: str, data: MemberRequest
+) -> MemberJson:
     """Add somebody, or change their role."""
     actor_id = parse_id("act", data.actor_id)
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await members.add_member(tx, caller, _conversation(conversation_id), actor_id, data.role)
 
 
-@delete("/v1/conversations/{conversation_id:str}/members/{actor_id:str}", tags=_TAGS, operation_id="removeMember")
+@delete(
+    "/v1/conversations/{conversation_id:str}/members/{actor_id:str}", tags=_TAGS, operation_id="removeMember"
+)
 async def remove_member(runtime: Runtime, caller: Caller, conversation_id: str, actor_id: str) -> None:
     """Take somebody out, or leave."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
@@ -135,7 +139,9 @@ async def send_message(
 
 
 @patch(
-    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}", tags=_TAGS, operation_id="editMessage"
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}",
+    tags=_TAGS,
+    operation_id="editMessage",
 )
 async def edit_message(
     runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, data: EditRequest

@@ -78,7 +78,9 @@ async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_
     return await _announce(tx, conversation, message, "message.deleted", caller.actor_id, change="deleted")
 
 
-async def attach_more(tx: Tx, conversation: asyncpg.Record, message: asyncpg.Record, media_ids: Sequence[UUID]) -> None:
+async def attach_more(
+    tx: Tx, conversation: asyncpg.Record, message: asyncpg.Record, media_ids: Sequence[UUID]
+) -> None:
     """Attach further files to a locked message: later items of an album."""
     await store.add_attachments(tx, message, media_ids)
     await _announce(tx, conversation, message, "message.updated", message["sender_id"], change="attachments")
@@ -89,7 +91,9 @@ async def announce_update(tx: Tx, workspace_id: UUID, conversation_id: UUID, mes
     conversation = await store.lock_conversation(tx, workspace_id, conversation_id)
     message = await store.lock_message(tx, conversation_id, message_id)
     if conversation and message and not message["deleted_at"]:
-        await _announce(tx, conversation, message, "message.updated", message["sender_id"], change="attachments")
+        await _announce(
+            tx, conversation, message, "message.updated", message["sender_id"], change="attachments"
+        )
 
 
 async def set_status(
@@ -116,7 +120,9 @@ async def add_reaction(tx: Tx, caller: Caller, conversation_id: UUID, message_id
     await _react(tx, caller, conversation_id, message_id, emoji, is_added=True)
 
 
-async def remove_reaction(tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID, emoji: str) -> None:
+async def remove_reaction(
+    tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID, emoji: str
+) -> None:
     """Take one's reaction away. Repeat: harmless."""
     await _react(tx, caller, conversation_id, message_id, emoji, is_added=False)
 

@@ -37,7 +37,9 @@ async def open_conversation(
     if len(known) < len(others) or any(actor.kind == "contact" for actor in known.values()):
         raise NotFound("Somebody of these is not in this workspace.")
     conversation_id = uuid7()
-    direct_key = ":".join(sorted(str(actor) for actor in (caller.actor_id, *others))) if kind == "direct" else None
+    direct_key = (
+        ":".join(sorted(str(actor) for actor in (caller.actor_id, *others))) if kind == "direct" else None
+    )
     is_new = await store.create_conversation(
         tx,
         workspace_id=caller.workspace_id,
@@ -137,7 +139,11 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
         actor_id=caller.actor_id,
     )
     await record_personal(
-        tx, caller.workspace_id, actor_id, "conversation.removed", {"conversation_id": public_id("cnv", conversation_id)}
+        tx,
+        caller.workspace_id,
+        actor_id,
+        "conversation.removed",
+        {"conversation_id": public_id("cnv", conversation_id)},
     )
 
 
@@ -161,7 +167,11 @@ async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, r
         return False
     await _tell(tx, caller, conversation_id, actor_id, "member.joined")
     await record_personal(
-        tx, caller.workspace_id, actor_id, "conversation.added", {"conversation_id": public_id("cnv", conversation_id)}
+        tx,
+        caller.workspace_id,
+        actor_id,
+        "conversation.added",
+        {"conversation_id": public_id("cnv", conversation_id)},
     )
     return True
 

@@ -38,7 +38,9 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
         await store.move_read(
             tx, caller.workspace_id, conversation_id, caller.actor_id, number=read, own_since=own
         )
-        await _tell(tx, caller, conversation_id, read, own, audience=STAFF if conversation["kind"] == "desk" else ALL)
+        await _tell(
+            tx, caller, conversation_id, read, own, audience=STAFF if conversation["kind"] == "desk" else ALL
+        )
     return ReadState(read_number=read, own_since=own, unread=max(0, last - read - own))
 
 

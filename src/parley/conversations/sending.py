@@ -142,7 +142,9 @@ class _Batch:
             return error
         if repeat:
             return ("repeat", repeat)
-        if draft.media_ids and await sending_store.list_foreign_media(self._tx, draft.media_ids, draft.sender_id):
+        if draft.media_ids and await sending_store.list_foreign_media(
+            self._tx, draft.media_ids, draft.sender_id
+        ):
             return BadAttachment()
         message_id = uuid7()
         if draft.client_id:
@@ -178,7 +180,9 @@ class _Batch:
         is_outward = row["kind"] == "desk" and draft.kind == "text" and row["sender_kind"] != "contact"
         reply = None
         if row["reply_id"]:
-            reply = history.make_reply(row["reply_id"], row["reply_sender_name"], row["reply_text"], draft.quote)
+            reply = history.make_reply(
+                row["reply_id"], row["reply_sender_name"], row["reply_text"], draft.quote
+            )
         return Message(
             id=public_id("msg", message_id),
             conversation_id=public_id("cnv", draft.conversation_id),
@@ -297,7 +301,9 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
         return error
     if not draft.text.strip() and not draft.media_ids:
         return EmptyMessage()
-    if draft.reply_to_id and (row["reply_id"] is None or (row["reply_kind"] == "note" and draft.kind != "note")):
+    if draft.reply_to_id and (
+        row["reply_id"] is None or (row["reply_kind"] == "note" and draft.kind != "note")
+    ):
         return BadReply()
     return None
 

@@ -114,7 +114,9 @@ async def delete_events_before(tx: Tx, moment: dt.datetime, limit: int) -> int:
 # ---------------------------------------------------------------- access
 
 
-async def find_access(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record | None:
+async def find_access(
+    tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID
+) -> asyncpg.Record | None:
     """Return kind, inbox, the actor's member role and whether the actor is of the inbox's staff."""
     return await tx.fetchrow(
         """SELECT c.kind, c.inbox_id, m.role,
@@ -131,7 +133,9 @@ async def find_access(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_i
 async def lock_access(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
     """Hold the rows by which an actor may speak, so that a removal waits for our commit."""
     await tx.execute(
-        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR KEY SHARE", conversation_id, actor_id
+        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR KEY SHARE",
+        conversation_id,
+        actor_id,
     )
     await tx.execute(
         """SELECT FROM inbox_member WHERE actor_id = $2
@@ -144,7 +148,9 @@ async def lock_access(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
 async def lock_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
     """Lock a member's row that is about to change; always before the conversation's row."""
     await tx.execute(
-        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR NO KEY UPDATE", conversation_id, actor_id
+        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR NO KEY UPDATE",
+        conversation_id,
+        actor_id,
     )
 
 
@@ -233,7 +239,9 @@ async def get_messages(tx: Tx, conversation_ids: Sequence[UUID], ids: Sequence[U
 async def lock_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> asyncpg.Record | None:
     """Lock one message until commit. The conversation's row is locked already."""
     return await tx.fetchrow(
-        "SELECT * FROM message WHERE conversation_id = $1 AND id = $2 FOR NO KEY UPDATE", conversation_id, message_id
+        "SELECT * FROM message WHERE conversation_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        conversation_id,
+        message_id,
     )
 
 
@@ -420,7 +428,9 @@ async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> 
 async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
     """Delete a member; waits for sends of theirs that are under way. Returns whether there was one."""
     return bool(
-        await tx.execute("DELETE FROM member WHERE conversation_id = $1 AND actor_id = $2", conversation_id, actor_id)
+        await tx.execute(
+            "DELETE FROM member WHERE conversation_id = $1 AND actor_id = $2", conversation_id, actor_id
+        )
     )
 
 

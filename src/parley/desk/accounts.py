@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from parley.channels.contract import Account, Adapter
 from parley.desk.errors import UnknownChannel
 from parley.infra.crypto import Keys
@@ -33,7 +35,7 @@ class Channels:
         except KeyError:
             raise UnknownChannel(channel=channel[:32]) from None
 
-    def account(self, inbox: Mapping[str, Any]) -> Account:
+    def account(self, inbox: asyncpg.Record) -> Account:
         """Return the account of an inbox row. Raises: KeyMismatch."""
         inbox_id: UUID = inbox["id"]
         return Account(

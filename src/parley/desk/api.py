@@ -105,7 +105,12 @@ async def list_inbox_members(runtime: Runtime, caller: Caller, inbox_id: str) ->
         return Page(await inboxes.list_members(tx, caller, _inbox(inbox_id)))
 
 
-@put("/v1/inboxes/{inbox_id:str}/members/{actor_id:str}", tags=_INBOXES, operation_id="addInboxMember", status_code=204)
+@put(
+    "/v1/inboxes/{inbox_id:str}/members/{actor_id:str}",
+    tags=_INBOXES,
+    operation_id="addInboxMember",
+    status_code=204,
+)
 async def add_inbox_member(runtime: Runtime, caller: Caller, inbox_id: str, actor_id: str) -> None:
     """Put a user into an inbox."""
     async with runtime.db.transaction(caller.workspace_id) as tx:

@@ -72,7 +72,9 @@ class _Plan:
 class Delivery:
     """Handles claims of the ledger."""
 
-    def __init__(self, db: Database, channels: Channels, media: MediaSource, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self, db: Database, channels: Channels, media: MediaSource, limiter: Limiter | None = None
+    ) -> None:
         self._db = db
         self._channels = channels
         self._media = media
@@ -92,7 +94,9 @@ class Delivery:
             try:
                 sent = await plan.adapter.perform(plan.account, call, self._media)
             except Uncertain as error:
-                await self._close(claim, plan, ordinal, Move(to="unknown", error_code=error.code, error_text=error.message))
+                await self._close(
+                    claim, plan, ordinal, Move(to="unknown", error_code=error.code, error_text=error.message)
+                )
                 return
             except Temporary as error:
                 await self._put_off(claim, plan, ordinal, error)
@@ -117,7 +121,9 @@ class Delivery:
             try:
                 plan = await self._plan(tx, claim)
             except SendError as error:
-                await _record(tx, delivery, Move(to="failed", error_code=_code(error), error_text=error.message))
+                await _record(
+                    tx, delivery, Move(to="failed", error_code=_code(error), error_text=error.message)
+                )
                 await DELIVERIES.fail(tx, claim, error.message)
                 return None
             if plan is None or not plan.todo:
@@ -236,7 +242,9 @@ class Delivery:
     async def _put_off(self, claim: Claim, plan: _Plan, ordinal: int, error: Temporary) -> None:
         """Nothing left us: queued again, after what the provider asked for or a growing pause."""
         if claim.attempts >= MAX_TEMPORARY:
-            await self._close(claim, plan, ordinal, Move(to="failed", error_code=error.code, error_text=error.message))
+            await self._close(
+                claim, plan, ordinal, Move(to="failed", error_code=error.code, error_text=error.message)
+            )
             return
         pause = float(BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
         seconds = error.retry_after_seconds if error.retry_after_seconds is not None else pause
@@ -254,7 +262,9 @@ class Delivery:
 
     async def _refuse(self, claim: Claim, plan: _Plan, ordinal: int, error: SendError) -> None:
         workspace_id = _workspace(claim)
-        await self._close(claim, plan, ordinal, Move(to="failed", error_code=_code(error), error_text=error.message))
+        await self._close(
+            claim, plan, ordinal, Move(to="failed", error_code=_code(error), error_text=error.message)
+        )
         if isinstance(error, RecipientGone):
             async with self._db.transaction(workspace_id) as tx:
                 identity = await find_identity(tx, workspace_id, plan.identity_id)

@@ -112,7 +112,13 @@ async def insert_parts(tx: Tx, workspace_id: UUID, delivery_id: UUID, count: int
 
 
 async def set_part(
-    tx: Tx, delivery_id: UUID, ordinal: int, state: str, *, provider_ids: Sequence[str] = (), code: str | None = None
+    tx: Tx,
+    delivery_id: UUID,
+    ordinal: int,
+    state: str,
+    *,
+    provider_ids: Sequence[str] = (),
+    code: str | None = None,
 ) -> None:
     """Set the state of one call, with the provider's ids it made."""
     await tx.execute(

@@ -38,7 +38,9 @@ async def insert_inbox(
 
 async def find_inbox(tx: Tx, inbox_id: UUID, *, lock: bool = False) -> asyncpg.Record | None:
     """Return an inbox this transaction may see, locked until commit if asked."""
-    return await tx.fetchrow(f"SELECT * FROM inbox WHERE id = $1{' FOR NO KEY UPDATE' if lock else ''}", inbox_id)
+    return await tx.fetchrow(
+        f"SELECT * FROM inbox WHERE id = $1{' FOR NO KEY UPDATE' if lock else ''}", inbox_id
+    )
 
 
 async def list_inboxes(tx: Tx, workspace_id: UUID, staff_id: UUID | None) -> list[asyncpg.Record]:
@@ -109,7 +111,9 @@ async def add_member(tx: Tx, workspace_id: UUID, inbox_id: UUID, actor_id: UUID)
 
 async def remove_member(tx: Tx, inbox_id: UUID, actor_id: UUID) -> bool:
     """Take a user out of an inbox; waits for sends of theirs that are under way."""
-    return bool(await tx.execute("DELETE FROM inbox_member WHERE inbox_id = $1 AND actor_id = $2", inbox_id, actor_id))
+    return bool(
+        await tx.execute("DELETE FROM inbox_member WHERE inbox_id = $1 AND actor_id = $2", inbox_id, actor_id)
+    )
 
 
 async def list_members(tx: Tx, inbox_id: UUID) -> list[UUID]:
@@ -151,7 +155,10 @@ async def move_polling(tx: Tx, inbox_id: UUID, token: UUID, cursor: str | None) 
     """Store how far an inbox was read; False when the lease is another's."""
     return bool(
         await tx.execute(
-            "UPDATE inbox SET poll_cursor = $3 WHERE id = $1 AND poll_lease_token = $2", inbox_id, token, cursor
+            "UPDATE inbox SET poll_cursor = $3 WHERE id = $1 AND poll_lease_token = $2",
+            inbox_id,
+            token,
+            cursor,
         )
     )
 

@@ -25,7 +25,9 @@ from parley.kit.text import clean_name
 
 def list_channels(channels: Channels) -> list[Channel]:
     """Return the channels of this installation."""
-    return [Channel(name=name, features=_features(adapter)) for name, adapter in sorted(channels.adapters.items())]
+    return [
+        Channel(name=name, features=_features(adapter)) for name, adapter in sorted(channels.adapters.items())
+    ]
 
 
 async def connect_inbox(
@@ -50,9 +52,7 @@ async def connect_inbox(
     config |= info.config
     config["updates"] = "webhook" if channels.uses_webhook(config, adapter) else "polling"
     inbox_id = uuid7()
-    sealed = channels.keys.encrypt(
-        {**secrets, "webhook_secret": new_token()}, bound_to=inbox_id.bytes
-    )
+    sealed = channels.keys.encrypt({**secrets, "webhook_secret": new_token()}, bound_to=inbox_id.bytes)
     async with db.transaction(caller.workspace_id) as tx:
         try:
             await inbox_store.insert_inbox(
@@ -70,7 +70,9 @@ async def connect_inbox(
         if caller.kind == "user":
             await inbox_store.add_member(tx, caller.workspace_id, inbox_id, caller.actor_id)
             await record_personal(tx, caller.workspace_id, caller.actor_id, "rights.changed", {})
-        await record_audit(tx, caller, "inbox.connected", public_id("inb", inbox_id), after={"channel": channel})
+        await record_audit(
+            tx, caller, "inbox.connected", public_id("inb", inbox_id), after={"channel": channel}
+        )
     await _start_updates(db, channels, caller.workspace_id, inbox_id)
     return await get_inbox(db, channels, caller, inbox_id)
 
@@ -136,7 +138,9 @@ async def change_inbox(
             within_hours=given.get("reopen_within_hours", row["reopen_within_hours"]),
         )
         before = {key: row[key] for key in given}
-        await record_audit(tx, caller, "inbox.changed", public_id("inb", inbox_id), before=before, after=given)
+        await record_audit(
+            tx, caller, "inbox.changed", public_id("inb", inbox_id), before=before, after=given
+        )
     return await get_inbox(db, channels, caller, inbox_id)
 
 

@@ -10,9 +10,9 @@ from parley.channels.contract import SendError, Temporary
 from parley.conversations.editing import announce_update
 from parley.desk.accounts import Channels
 from parley.desk.inbox_store import find_inbox
+from parley.infra.db import Tx
 from parley.infra.jobs import Job, RetryLater, enqueue
 from parley.infra.runtime import Runtime
-from parley.infra.db import Tx
 from parley.kit.errors import NotFound, TooLarge
 from parley.media import Pictures, fail_pending, get_media, store_fetched
 
@@ -56,7 +56,9 @@ class MediaFetcher:
             await self._fetch(job.workspace_id, UUID(job.payload["inbox_id"]), media_id)
         except Temporary as error:
             if job.attempts <= FETCH_RETRIES:
-                raise RetryLater(error.message, seconds=error.retry_after_seconds or 2.0**job.attempts) from error
+                raise RetryLater(
+                    error.message, seconds=error.retry_after_seconds or 2.0**job.attempts
+                ) from error
             await self._fail(job.workspace_id, media_id, error.message)
         except (SendError, TooLarge, NotFound) as error:
             await self._fail(job.workspace_id, media_id, error.message)
@@ -75,7 +77,7 @@ class MediaFetcher:
             return
         adapter, account = self._channels.adapter(inbox["channel"]), self._channels.account(inbox)
         fetched = await adapter.fetch_media(account, media.source["reference"])
-        await store_fetched(self._runtime, self._pictures, workspace_id, media_id, fetched.chunks)
+        await store_fetched(self._runtime, workspace_id, media_id, fetched.chunks, pictures=self._pictures)
 
     async def _fail(self, workspace_id: UUID, media_id: UUID, error: str) -> None:
         async with self._runtime.db.transaction(workspace_id) as tx:

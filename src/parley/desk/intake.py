@@ -29,7 +29,13 @@ from parley.conversations import Draft, post_message
 from parley.conversations.editing import apply_edit, attach_more
 from parley.conversations.errors import EmptyMessage, MessageDeleted
 from parley.conversations.schemas import TEXT_LIMIT, EntityJson
-from parley.conversations.store import add_member, create_conversation, lock_access, lock_conversation, lock_message
+from parley.conversations.store import (
+    add_member,
+    create_conversation,
+    lock_access,
+    lock_conversation,
+    lock_message,
+)
 from parley.desk import intake_store
 from parley.desk.accounts import Channels
 from parley.desk.inbox_store import find_inbox
@@ -168,7 +174,12 @@ async def _grow_album(
         await _fetch_later(tx, inbox, conversation_id, message_id, media_ids)
     if item.text and not message["text"] and not message["deleted_at"]:
         await apply_edit(
-            tx, conversation, message, text=item.text[:TEXT_LIMIT], entities=_entities(item), by=identity.contact_id
+            tx,
+            conversation,
+            message,
+            text=item.text[:TEXT_LIMIT],
+            entities=_entities(item),
+            by=identity.contact_id,
         )
     return "album item"
 
@@ -199,7 +210,12 @@ async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
         return "ignored: an edit of another's message"
     try:
         await apply_edit(
-            tx, conversation, message, text=item.text[:TEXT_LIMIT], entities=_entities(item), by=identity.contact_id
+            tx,
+            conversation,
+            message,
+            text=item.text[:TEXT_LIMIT],
+            entities=_entities(item),
+            by=identity.contact_id,
         )
     except (MessageDeleted, EmptyMessage) as error:
         return f"ignored: {error.code}"
@@ -320,6 +336,3 @@ async def _fetch_later(
 
 def _entities(item: IncomingMessage | IncomingEdit) -> list[EntityJson]:
     return [msgspec.convert(msgspec.to_builtins(entity), EntityJson) for entity in item.entities[:500]]
-
-
-

@@ -68,7 +68,9 @@ async def find_any_item(tx: Tx, item_id: UUID) -> asyncpg.Record | None:
 
 async def find_item(tx: Tx, workspace_id: UUID, item_id: UUID) -> asyncpg.Record | None:
     """Return one journal item."""
-    return await tx.fetchrow("SELECT * FROM journal WHERE workspace_id = $1 AND id = $2", workspace_id, item_id)
+    return await tx.fetchrow(
+        "SELECT * FROM journal WHERE workspace_id = $1 AND id = $2", workspace_id, item_id
+    )
 
 
 async def list_failed(tx: Tx, workspace_id: UUID | None, limit: int) -> list[UUID]:

@@ -36,7 +36,9 @@ async def accept_body(tx: Tx, adapter: Adapter, workspace_id: UUID, inbox_id: UU
     try:
         parts = adapter.split(body)
     except BadUpdate as error:
-        await intake_store.insert_refused(tx, workspace_id, inbox_id, uuid7(), body, f"{error.code}: {error.message}")
+        await intake_store.insert_refused(
+            tx, workspace_id, inbox_id, uuid7(), body, f"{error.code}: {error.message}"
+        )
         return
     await accept_parts(tx, workspace_id, inbox_id, parts)
 
@@ -49,7 +51,9 @@ async def accept_parts(tx: Tx, workspace_id: UUID, inbox_id: UUID, parts: Sequen
         tx.wake(JOURNAL.name)
 
 
-async def list_items(tx: Tx, caller: Caller, state: str | None, cursor: str | None, limit: int) -> Page[JournalItem]:
+async def list_items(
+    tx: Tx, caller: Caller, state: str | None, cursor: str | None, limit: int
+) -> Page[JournalItem]:
     """Return journal items, newest first. Raises: Forbidden."""
     caller.require_admin()
     before = decode_cursor(cursor, int)[0] if cursor else 2**62
@@ -81,7 +85,9 @@ async def replay_item(tx: Tx, channels: Channels, caller: Caller, item_id: UUID)
     await record_audit(tx, caller, "journal.replayed", public_id("itm", item_id))
 
 
-async def replay_failed(db: Database, channels: Channels, workspace_id: UUID | None, limit: int = 10_000) -> int:
+async def replay_failed(
+    db: Database, channels: Channels, workspace_id: UUID | None, limit: int = 10_000
+) -> int:
     """Run all failed items again, oldest first, of one workspace or all; returns how many were queued."""
     async with db.system() as tx:
         ids = await intake_store.list_failed(tx, workspace_id, limit)

@@ -34,7 +34,9 @@ async def set_status(tx: Tx, conversation_id: UUID, status: str, until: dt.datet
 async def set_assignee(tx: Tx, conversation_id: UUID, assignee_id: UUID | None) -> None:
     """Set who answers."""
     await tx.execute(
-        "UPDATE desk_conversation SET assignee_id = $2 WHERE conversation_id = $1", conversation_id, assignee_id
+        "UPDATE desk_conversation SET assignee_id = $2 WHERE conversation_id = $1",
+        conversation_id,
+        assignee_id,
     )
 
 

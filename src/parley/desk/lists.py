@@ -128,7 +128,9 @@ async def _to_items(tx: Tx, rows: Sequence[asyncpg.Record]) -> list[DeskConversa
             inbox_id=public_id("inb", row["inbox_id"]),
             status=row["status"],
             snoozed_until=row["snoozed_until"],
-            assignee=ActorRef(public_id("act", row["assignee_id"]), row["assignee_kind"], row["assignee_name"])
+            assignee=ActorRef(
+                public_id("act", row["assignee_id"]), row["assignee_kind"], row["assignee_name"]
+            )
             if row["assignee_id"]
             else None,
             contact=ContactRef(

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
+from functools import partial
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -72,9 +73,9 @@ class Poller:
             if row["id"] not in self._tasks:
                 task = asyncio.create_task(self._poll_inbox(row, token))
                 self._tasks[row["id"]] = task
-                task.add_done_callback(lambda _, key=row["id"]: self._forget(key))
+                task.add_done_callback(partial(self._forget, row["id"]))
 
-    def _forget(self, inbox_id: UUID) -> None:
+    def _forget(self, inbox_id: UUID, _: asyncio.Task[None]) -> None:
         self._tasks.pop(inbox_id, None)
 
     async def _poll_inbox(self, row: asyncpg.Record, token: UUID) -> None:
@@ -122,4 +123,4 @@ class Poller:
 def _pause(error: ParleyError, failures: int) -> float:
     if isinstance(error, Temporary) and error.retry_after_seconds:
         return min(error.retry_after_seconds, 60.0)
-    return min(30.0, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    return min(30.0, 0.5 * 2.0 ** min(failures, 6)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

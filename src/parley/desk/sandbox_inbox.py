@@ -20,7 +20,10 @@ async def connect_sandbox(runtime: Runtime, channels: Channels, caller: Caller) 
     """Make a bot at the sandbox and connect it. Raises: Forbidden, Unavailable, and as `connect_inbox`."""
     caller.require_admin()
     answer = await runtime.http.request(
-        "POST", f"{channels.sandbox_url}/control/bots", json={"name": "Sandbox desk"}, headers=channels.sandbox_headers
+        "POST",
+        f"{channels.sandbox_url}/control/bots",
+        json={"name": "Sandbox desk"},
+        headers=channels.sandbox_headers,
     )
     if answer.status not in (200, 201):
         raise Unavailable("The sandbox did not answer.")
@@ -34,4 +37,3 @@ async def connect_sandbox(runtime: Runtime, channels: Channels, caller: Caller) 
         name=None,
         config={"sandbox": True},
     )
-

@@ -77,7 +77,7 @@ class InboxChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     reopen: Literal["reopen", "new"] | UnsetType = UNSET
-    reopen_within_hours: Annotated[int, Meta(ge=1, le=24 * 365)] | None | UnsetType = UNSET
+    reopen_within_hours: Annotated[int, Meta(ge=1, le=24 * 365)] | UnsetType | None = UNSET
 
 
 class ContactRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +150,8 @@ class DeskChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change of a conversation; fields left out stay."""
 
     status: Status | UnsetType = UNSET
-    snoozed_until: dt.datetime | None | UnsetType = UNSET
-    assignee_id: str | None | UnsetType = UNSET
+    snoozed_until: dt.datetime | UnsetType | None = UNSET
+    assignee_id: str | UnsetType | None = UNSET
 
 
 class DeliveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

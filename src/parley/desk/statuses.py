@@ -91,7 +91,11 @@ async def _assign(tx: Tx, caller: Caller, row: asyncpg.Record, assignee: str | N
     ref = None
     if assignee_id is not None:
         actor = (await find_actors(tx, [assignee_id])).get(assignee_id)
-        if actor is None or actor.kind != "user" or not await list_store.may_work(tx, row["inbox_id"], assignee_id):
+        if (
+            actor is None
+            or actor.kind != "user"
+            or not await list_store.may_work(tx, row["inbox_id"], assignee_id)
+        ):
             raise NotFound("This user does not work in this inbox.")
         ref = ActorRef(actor.id, actor.kind, actor.name)
     await list_store.set_assignee(tx, row["conversation_id"], assignee_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, post
@@ -45,7 +46,7 @@ async def accept_webhook(
     request_max_body_size=None,
 )
 async def receive_webhook(
-    request: Request[None, None, None], runtime: Runtime, channels: Channels, channel: str, inbox_id: str
+    request: Request[Any, Any, Any], runtime: Runtime, channels: Channels, channel: str, inbox_id: str
 ) -> Response[None]:
     """Where providers send updates; authenticated by the provider's own secret or signature."""
     body = await _read_body(request)
@@ -54,7 +55,7 @@ async def receive_webhook(
     return Response(None, status_code=200)
 
 
-async def _read_body(request: Request[None, None, None]) -> bytes:
+async def _read_body(request: Request[Any, Any, Any]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -33,5 +33,5 @@ class Bus:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(hints)
-            except Exception:  # noqa: BLE001 - a hint must never fail the commit it follows
+            except Exception:
                 log.exception("bus.subscriber_failed")

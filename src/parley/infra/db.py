@@ -170,7 +170,11 @@ class Database:
             except BaseException:
                 await _roll_back(connection)
                 raise
-        except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError) as error:
+        except (
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+        ) as error:
             raise Unavailable("The database went away; try again.") from error
         finally:
             await self.pool.release(connection)

@@ -48,7 +48,7 @@ async def read_feed(
         FROM {table}
         WHERE (transaction, {key}, number) > ($1, $2, $3)
           AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY transaction, {key}, number LIMIT $4""",  # noqa: S608 - names from this function only
+        ORDER BY transaction, {key}, number LIMIT $4""",
         position.transaction,
         position.stream_id,
         position.number,

@@ -31,7 +31,7 @@ def _setting(variable: str, default: Any, about: str) -> Any:
 class Settings:
     """What an operator may set."""
 
-    host: str = _setting("PARLEY_HOST", "127.0.0.1", "Address to listen on.")
+    host: str = _setting("PARLEY_HOST", "127.0.0.1", "Address to listen on.")  # noqa: RUF009 - makes a field
     port: int = _setting("PARLEY_PORT", 8000, "Port to listen on.")
     data_dir: Path = _setting(
         "PARLEY_DATA_DIR", Path("data"), "Folder of everything kept on disk: database, files, keys."
@@ -47,15 +47,21 @@ class Settings:
     )
     database_pool: int = _setting("PARLEY_DATABASE_POOL", 12, "Connections to PostgreSQL at the most.")
     sandbox: bool | None = _setting(
-        "PARLEY_SANDBOX", None, "`1` or `0`: the stand-ins to try channels with. Empty: on without a public URL."
+        "PARLEY_SANDBOX",
+        None,
+        "`1` or `0`: the stand-ins to try channels with. Empty: on without a public URL.",
     )
     telegram_api_url: str = _setting(
         "PARLEY_TELEGRAM_API_URL", "", "Bot API server to use instead of Telegram's own, such as a local one."
     )
-    log_format: str = _setting("PARLEY_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal.")
+    log_format: str = _setting(
+        "PARLEY_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal."
+    )
     log_level: str = _setting("PARLEY_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`.")
     metrics_token: str = _setting(
-        "PARLEY_METRICS_TOKEN", "", "Bearer token for `/metrics`. Empty: only requests from this machine are answered."
+        "PARLEY_METRICS_TOKEN",
+        "",
+        "Bearer token for `/metrics`. Empty: only requests from this machine are answered.",
     )
     worker_concurrency: int = _setting(
         "PARLEY_WORKER_CONCURRENCY", 16, "Lanes worked on at the same time, for each kind of work."
@@ -63,7 +69,9 @@ class Settings:
     upload_limit_bytes: int = _setting(
         "PARLEY_UPLOAD_LIMIT_BYTES", 50 * 1024 * 1024, "Largest file that may be uploaded, in bytes."
     )
-    event_days: int = _setting("PARLEY_EVENT_DAYS", 30, "Days for which events are kept for readers that were away.")
+    event_days: int = _setting(
+        "PARLEY_EVENT_DAYS", 30, "Days for which events are kept for readers that were away."
+    )
     stock_fanout: bool = _setting(
         "PARLEY_STOCK_FANOUT", False, "`1`: Socket.IO's own way to send to rooms instead of ready frames."
     )
@@ -135,7 +143,9 @@ def _check(settings: Settings) -> None:
     if settings.database_pool < 4:
         raise BadSetting("PARLEY_DATABASE_POOL must be 4 or more.", variable="PARLEY_DATABASE_POOL")
     if settings.log_level not in ("debug", "info", "warning", "error"):
-        raise BadSetting("PARLEY_LOG_LEVEL must be debug, info, warning or error.", variable="PARLEY_LOG_LEVEL")
+        raise BadSetting(
+            "PARLEY_LOG_LEVEL must be debug, info, warning or error.", variable="PARLEY_LOG_LEVEL"
+        )
     if settings.log_format not in ("auto", "console", "json"):
         raise BadSetting("PARLEY_LOG_FORMAT must be auto, console or json.", variable="PARLEY_LOG_FORMAT")
     for variable, url in (
@@ -143,7 +153,9 @@ def _check(settings: Settings) -> None:
         ("PARLEY_TELEGRAM_API_URL", settings.telegram_api_url),
     ):
         parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+        if url and (
+            parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment
+        ):
             raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
     if settings.database_url and not settings.database_url.startswith(("postgres://", "postgresql://")):
         raise BadSetting("DATABASE_URL must begin with postgresql://.", variable="DATABASE_URL")

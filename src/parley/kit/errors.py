@@ -33,7 +33,9 @@ class ParleyError(Exception):
     kind: ClassVar[Kind] = Kind.BUG
 
     def __init__(self, message: str | None = None, **fields: Any) -> None:
-        self.message = message or inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        self.message = message or inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace(
+            "\n", " "
+        )
         self.fields = fields
         super().__init__(self.message)
 

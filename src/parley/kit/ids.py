@@ -10,19 +10,10 @@ import os
 import threading
 import time
 import uuid
-from typing import NewType
 from uuid import UUID
 
 from parley.kit.errors import Malformed
 
-ActorId = NewType("ActorId", UUID)
-ConversationId = NewType("ConversationId", UUID)
-MessageId = NewType("MessageId", UUID)
-WorkspaceId = NewType("WorkspaceId", UUID)
-
-PREFIXES = frozenset(
-    "ws act lgn ses key inb idn cnv msg dlv med itm job aud tok".split()
-)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 _LENGTH = 26
@@ -32,7 +23,7 @@ _last = 0
 
 def uuid7() -> UUID:
     """Return a new UUIDv7 (RFC 9562), strictly growing within this process."""
-    global _last  # noqa: PLW0603 - the generator's state is the process's own
+    global _last
     with _lock:
         # 48 bits of milliseconds, then 12 bits of their fraction: a counter that time pushes forward.
         stamp = time.time_ns() * 4096 // 1_000_000
