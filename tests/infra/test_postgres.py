@@ -344,3 +344,14 @@ def test_a_plain_user_runs_it_and_is_told_of_roots_directory(tmp_path: Path) -> 
     refused = run_in(roots)
     assert refused.returncode != 0
     assert "DataDirectoryUnusable" in refused.stderr
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(place: Path) -> None:
+    start = asyncio.create_task(EmbeddedPostgres(place).start())
+    await asyncio.sleep(0.15)
+    start.cancel()
+    await asyncio.gather(start, return_exceptions=True)
+    assert start.cancelled()
+    assert postmaster_of(place) is None
+    async with join(place) as dsn:
+        assert await query(dsn, "SELECT 1") == 1

@@ -120,8 +120,7 @@ class Cluster:
         """Make Parley's own directories. Others may pass through them, never look into them: root's PostgreSQL
         runs as somebody else."""
         mode = 0o711 if os.geteuid() == 0 else 0o700
-        if not self.root.parent.exists():
-            self.root.parent.mkdir(parents=True, mode=mode)
+        self.root.parent.mkdir(parents=True, mode=mode, exist_ok=True)
         self.root.mkdir(mode=mode, exist_ok=True)
         self.home.mkdir(mode=0o700, exist_ok=True)
 

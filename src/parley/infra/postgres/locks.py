@@ -6,6 +6,7 @@ every process connected to the cluster: the first of them starts PostgreSQL, the
 
 from __future__ import annotations
 
+import enum
 import fcntl
 import os
 from pathlib import Path
@@ -57,6 +58,16 @@ class FileLock:
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
 
+class Entry(enum.Enum):
+    """How a process came among the users of a cluster."""
+
+    ALONE = "alone"
+    """Nobody else uses it and nobody enters: start it, then `share`."""
+    WITH_OTHERS = "with others"
+    CLOSED = "closed"
+    """Not at all: somebody is just starting or stopping it."""
+
+
 class Usage:
     """One process's use of a cluster. The two locks are always taken in the order owner, users."""
 
@@ -75,12 +86,11 @@ class Usage:
             )
         self._owner.sign()
 
-    def enter(self) -> bool:
-        """Become a user of the cluster; True when alone: then start it and call `share`."""
+    def enter(self) -> Entry:
+        """Become a user of the cluster, if that can be now; never waits."""
         if self._users.acquire(wait=False):
-            return True
-        self._users.acquire(shared=True)
-        return False
+            return Entry.ALONE
+        return Entry.WITH_OTHERS if self._users.acquire(shared=True, wait=False) else Entry.CLOSED
 
     def share(self) -> None:
         """Let others in, after the start."""

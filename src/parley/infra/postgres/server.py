@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from parley.infra.postgres.account import choose_account
 from parley.infra.postgres.binaries import Binaries, find_binaries
 from parley.infra.postgres.cluster import DATABASE, Cluster, environment
 from parley.infra.postgres.errors import PostgresStartFailed
-from parley.infra.postgres.locks import Usage
+from parley.infra.postgres.locks import Entry, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class EmbeddedPostgres:
         self._binaries = binaries
         self._usage = Usage(self._cluster.root)
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_given_up = threading.Event()
 
     async def start(self) -> str:
         """Be the one Parley on this data directory; return the DSN of a database that answers.
@@ -105,10 +107,14 @@ class EmbeddedPostgres:
         return self._binaries
 
     async def _use(self, *, is_owner: bool) -> str:
+        self._is_given_up.clear()
+        entering = asyncio.ensure_future(asyncio.to_thread(self._enter, is_owner=is_owner))
         try:
-            await asyncio.to_thread(self._enter, is_owner=is_owner)
+            await asyncio.shield(entering)
             await _ensure_database(self._cluster)
         except BaseException:
+            self._is_given_up.set()  # a cancelled wait leaves the thread running
+            await asyncio.wait([entering])
             await asyncio.to_thread(self._leave)
             raise
         return self._cluster.dsn()
@@ -118,21 +124,25 @@ class EmbeddedPostgres:
         if is_owner:
             self._usage.own()
         deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-        while not self._usage.enter():
-            if self.is_running():
+        while (entry := self._usage.enter()) is not Entry.ALONE:
+            if entry is Entry.WITH_OTHERS and self.is_running():
                 self.wait_until_ready()
                 return
-            if time.monotonic() > deadline:
+            if entry is Entry.WITH_OTHERS and time.monotonic() > deadline:
                 raise PostgresStartFailed(
                     "PostgreSQL died, and the Parley that uses it does not start it again."
                 )
-            self._usage.leave()  # the others are just stopping it, or about to start a dead one anew
-            time.sleep(_POLL_SECONDS)
+            self._usage.leave()  # whoever is starting or stopping it needs to be alone
+            self._pause()
         if self.is_running():
             self.wait_until_ready()
         else:
             self._launch()
         self._usage.share()
+
+    def _pause(self) -> None:
+        if self._is_given_up.wait(_POLL_SECONDS):
+            raise PostgresStartFailed("The start of PostgreSQL was broken off.")
 
     def _leave(self) -> None:
         try:
@@ -171,7 +181,7 @@ class EmbeddedPostgres:
             except PostgresStartFailed as error:
                 if time.monotonic() > deadline or not self._may_pass(error.message):
                     raise
-                time.sleep(0.1)
+                self._pause()
             else:
                 return
 
@@ -202,7 +212,7 @@ class EmbeddedPostgres:
             lines = self._pid_file()
             if len(lines) >= 8 and lines[7].strip() == "ready" and self._is_ours(int(lines[0])):
                 return
-            time.sleep(_POLL_SECONDS)
+            self._pause()
         raise PostgresStartFailed(
             f"PostgreSQL was not ready after {START_TIMEOUT_SECONDS:.0f} s:\n{self._cluster.last_words()}"
         )
@@ -238,9 +248,9 @@ class EmbeddedPostgres:
         return f"-D {self._cluster.data} " in _command_line(process_id)
 
     def _forget_dead_process_id(self) -> None:
-        """Remove the files of a server that is gone, the socket's and an id for whose sake PostgreSQL would not start: a stranger's, after a restart of the
-        machine or container, or that of a zombie which nobody buries. What a dead one left running is known
-        to PostgreSQL by its shared memory, without that file."""
+        """Remove files of a server that is gone, for whose sake PostgreSQL would not start: its socket's, and its
+        id's, when that is a stranger's (after a restart of the machine or container) or a zombie's which nobody
+        buries. What a dead server left running is known to PostgreSQL by its shared memory, without that file."""
         for path in self._cluster.run.glob(".s.PGSQL.*"):
             path.unlink(missing_ok=True)
         process_id = self._process_id()
