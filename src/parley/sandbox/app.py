@@ -17,7 +17,8 @@ import httpx2
 from parley.sandbox.page import serve_page
 from parley.sandbox.telegram.bot_api import execute_answer, serve_file, serve_method
 from parley.sandbox.telegram.control import send_refusal, serve_control
-from parley.sandbox.telegram.store import Bot, Store
+from parley.sandbox.telegram.rows import Bot
+from parley.sandbox.telegram.store import Store
 from parley.sandbox.telegram.updates import end_polls
 from parley.sandbox.telegram.vault import Vault
 from parley.sandbox.telegram.webhooks import ANSWER_SECONDS, WebhookSender

@@ -10,7 +10,7 @@ from parley.sandbox.telegram import about, editing, sending, updates
 from parley.sandbox.telegram.call import Call, plain_values, read_form
 from parley.sandbox.telegram.errors import INVALID_TOKEN, NOT_FOUND, UNAUTHORIZED, BotApiError, bad_request
 from parley.sandbox.telegram.faults import Rule
-from parley.sandbox.telegram.store import Bot
+from parley.sandbox.telegram.rows import Bot
 from parley.sandbox.telegram.world import TOKEN, World
 from parley.sandbox.wire import (
     BodyTooLarge,

@@ -8,7 +8,7 @@ import msgspec
 
 from parley.sandbox.forms import Form, Upload, read_multipart
 from parley.sandbox.telegram.errors import bad_request
-from parley.sandbox.telegram.store import Bot
+from parley.sandbox.telegram.rows import Bot
 from parley.sandbox.telegram.world import World
 from parley.sandbox.wire import MalformedBody, Request, int_or, parse_json, parse_urlencoded
 

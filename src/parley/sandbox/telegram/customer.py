@@ -8,7 +8,7 @@ from parley.sandbox.telegram.entities import TEXT_LIMIT, format_text
 from parley.sandbox.telegram.errors import bad_request
 from parley.sandbox.telegram.media import keep_media
 from parley.sandbox.telegram.posting import Content, Reply, format_caption, make_quote, post, show
-from parley.sandbox.telegram.store import Bot, Stored
+from parley.sandbox.telegram.rows import Bot, Stored
 from parley.sandbox.telegram.updates import enqueue
 from parley.sandbox.telegram.world import (
     World,

@@ -12,8 +12,8 @@ from parley.sandbox.telegram.posting import (
     require_chat_id,
     show,
 )
+from parley.sandbox.telegram.rows import Stored
 from parley.sandbox.telegram.sending import input_media
-from parley.sandbox.telegram.store import Stored
 from parley.sandbox.telegram.world import message_object, require_chat
 
 DELETE_SECONDS = 48 * 3600

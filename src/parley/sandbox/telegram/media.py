@@ -15,7 +15,7 @@ import httpx2
 from parley.sandbox.forms import Upload
 from parley.sandbox.telegram.call import Call, require_upload_size
 from parley.sandbox.telegram.errors import bad_request
-from parley.sandbox.telegram.store import StoredFile
+from parley.sandbox.telegram.rows import StoredFile
 from parley.sandbox.telegram.vault import PHOTO_LIMIT_BYTES, Picture
 from parley.sandbox.telegram.world import World
 

@@ -14,7 +14,7 @@ from parley.sandbox.telegram.entities import (
     utf16_slice,
 )
 from parley.sandbox.telegram.errors import bad_request
-from parley.sandbox.telegram.store import Stored
+from parley.sandbox.telegram.rows import Stored
 from parley.sandbox.telegram.world import (
     World,
     bot_user,

@@ -13,7 +13,7 @@ from parley.sandbox.telegram.posting import (
     require_chat_id,
     send,
 )
-from parley.sandbox.telegram.store import Stored
+from parley.sandbox.telegram.rows import Stored
 from parley.sandbox.telegram.world import find_chat, require_chat
 
 ALBUM_LIMIT = 10

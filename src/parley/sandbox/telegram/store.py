@@ -9,9 +9,20 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from parley.sandbox.telegram.rows import (
+    Bot,
+    Stored,
+    StoredFile,
+    Update,
+    read_bot,
+    read_file,
+    read_message,
+    read_update,
+    to_json,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -55,58 +66,6 @@ CREATE TABLE IF NOT EXISTS attempts(
 FIRST_NUMBERS = {"bot": 7000000001, "customer": 700100001, "update": 730000001, "album": 13700000000000001}
 JOURNAL_ROWS = 5000
 DONE_UPDATES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Bot:
-    """A registered bot and how it receives its updates."""
-
-    id: int
-    token: str
-    name: str
-    username: str
-    allowed_updates: tuple[str, ...] | None
-    webhook: dict[str, Any] | None
-    webhook_set_at: float
-    last_error: dict[str, Any] | None
-    commands: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message as its bot sees it, without the message that it answers."""
-
-    message_id: int
-    is_outgoing: bool
-    is_deleted: bool
-    reply_to: int | None
-    body: dict[str, Any]
-    reactions: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One downloadable file; the sizes of one photo share a `set_id`."""
-
-    file_id: str
-    kind: str
-    set_id: str
-    file_path: str
-    blob: str
-    shape: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One update waiting for its bot, or handed over already."""
-
-    update_id: int
-    bot_id: int
-    lane: int
-    body: dict[str, Any]
-    created_at: float
-    attempts: int
-    due_at: float
 
 
 class Store:
@@ -153,11 +112,11 @@ class Store:
 
     def find_bot(self, bot_id: int) -> Bot | None:
         row = self._db.execute("SELECT * FROM bots WHERE id = ?", (bot_id,)).fetchone()
-        return _bot(row) if row else None
+        return read_bot(row) if row else None
 
     def list_bots(self) -> list[Bot]:
         """All bots, the newest last."""
-        return [_bot(row) for row in self._db.execute("SELECT * FROM bots ORDER BY created_at, id")]
+        return [read_bot(row) for row in self._db.execute("SELECT * FROM bots ORDER BY created_at, id")]
 
     def remove_bot(self, bot_id: int) -> bool:
         """The token is worth nothing afterwards; chats and journal stay."""
@@ -165,20 +124,20 @@ class Store:
 
     def set_webhook(self, bot_id: int, webhook: dict[str, Any] | None, at: float) -> None:
         sql = "UPDATE bots SET webhook = ?, webhook_set_at = ?, last_error = NULL WHERE id = ?"
-        self._db.execute(sql, (_json(webhook), at, bot_id))
+        self._db.execute(sql, (to_json(webhook), at, bot_id))
         self._db.execute("UPDATE updates SET due_at = 0 WHERE bot_id = ? AND is_done = 0", (bot_id,))
 
     def set_last_error(self, bot_id: int, error: dict[str, Any]) -> None:
-        self._db.execute("UPDATE bots SET last_error = ? WHERE id = ?", (_json(error), bot_id))
+        self._db.execute("UPDATE bots SET last_error = ? WHERE id = ?", (to_json(error), bot_id))
 
     def set_allowed_updates(self, bot_id: int, kinds: list[str]) -> None:
         """An empty list stands for the default kinds."""
         self._db.execute(
-            "UPDATE bots SET allowed_updates = ? WHERE id = ?", (_json(kinds) if kinds else None, bot_id)
+            "UPDATE bots SET allowed_updates = ? WHERE id = ?", (to_json(kinds) if kinds else None, bot_id)
         )
 
     def set_commands(self, bot_id: int, commands: list[Any]) -> None:
-        self._db.execute("UPDATE bots SET commands = ? WHERE id = ?", (_json(commands), bot_id))
+        self._db.execute("UPDATE bots SET commands = ? WHERE id = ?", (to_json(commands), bot_id))
 
     # customers and chats
 
@@ -218,22 +177,22 @@ class Store:
         self, bot_id: int, chat_id: int, body: dict[str, Any], *, is_outgoing: bool, reply_to: int | None
     ) -> None:
         sql = "INSERT INTO messages(bot_id, chat_id, message_id, is_outgoing, reply_to, body) VALUES (?, ?, ?, ?, ?, ?)"
-        values = (bot_id, chat_id, body["message_id"], is_outgoing, reply_to, _json(body))
+        values = (bot_id, chat_id, body["message_id"], is_outgoing, reply_to, to_json(body))
         self._db.execute(sql, values)
 
     def find_message(self, bot_id: int, chat_id: int, message_id: int) -> Stored | None:
         """The message unless it was deleted."""
         sql = "SELECT * FROM messages WHERE bot_id = ? AND chat_id = ? AND message_id = ? AND is_deleted = 0"
         row = self._db.execute(sql, (bot_id, chat_id, message_id)).fetchone()
-        return _stored(row) if row else None
+        return read_message(row) if row else None
 
     def set_body(self, bot_id: int, chat_id: int, body: dict[str, Any]) -> None:
         sql = "UPDATE messages SET body = ? WHERE bot_id = ? AND chat_id = ? AND message_id = ?"
-        self._db.execute(sql, (_json(body), bot_id, chat_id, body["message_id"]))
+        self._db.execute(sql, (to_json(body), bot_id, chat_id, body["message_id"]))
 
     def set_reactions(self, bot_id: int, chat_id: int, message_id: int, reactions: dict[str, str]) -> None:
         sql = "UPDATE messages SET reactions = ? WHERE bot_id = ? AND chat_id = ? AND message_id = ?"
-        self._db.execute(sql, (_json(reactions), bot_id, chat_id, message_id))
+        self._db.execute(sql, (to_json(reactions), bot_id, chat_id, message_id))
 
     def delete_message(self, bot_id: int, chat_id: int, message_id: int) -> None:
         sql = "UPDATE messages SET is_deleted = 1 WHERE bot_id = ? AND chat_id = ? AND message_id = ?"
@@ -243,18 +202,26 @@ class Store:
         """The last messages of a chat that are not deleted, oldest first."""
         sql = """SELECT * FROM (SELECT * FROM messages WHERE bot_id = ? AND chat_id = ? AND is_deleted = 0
                  ORDER BY message_id DESC LIMIT ?) ORDER BY message_id"""
-        return [_stored(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
+        return [read_message(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
 
     def list_accepted(self, bot_id: int | None, chat_id: int | None, limit: int) -> list[Stored]:
         """The last messages that bots sent, deleted ones too, in the order of chat and number."""
         sql = """SELECT * FROM messages WHERE is_outgoing = 1 AND (?1 IS NULL OR bot_id = ?1)
                  AND (?2 IS NULL OR chat_id = ?2) ORDER BY bot_id, chat_id, message_id LIMIT ?3"""
-        return [_stored(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
+        return [read_message(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
 
     # files
 
     def add_file(self, bot_id: int, file: StoredFile) -> None:
-        values = (file.file_id, bot_id, file.kind, file.set_id, file.file_path, file.blob, _json(file.shape))
+        values = (
+            file.file_id,
+            bot_id,
+            file.kind,
+            file.set_id,
+            file.file_path,
+            file.blob,
+            to_json(file.shape),
+        )
         self._db.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def find_file(self, bot_id: int, file_id: str) -> StoredFile | None:
@@ -262,16 +229,18 @@ class Store:
         row = self._db.execute(
             "SELECT * FROM files WHERE file_id = ? AND bot_id = ?", (file_id, bot_id)
         ).fetchone()
-        return _file(row) if row else None
+        return read_file(row) if row else None
 
     def find_file_at(self, bot_id: int, file_path: str) -> StoredFile | None:
         sql = "SELECT * FROM files WHERE bot_id = ? AND file_path = ?"
         row = self._db.execute(sql, (bot_id, file_path)).fetchone()
-        return _file(row) if row else None
+        return read_file(row) if row else None
 
     def list_file_set(self, set_id: str) -> list[StoredFile]:
         """The sizes of one photo, the largest last."""
-        files = [_file(row) for row in self._db.execute("SELECT * FROM files WHERE set_id = ?", (set_id,))]
+        files = [
+            read_file(row) for row in self._db.execute("SELECT * FROM files WHERE set_id = ?", (set_id,))
+        ]
         return sorted(files, key=lambda file: int(file.shape.get("width", 0)))
 
     # updates
@@ -280,26 +249,26 @@ class Store:
         """Queue an update for its bot under the next update number."""
         update_id = self.next_number("update")
         sql = "INSERT INTO updates(update_id, bot_id, lane, body, created_at) VALUES (?, ?, ?, ?, ?)"
-        self._db.execute(sql, (update_id, bot_id, lane, _json({"update_id": update_id, **body}), at))
+        self._db.execute(sql, (update_id, bot_id, lane, to_json({"update_id": update_id, **body}), at))
         return update_id
 
     def list_pending(self, bot_id: int, limit: int) -> list[Update]:
         """The oldest updates that nobody confirmed yet, in order."""
         sql = "SELECT * FROM updates WHERE bot_id = ? AND is_done = 0 ORDER BY update_id LIMIT ?"
-        return [_update(row) for row in self._db.execute(sql, (bot_id, limit))]
+        return [read_update(row) for row in self._db.execute(sql, (bot_id, limit))]
 
     def list_heads(self) -> list[Update]:
         """The oldest unconfirmed update of every chat of every bot that has a webhook, the oldest first."""
         sql = """SELECT u.* FROM updates u JOIN bots b ON b.id = u.bot_id AND b.webhook IS NOT NULL
                  JOIN (SELECT MIN(update_id) AS head FROM updates WHERE is_done = 0 GROUP BY bot_id, lane) h
                  ON h.head = u.update_id ORDER BY u.update_id"""
-        return [_update(row) for row in self._db.execute(sql)]
+        return [read_update(row) for row in self._db.execute(sql)]
 
     def find_update(self, bot_id: int, update_id: int) -> Update | None:
         """An update of this bot, confirmed or not."""
         sql = "SELECT * FROM updates WHERE bot_id = ? AND update_id = ?"
         row = self._db.execute(sql, (bot_id, update_id)).fetchone()
-        return _update(row) if row else None
+        return read_update(row) if row else None
 
     def count_pending(self, bot_id: int) -> int:
         sql = "SELECT COUNT(*) AS value FROM updates WHERE bot_id = ? AND is_done = 0"
@@ -354,7 +323,7 @@ class Store:
         """Journal a call. `answer` holds status, is_done, description and params."""
         sql = """INSERT INTO calls(at, bot_id, method, chat_id, status, is_done, description, params)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-        values = (answer["status"], answer["is_done"], answer["description"], _json(answer["params"]))
+        values = (answer["status"], answer["is_done"], answer["description"], to_json(answer["params"]))
         row_id = self._db.execute(sql, (at, bot_id, method, chat_id, *values)).lastrowid
         sql = """INSERT INTO call_counts VALUES (?, ?, 1, ?) ON CONFLICT(bot_id, method)
                  DO UPDATE SET arrived = arrived + 1, accepted = accepted + excluded.accepted"""
@@ -392,38 +361,3 @@ class Store:
     def _one(self, sql: str, *values: Any) -> sqlite3.Row:
         row: sqlite3.Row = self._db.execute(sql, values).fetchall()[0]
         return row
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _load(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
-
-
-def _bot(row: sqlite3.Row) -> Bot:
-    kinds = _load(row["allowed_updates"])
-    return Bot(
-        row["id"], row["token"], row["name"], row["username"], None if kinds is None else tuple(kinds),
-        _load(row["webhook"]), row["webhook_set_at"], _load(row["last_error"]), _load(row["commands"]),
-    )  # fmt: skip
-
-
-def _stored(row: sqlite3.Row) -> Stored:
-    return Stored(
-        row["message_id"], bool(row["is_outgoing"]), bool(row["is_deleted"]), row["reply_to"],
-        json.loads(row["body"]), json.loads(row["reactions"]),
-    )  # fmt: skip
-
-
-def _file(row: sqlite3.Row) -> StoredFile:
-    shape = json.loads(row["shape"])
-    return StoredFile(row["file_id"], row["kind"], row["set_id"], row["file_path"], row["blob"], shape)
-
-
-def _update(row: sqlite3.Row) -> Update:
-    return Update(
-        row["update_id"], row["bot_id"], row["lane"], json.loads(row["body"]), row["created_at"], row["attempts"],
-        row["due_at"],
-    )  # fmt: skip

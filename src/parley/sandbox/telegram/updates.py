@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from parley.sandbox.telegram.call import Call
 from parley.sandbox.telegram.errors import bad_request, conflict, too_many
-from parley.sandbox.telegram.store import Update
+from parley.sandbox.telegram.rows import Update
 from parley.sandbox.telegram.world import World
 from parley.sandbox.wire import ClientGone
 

@@ -14,7 +14,7 @@ from time import perf_counter
 import httpx2
 import msgspec
 
-from parley.sandbox.telegram.store import Bot, Update
+from parley.sandbox.telegram.rows import Bot, Update
 from parley.sandbox.telegram.updates import KEPT_SECONDS
 from parley.sandbox.telegram.world import World
 from parley.sandbox.wire import int_or

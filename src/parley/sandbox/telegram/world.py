@@ -12,7 +12,8 @@ import httpx2
 
 from parley.sandbox.telegram.errors import BLOCKED, CHAT_NOT_FOUND, bad_request, forbidden
 from parley.sandbox.telegram.faults import Faults
-from parley.sandbox.telegram.store import Bot, Store, Stored
+from parley.sandbox.telegram.rows import Bot, Stored
+from parley.sandbox.telegram.store import Store
 from parley.sandbox.telegram.vault import Vault
 from parley.sandbox.telegram.watchers import Watchers
 
