@@ -14,7 +14,7 @@ from parley.accounts.tokens import access_token_of, find_session_id, new_refresh
 from parley.infra.crypto import Keys, hash_token
 from parley.kit.errors import Unauthenticated
 from parley.kit.ids import uuid7
-from tests.accounts.conftest import EMAIL, ORIGIN, PASSWORD, Place
+from tests.accounts.place import EMAIL, ORIGIN, PASSWORD, Place
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +75,9 @@ async def test_tabs_refreshing_at_once_all_stay_signed_in(place: Place, founded:
     assert (await refresh(place, bodies[3]["refresh_token"])).status_code == 200
 
 
-async def test_a_tab_that_missed_the_answer_gets_it_again_within_the_grace(place: Place, founded: Founded) -> None:
+async def test_a_tab_that_missed_the_answer_gets_it_again_within_the_grace(
+    place: Place, founded: Founded
+) -> None:
     _, token = await begin(place)
     first = (await refresh(place, token)).json()
     place.clock.move(seconds=29)
@@ -113,7 +115,14 @@ async def test_a_token_older_than_the_one_before_ends_the_session_too(place: Pla
 async def test_a_forged_token_ends_no_session(place: Place, founded: Founded) -> None:
     _, token = await begin(place)
     head, secret, signature = token.split(".")
-    for forged in (f"{head}.{secret}.{signature[:-2]}zz", f"{head}.x.{signature}", head, "..", "\u00e9.a.b", "x" * 300):
+    for forged in (
+        f"{head}.{secret}.{signature[:-2]}zz",
+        f"{head}.x.{signature}",
+        head,
+        "..",
+        "\u00e9.a.b",
+        "x" * 300,
+    ):
         assert (await refresh(place, forged)).status_code == 401
     assert (await refresh(place, token)).status_code == 200
 
@@ -174,9 +183,9 @@ async def test_refreshing_without_any_token_is_unauthenticated(place: Place) -> 
 
 async def test_signing_out_ends_the_session_and_clears_the_cookies(place: Place, founded: Founded) -> None:
     async with place.client() as client:
-        access = (
-            await client.post("/v1/auth/sign-in", json={"email": EMAIL, "password": PASSWORD})
-        ).json()["access_token"]
+        access = (await client.post("/v1/auth/sign-in", json={"email": EMAIL, "password": PASSWORD})).json()[
+            "access_token"
+        ]
         stolen = client.cookies["parley_refresh"]
         answer = await client.post("/v1/auth/sign-out")
         assert answer.status_code == 204
@@ -245,7 +254,14 @@ async def test_the_media_cookie_opens_media_by_get_and_nothing_else(place: Place
 
 async def test_other_schemes_and_foreign_tokens_are_unauthenticated(place: Place, founded: Founded) -> None:
     async with place.client() as client:
-        for value in ("Basic abc", "Bearer", "Bearer  ", "Bearer at_nothing", "Bearer pk_nothing", "x" * 5000):
+        for value in (
+            "Basic abc",
+            "Bearer",
+            "Bearer  ",
+            "Bearer at_nothing",
+            "Bearer pk_nothing",
+            "x" * 5000,
+        ):
             assert (await client.get("/v1/me", headers={"Authorization": value})).status_code == 401
 
 

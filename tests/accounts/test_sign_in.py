@@ -8,17 +8,25 @@ import time
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 
-from parley.accounts import Founded, create_workspace
-from parley.accounts.attempts import ACCOUNT, ADDRESS, PAIR, network_of
-from parley.accounts.passwords import DECOY, hash_password, is_outdated, is_password
-from tests.accounts.conftest import EMAIL, PASSWORD, Place
+from parley.accounts import Founded, create_workspace, reset_password, store
+from parley.accounts.attempts import ACCOUNT, ADDRESS, PAIR, Limit, network_of, subject_of
+from parley.accounts.passwords import DECOY, MAX_WAITING, hash_password, is_outdated, is_password
+from parley.kit.errors import Malformed, NotFound
+from tests.accounts.place import EMAIL, PASSWORD, Place
 
 pytestmark = pytest.mark.anyio
 
 
 def code_of(answer: httpx2.Response) -> str:
     return str(answer.json()["error"]["code"])
+
+
+async def use_up(place: Place, limit: Limit, subject: str, times: int) -> None:
+    async with place.db.system() as tx:
+        for _ in range(times):
+            await store.count_attempt(tx, limit.bucket, subject_of(subject), since=tx.now - limit.window)
 
 
 async def test_the_right_password_opens_a_session(place: Place, founded: Founded) -> None:
@@ -41,7 +49,12 @@ async def test_a_browser_gets_the_refresh_token_in_a_cookie_only(place: Place, f
     refresh, media = sorted(answer.headers.get_list("set-cookie"), reverse=True)
     for part in ("parley_refresh=ses_", "HttpOnly", "SameSite=strict", "Path=/v1/auth", "Max-Age=2592000"):
         assert part in refresh
-    for part in (f"parley_media={answer.json()['access_token']}", "HttpOnly", "SameSite=strict", "Path=/v1/media"):
+    for part in (
+        f"parley_media={answer.json()['access_token']}",
+        "HttpOnly",
+        "SameSite=strict",
+        "Path=/v1/media",
+    ):
         assert part in media
 
 
@@ -103,25 +116,17 @@ async def test_a_guesser_elsewhere_does_not_lock_the_owner_out(place: Place, fou
     assert (await place.sign_in(address="10.0.0.1")).status_code == 200
 
 
-async def test_many_guessers_do_not_lock_the_owner_out_of_a_known_address(place: Place, founded: Founded) -> None:
+async def test_many_guessers_do_not_lock_the_owner_out_of_a_known_address(
+    place: Place, founded: Founded
+) -> None:
     assert (await place.sign_in(address="10.0.0.1")).status_code == 200
-    async with place.db.system() as tx:
-        from parley.accounts import store
-        from parley.accounts.attempts import _subject
-
-        for _ in range(ACCOUNT.most):
-            await store.count_attempt(tx, ACCOUNT.bucket, _subject(EMAIL), since=tx.now - ACCOUNT.window)
+    await use_up(place, ACCOUNT, EMAIL, ACCOUNT.most)
     assert (await place.sign_in(address="10.9.9.9")).status_code == 429
     assert (await place.sign_in(address="10.0.0.1")).status_code == 200
 
 
 async def test_one_address_guessing_at_many_accounts_is_stopped(place: Place, founded: Founded) -> None:
-    async with place.db.system() as tx:
-        from parley.accounts import store
-        from parley.accounts.attempts import _subject
-
-        for _ in range(ADDRESS.most - 1):
-            await store.count_attempt(tx, ADDRESS.bucket, _subject("10.0.0.7"), since=tx.now - ADDRESS.window)
+    await use_up(place, ADDRESS, "10.0.0.7", ADDRESS.most - 1)
     assert (await place.sign_in("one@example.org", "x" * 10, address="10.0.0.7")).status_code == 401
     assert (await place.sign_in("two@example.org", "x" * 10, address="10.0.0.7")).status_code == 429
 
@@ -172,3 +177,41 @@ async def test_a_new_password_ends_the_other_sessions_and_the_old_password(
     assert (await other.get("/v1/me")).status_code == 401
     assert (await place.sign_in()).status_code == 401
     assert (await place.sign_in(password="another password")).status_code == 200
+
+
+async def test_the_operator_resets_a_forgotten_password(place: Place, owner: httpx2.AsyncClient) -> None:
+    await reset_password(place.db, email=EMAIL.upper(), password="set by the operator")
+    assert (await owner.get("/v1/me")).status_code == 401
+    assert (await place.sign_in(password="set by the operator")).status_code == 200
+    with pytest.raises(NotFound):
+        await reset_password(place.db, email="nobody@example.org", password="set by the operator")
+    with pytest.raises(Malformed):
+        await reset_password(place.db, email=EMAIL, password="short")
+
+
+async def test_a_rush_is_turned_away_without_counting_as_guesses(place: Place, founded: Founded) -> None:
+    rush = [asyncio.create_task(is_password(None, "anything")) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    answer = await place.sign_in()
+    assert (answer.status_code, code_of(answer)) == (503, "busy")
+    await asyncio.gather(*rush)
+    async with place.db.system() as tx:
+        assert await tx.fetchval("SELECT sum(count) FROM attempt") == 0
+
+
+async def test_an_old_hash_is_renewed_at_sign_in(place: Place, founded: Founded) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    async with place.db.system() as tx:
+        await tx.execute("UPDATE login SET password_hash = $1", old)
+    assert (await place.sign_in()).status_code == 200
+    async with place.db.system() as tx:
+        stored = await tx.fetchval("SELECT password_hash FROM login")
+    assert not is_outdated(stored)
+    assert (await place.sign_in()).status_code == 200
+
+
+async def test_a_disabled_login_answers_as_an_unknown_one(place: Place, owner: httpx2.AsyncClient) -> None:
+    async with place.db.system() as tx:
+        await tx.execute("UPDATE login SET disabled_at = now()")
+    assert code_of(await place.sign_in()) == "wrong_credentials"
+    assert (await owner.get("/v1/me")).status_code == 401

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from parley.accounts import sign_in_api
 from parley.accounts.api_keys import create_api_key, list_api_keys, revoke_api_key
@@ -155,7 +155,7 @@ async def change_user_route(
 
 @post(
     "/v1/users/{user_id:str}/invitation",
-    status_code=HTTP_201_CREATED,
+    status_code=HTTP_200_OK,
     tags=WORKSPACE,
     operation_id="invite_user",
     summary="A new link for an invited user",

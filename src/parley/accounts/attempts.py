@@ -44,12 +44,21 @@ async def count_attempt(db: Database, email: str, address: str) -> None:
         raise TooManyAttempts(retry_after_seconds=refused)
 
 
-async def forgive_attempt(db: Database, email: str, address: str) -> None:
-    """Take back what `count_attempt` counted: the password was right."""
+async def take_back_attempt(db: Database, email: str, address: str) -> None:
+    """Take back what `count_attempt` counted: the password was not looked at."""
     async with db.system() as tx:
-        await store.forget_attempts(tx, PAIR.bucket, _subject(email, address))
-        await store.take_back_attempt(tx, ADDRESS.bucket, _subject(address))
-        await store.take_back_attempt(tx, ACCOUNT.bucket, _subject(email))
+        for limit, subject in _counters(email, address):
+            await store.take_back_attempt(tx, limit.bucket, subject)
+
+
+async def forgive_attempts(db: Database, email: str, address: str) -> None:
+    """The password was right: take this attempt back, and forget the earlier ones at this account from here."""
+    async with db.system() as tx:
+        for limit, subject in _counters(email, address):
+            if limit is PAIR:
+                await store.forget_attempts(tx, limit.bucket, subject)
+            else:
+                await store.take_back_attempt(tx, limit.bucket, subject)
 
 
 def network_of(address: str) -> str:
@@ -65,13 +74,20 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
+def subject_of(*parts: str) -> bytes:
+    """Return what is stored of an e-mail, an address or both."""
+    networks = [network_of(part) for part in parts]
+    return hashlib.sha256("\0".join(networks).encode("utf-8", "replace")).digest()
+
+
+def _counters(email: str, address: str) -> list[tuple[Limit, bytes]]:
+    """Return the counters of an attempt, in the order in which every transaction locks them."""
+    return [(PAIR, subject_of(email, address)), (ADDRESS, subject_of(address)), (ACCOUNT, subject_of(email))]
+
+
 async def _count_each(tx: Tx, email: str, address: str) -> float | None:
     """Count limit by limit; return the seconds to wait if one refuses."""
-    for limit, subject in (
-        (PAIR, _subject(email, address)),
-        (ADDRESS, _subject(address)),
-        (ACCOUNT, _subject(email)),
-    ):
+    for limit, subject in _counters(email, address):
         row = await store.count_attempt(tx, limit.bucket, subject, since=tx.now - limit.window)
         if row["count"] <= limit.most:
             continue
@@ -79,8 +95,3 @@ async def _count_each(tx: Tx, email: str, address: str) -> float | None:
             continue
         return float((row["window_start"] + limit.window - tx.now).total_seconds())
     return None
-
-
-def _subject(*parts: str) -> bytes:
-    networks = [network_of(part) for part in parts]
-    return hashlib.sha256("\0".join(networks).encode("utf-8", "replace")).digest()

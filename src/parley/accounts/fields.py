@@ -13,6 +13,8 @@ _EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
 )
 _MAX_EMAIL = 254
+PASSWORD_LENGTHS = range(10, 201)
+"""Characters of a new password; at the most, so that nobody has us hash a book."""
 
 
 def normalise_email(text: str) -> str:
@@ -26,6 +28,14 @@ def require_email(text: str) -> str:
     if len(email) > _MAX_EMAIL or not _EMAIL.fullmatch(email):
         raise Malformed("This is not an e-mail address.", email="Expected name@example.org")
     return email
+
+
+def require_password(password: str) -> str:
+    """Return a new password that is fit to be one. Raises: Malformed."""
+    if len(password) not in PASSWORD_LENGTHS:
+        wrong = {"password": "Expected 10 to 200 characters"}
+        raise Malformed("A password has 10 to 200 characters.", **wrong)
+    return password
 
 
 def require_name(text: str, field: str = "name") -> str:

@@ -12,12 +12,12 @@ import msgspec
 from asyncpg import Record
 
 from parley.accounts import store
-from parley.accounts.attempts import count_attempt, forgive_attempt
+from parley.accounts.attempts import count_attempt, forgive_attempts, take_back_attempt
 from parley.accounts.audit import record_audit
 from parley.accounts.authentication import forget_callers
 from parley.accounts.caller import Caller
-from parley.accounts.errors import ChooseWorkspace, Deactivated, WrongCredentials
-from parley.accounts.fields import normalise_email, require_email
+from parley.accounts.errors import ChooseWorkspace, Deactivated, PasswordsBusy, WrongCredentials
+from parley.accounts.fields import normalise_email, require_email, require_password
 from parley.accounts.passwords import hash_password, is_outdated, is_password
 from parley.accounts.sessions import Client, OpenSession, begin_session
 from parley.infra.crypto import Keys
@@ -64,10 +64,14 @@ async def prove_password(db: Database, client: Client, *, email: str, password: 
     async with db.system() as tx:
         row = await store.find_login(tx, email)
     stored = row["password_hash"] if row is not None and row["disabled_at"] is None else None
-    is_right = await is_password(stored, password)
+    try:
+        is_right = await is_password(stored, password)
+    except PasswordsBusy:
+        await take_back_attempt(db, email, client.address)
+        raise
     if row is None or stored is None or not is_right:
         raise WrongCredentials
-    await forgive_attempt(db, email, client.address)
+    await forgive_attempts(db, email, client.address)
     if is_outdated(stored):
         stored = await _renew_hash(db, row["id"], stored, password)
     return ProvenLogin(row["id"], stored)
@@ -98,7 +102,7 @@ async def reset_password(db: Database, *, email: str, password: str) -> None:
 
     Raises: NotFound, Malformed.
     """
-    new_hash = await hash_password(password)
+    new_hash = await hash_password(require_password(password))
     async with db.system() as tx:
         row = await store.find_login(tx, normalise_email(email))
         if row is None:

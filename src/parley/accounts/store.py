@@ -1,10 +1,19 @@
 """All SQL of accounts.
 
-Statements of the system role, which sees every workspace, are the ones under "sign-in", "sessions", "one-time
-links", "first workspace" and "attempts" (ADR 0004). A person signing in has no workspace yet, a token names its
-workspace only once it has been found, and `login`, `session`, `one_time_token` and `attempt` belong to no single
-workspace. Each is keyed by a secret's hash, a login, or a (workspace, actor) that was authenticated before. Everything
-under "workspace" runs as the plain role inside ``db.transaction(workspace_id)`` and names the workspace as well.
+Statements of the system role, which sees every workspace (ADR 0004): a person signing in has no workspace yet, a token
+names its workspace only once it has been found, and `login`, `session`, `one_time_token` and `attempt` are closed to
+the plain role. Each is keyed by a secret's hash, a login, or a (workspace, actor) that was authenticated before:
+
+- sign-in: find_login, get_login_email, insert_login, replace_password, hold_login, list_users_of_login,
+  has_session_from
+- sessions and keys: insert_session, find_session, lock_session, rotate_session, list_sessions, revoke_session,
+  revoke_session_by_id, revoke_sessions_of_actor, revoke_sessions_of_login, find_api_key, touch_api_key
+- one-time links: insert_link, retire_links, find_link, use_link, find_invited, join_login
+- first workspace: lock_founding, has_workspace, insert_workspace, and insert_actor and insert_audit in its transaction
+- attempts: count_attempt, take_back_attempt, forget_attempts
+- sweep
+
+Everything else runs as the plain role inside ``db.transaction(workspace_id)`` and names the workspace as well.
 """
 
 from __future__ import annotations

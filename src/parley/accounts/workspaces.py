@@ -10,17 +10,15 @@ from parley.accounts import store
 from parley.accounts.audit import record_audit
 from parley.accounts.caller import Caller
 from parley.accounts.errors import EmailTaken, LinkUsed
-from parley.accounts.fields import require_email, require_name
+from parley.accounts.fields import require_email, require_name, require_password
 from parley.accounts.links import get_link, issue_link, use_link
 from parley.accounts.passwords import hash_password, is_password
 from parley.accounts.schemas import SetUp, Workspace
 from parley.accounts.sessions import Client, OpenSession, begin_session
 from parley.infra.crypto import Keys
 from parley.infra.db import Database, Tx
-from parley.kit.errors import Malformed, NotFound
+from parley.kit.errors import NotFound
 from parley.kit.ids import public_id, uuid7
-
-PASSWORD_LENGTHS = range(10, 201)
 
 
 class Founded(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +36,7 @@ async def create_workspace(db: Database, *, name: str, owner_name: str, email: s
     """
     name, owner_name = require_name(name), require_name(owner_name, "owner_name")
     email = require_email(email)
-    if len(password) not in PASSWORD_LENGTHS:
-        wrong = {"password": "Expected 10 to 200 characters"}
-        raise Malformed("A password has 10 to 200 characters.", **wrong)
+    require_password(password)
     async with db.system() as tx:
         login = await store.find_login(tx, email)
     if login is not None and not await is_password(login["password_hash"], password):
