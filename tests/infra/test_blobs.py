@@ -22,11 +22,6 @@ LIMIT = 10_000_000
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def blobs(tmp_path: Path) -> Blobs:
     return open_blobs(Settings(data_dir=tmp_path))
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
-from litestar.params import Dependency, Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from parley.accounts import Caller
@@ -23,16 +24,16 @@ from parley.media.schemas import MediaJson, to_json
 from parley.media.serving import content_headers, entity_tag, is_known, parse_range, thumbnail_headers
 
 _TAGS = ["media"]
-_Access = Annotated[MediaAccess, Dependency(skip_validation=True)]
-_Pictures = Annotated[Pictures, Dependency(skip_validation=True)]
-_Runtime = Annotated[Runtime, Dependency(skip_validation=True)]
-_Name = Annotated[str, Parameter(max_length=1000, description="The file's name, with its ending.")]
-_Header = Annotated[str | None, Parameter(header="Range", required=False)]
+_Runtime = NamedDependency[Runtime]
+_Caller = NamedDependency[Caller]
+_Pictures = NamedDependency[SkipValidation[Pictures]]
+_Access = NamedDependency[SkipValidation[MediaAccess]]
+_Name = Annotated[str, QueryParameter(max_length=1000, description="The file's name, with its ending.")]
 
 
 @post("/v1/media", tags=_TAGS, operation_id="uploadMedia", request_max_body_size=None)
 async def upload_media(
-    request: Request[Any, Any, Any], runtime: _Runtime, caller: Caller, pictures: _Pictures, name: _Name = ""
+    request: Request[Any, Any, Any], runtime: _Runtime, caller: _Caller, pictures: _Pictures, name: _Name = ""
 ) -> MediaJson:
     """Upload a file: the body is its bytes. What it is, is found from them; the type that is sent is not looked at."""
     media = await receiving.store_upload(
@@ -47,7 +48,9 @@ async def upload_media(
 
 
 @get("/v1/media/{media_id:str}", tags=_TAGS, operation_id="getMedia")
-async def get_media(runtime: _Runtime, caller: Caller, media_access: _Access, media_id: str) -> MediaJson:
+async def get_media(
+    runtime: _Runtime, caller: _Caller, media_access: _Access, media_id: FromPath[str]
+) -> MediaJson:
     """What is known of a file."""
     return to_json(await _find(runtime, caller, media_access, media_id))
 
@@ -61,10 +64,10 @@ async def get_media(runtime: _Runtime, caller: Caller, media_access: _Access, me
 async def get_content(
     request: Request[Any, Any, Any],
     runtime: _Runtime,
-    caller: Caller,
+    caller: _Caller,
     media_access: _Access,
-    media_id: str,
-    inline: bool = False,
+    media_id: FromPath[str],
+    inline: FromQuery[bool] = False,
 ) -> Response[Any]:
     """The file's bytes, or a range of them; as an attachment unless ``inline=1`` and the type is safe to show."""
     media = await _find(runtime, caller, media_access, media_id)
@@ -72,7 +75,7 @@ async def get_content(
     headers = content_headers(media, is_inline=inline)
     tag = entity_tag(media)
     if is_known(request.headers.get("if-none-match"), tag):
-        return Response(None, status_code=304, headers=headers)
+        return Response(b"", status_code=304, headers=headers)
     wanted = None
     if request.headers.get("if-range", tag) == tag:
         wanted = parse_range(request.headers.get("range"), size)
@@ -99,7 +102,7 @@ async def get_content(
     media_type="image/webp",
 )
 async def get_thumbnail(
-    runtime: _Runtime, caller: Caller, media_access: _Access, media_id: str
+    runtime: _Runtime, caller: _Caller, media_access: _Access, media_id: FromPath[str]
 ) -> Response[Any]:
     """A small WebP of a picture, at most 480 pixels on its longer side."""
     media = await _find(runtime, caller, media_access, media_id)
