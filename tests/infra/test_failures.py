@@ -28,10 +28,9 @@ def test_the_text_is_short() -> None:
 def test_the_text_names_the_place_in_our_own_code() -> None:
     from parley.kit.ids import parse_id
 
-    try:
+    with pytest.raises(AttributeError) as caught:
         parse_id("msg", None)  # type: ignore[arg-type]
-    except AttributeError as error:
-        assert "(parley/kit/ids.py:" in describe_failure(error)
+    assert "(parley/kit/ids.py:" in describe_failure(caught.value)
 
 
 def test_only_what_a_moment_may_cure_is_transient() -> None:

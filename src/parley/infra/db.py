@@ -44,6 +44,9 @@ _UNAVAILABLE = (
     TimeoutError,
 )
 
+_CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises, among others, when its connection is lost in the middle of an operation."""
+
 
 class Tx:
     """An open transaction. Nothing else is ambient in a business function."""
@@ -167,8 +170,10 @@ class Database:
                 await connection.execute(begin)
                 yield tx
                 await connection.execute("COMMIT")
-            except BaseException:
-                await _roll_back(connection)
+            except BaseException as error:
+                is_gone = not await _roll_back(connection)
+                if is_gone and isinstance(error, _CLIENT_ERRORS):
+                    raise Unavailable("The database went away; try again.") from error
                 raise
         except (
             asyncpg.PostgresConnectionError,
@@ -186,13 +191,17 @@ class Database:
             self.wake.notify(name)
 
 
-async def _roll_back(connection: Any) -> None:
+async def _roll_back(connection: Any) -> bool:
+    """Undo the transaction; False when the connection was lost or thrown away (PostgreSQL rolls back by itself)."""
     try:
         if connection.is_closed():
-            return
+            return False
         await asyncio.shield(connection.execute("ROLLBACK", timeout=5))
-    except Exception:  # noqa: BLE001 - a connection in doubt is thrown away, PostgreSQL rolls back by itself
-        connection.terminate()
+    except Exception:  # noqa: BLE001 - a connection in doubt is thrown away
+        with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have dropped it already
+            connection.terminate()
+        return False
+    return True
 
 
 async def _no_reset(_: Connection) -> None:
