@@ -25,7 +25,7 @@ async def serving(app: Any, release: Callable[[], None] = lambda: None) -> Async
     # The protocol must be named: asyncio sets TCP_NODELAY only then, else every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", ws="none", lifespan="on", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_level="critical", ws="none", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
@@ -34,7 +34,7 @@ async def serving(app: Any, release: Callable[[], None] = lambda: None) -> Async
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         release()
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await task
         listener.close()
 

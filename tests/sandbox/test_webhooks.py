@@ -1,13 +1,46 @@
 """Updates sent to a webhook: secret, order, repeats, answers that are calls, and misbehaviour on demand."""
 
+import asyncio
+
 import pytest
-from aiogram import Bot
+from aiogram import Bot, Dispatcher
 from aiogram.exceptions import TelegramBadRequest, TelegramRetryAfter
+from aiogram.types import Message
 
 from tests.sandbox.conftest import Receiver, Stand, eventually
 
 pytestmark = pytest.mark.anyio
 Hook = tuple[Receiver, str]
+
+
+async def test_aiogram_s_dispatcher_answers_by_polling_and_by_webhook(
+    stand: Stand, bot: Bot, receiver: Hook
+) -> None:
+    app, url = receiver
+    dispatcher = Dispatcher()
+
+    @dispatcher.message()
+    async def echo(message: Message) -> None:
+        await message.answer(f"you said {message.text}")
+
+    async def answers() -> list[str]:
+        return [one["text"] for one in await stand.accepted()]
+
+    async def has_one() -> bool:
+        return await answers() == ["you said one"]
+
+    polling = asyncio.create_task(
+        dispatcher.start_polling(bot, handle_signals=False, close_bot_session=False)
+    )
+    await stand.write("one")
+    await eventually(has_one)
+    await dispatcher.stop_polling()
+    await polling
+    await bot.set_webhook(url)
+    await stand.write("two")
+    await eventually(lambda: len(app.requests) == 1)
+    await dispatcher.feed_webhook_update(bot, app.requests[0])
+    assert await answers() == ["you said one", "you said two"]
 
 
 async def test_updates_are_posted_with_the_secret(stand: Stand, bot: Bot, receiver: Hook) -> None:

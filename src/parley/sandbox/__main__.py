@@ -13,11 +13,18 @@ DEFAULT_PORT = 8081
 
 
 class _Server(uvicorn.Server):
-    """Lets go of open event streams before it waits for connections to end."""
+    """Says where it listens; lets go of open event streams before it waits for connections to end."""
 
     def __init__(self, config: uvicorn.Config, sandbox: Sandbox) -> None:
         super().__init__(config)
         self._sandbox = sandbox
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            origin = f"http://{host}:{self.config.port}"
+            print(f"Parley's sandbox: {origin}/   Bot API: {origin}/telegram", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._sandbox.release()
@@ -36,8 +43,6 @@ async def serve(state_path: Path, host: str, port: int) -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    where = f"[{host}]" if ":" in host else host
-    print(f"Parley's sandbox: http://{where}:{port}/   Bot API: http://{where}:{port}/telegram", flush=True)
     await _Server(config, sandbox).serve()
 
 

@@ -19,7 +19,7 @@ Everything below `/control/`; an error is `{"error": {"code", "message", "fields
 | DELETE `.../messages/<id>` | delete a message |
 | POST `.../block`, `.../unblock` | block the bot (then 403), or not |
 | GET, POST, DELETE `faults`, DELETE `faults/<id>` | rules of `faults.Rule`; answers {faults} |
-| GET `accepted` ?bot_id&chat_id&limit | every message that the provider accepted from bots, {count, messages} |
+| GET `accepted` ?bot_id&chat_id&limit | every message that the provider accepted from bots: {count of all, the first messages} |
 | GET `calls` ?bot_id&limit | journal of calls, newest first, and {counts: {method: {arrived, accepted}}} |
 | GET `attempts` ?bot_id&limit | journal of webhook requests and their answers, newest first |
 | GET `updates` ?bot_id | updates that nobody confirmed yet |
@@ -206,11 +206,10 @@ async def clear_faults(context: Context) -> Any:
 
 
 async def list_accepted(context: Context) -> Any:
-    found = context.world.store.list_accepted(
-        context.number("bot_id"), context.number("chat_id"), context.limit
-    )
+    store, where = context.world.store, (context.number("bot_id"), context.number("chat_id"))
+    found = store.list_accepted(*where, context.limit)
     messages = [{**one.body, "reply_to": one.reply_to, "is_deleted": one.is_deleted} for one in found]
-    return {"count": len(messages), "messages": messages}
+    return {"count": store.count_accepted(*where), "messages": messages}
 
 
 async def list_calls(context: Context) -> Any:

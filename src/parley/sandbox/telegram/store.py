@@ -205,10 +205,16 @@ class Store:
         return [read_message(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
 
     def list_accepted(self, bot_id: int | None, chat_id: int | None, limit: int) -> list[Stored]:
-        """The last messages that bots sent, deleted ones too, in the order of chat and number."""
+        """The first messages that bots sent, deleted ones too, in the order of bot, chat and number."""
         sql = """SELECT * FROM messages WHERE is_outgoing = 1 AND (?1 IS NULL OR bot_id = ?1)
                  AND (?2 IS NULL OR chat_id = ?2) ORDER BY bot_id, chat_id, message_id LIMIT ?3"""
         return [read_message(row) for row in self._db.execute(sql, (bot_id, chat_id, limit))]
+
+    def count_accepted(self, bot_id: int | None, chat_id: int | None) -> int:
+        """How many messages bots sent, deleted ones too."""
+        sql = """SELECT COUNT(*) AS value FROM messages WHERE is_outgoing = 1 AND (?1 IS NULL OR bot_id = ?1)
+                 AND (?2 IS NULL OR chat_id = ?2)"""
+        return int(self._one(sql, bot_id, chat_id)["value"])
 
     # files
 
