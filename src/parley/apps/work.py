@@ -41,7 +41,9 @@ async def run_workers(
     runtime: Runtime, channels: Channels, pictures: Pictures, metrics: Metrics
 ) -> AsyncIterator[None]:
     """Run all work of this process until the block is left; then drain."""
-    limits = Limits(concurrency=runtime.settings.worker_concurrency)
+    settings = runtime.settings
+    lease_seconds = float(settings.work_lease_seconds)
+    limits = Limits(concurrency=settings.worker_concurrency, lease_seconds=lease_seconds)
     delivery = Delivery(runtime.db, channels, runtime.blobs)
     workers = [
         Worker(JOURNAL, runtime.db, Intake(runtime.db, channels).handle, limits=limits, metrics=metrics),
@@ -51,7 +53,7 @@ async def run_workers(
         register_jobs(runtime, channels, pictures).make_worker(runtime.db, limits=limits, metrics=metrics),
     ]
     scheduler = Scheduler(runtime.db, SCHEDULES)
-    poller = asyncio.create_task(Poller(runtime.db, channels).run(), name="poller")
+    poller = asyncio.create_task(Poller(runtime.db, channels, lease_seconds).run(), name="poller")
     tasks = [asyncio.create_task(worker.run(), name=worker.table.name) for worker in workers]
     tasks.append(asyncio.create_task(scheduler.run(), name="schedules"))
     try:

@@ -94,15 +94,14 @@ class Delivery:
             try:
                 sent = await plan.adapter.perform(plan.account, call, self._media)
             except Uncertain as error:
-                await self._close(
-                    claim, plan, ordinal, Move(to="unknown", error_code=error.code, error_text=error.message)
-                )
+                move = Move(to="unknown", error_code=error.code, error_text=error.message)
+                await self._insist(claim, partial(self._close, claim, ordinal, move))
                 return
             except Temporary as error:
-                await self._put_off(claim, plan, ordinal, error)
+                await self._insist(claim, partial(self._put_off, claim, plan, ordinal, error))
                 return
             except SendError as error:
-                await self._refuse(claim, plan, ordinal, error)
+                await self._insist(claim, partial(self._refuse, claim, plan, ordinal, error))
                 return
             await self._insist(
                 claim,
@@ -225,25 +224,27 @@ class Delivery:
             if delivery["lease_token"] == claim.lease_token:
                 await DELIVERIES.finish(tx, claim)
 
-    async def _close(self, claim: Claim, plan: _Plan, ordinal: int, move: Move) -> None:
-        workspace_id = _workspace(claim)
-        async with self._db.transaction(workspace_id) as tx:
-            delivery = await _lock(tx, claim)
-            if delivery is None:
-                return
-            part = "unknown" if move.to == "unknown" else "failed"
-            await delivery_store.set_part(tx, claim.id, ordinal, part, code=move.error_code)
-            await _record(tx, delivery, move)
-            if move.to == "unknown":
-                await DELIVERIES.finish(tx, claim)
-            else:
-                await DELIVERIES.fail(tx, claim, move.error_text or move.error_code or move.to)
+    async def _close(self, claim: Claim, ordinal: int, move: Move) -> None:
+        async with self._db.transaction(_workspace(claim)) as tx:
+            await self._record_end(tx, claim, ordinal, move)
+
+    async def _record_end(self, tx: Tx, claim: Claim, ordinal: int, move: Move) -> None:
+        delivery = await _lock(tx, claim)
+        if delivery is None:
+            return
+        part = "unknown" if move.to == "unknown" else "failed"
+        await delivery_store.set_part(tx, claim.id, ordinal, part, code=move.error_code)
+        await _record(tx, delivery, move)
+        if move.to == "unknown":
+            await DELIVERIES.finish(tx, claim)
+        else:
+            await DELIVERIES.fail(tx, claim, move.error_text or move.error_code or move.to)
 
     async def _put_off(self, claim: Claim, plan: _Plan, ordinal: int, error: Temporary) -> None:
         """Nothing left us: queued again, after what the provider asked for or a growing pause."""
         if claim.attempts >= MAX_TEMPORARY:
             await self._close(
-                claim, plan, ordinal, Move(to="failed", error_code=error.code, error_text=error.message)
+                claim, ordinal, Move(to="failed", error_code=error.code, error_text=error.message)
             )
             return
         pause = float(BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
@@ -261,17 +262,16 @@ class Delivery:
             await DELIVERIES.retry_later(tx, claim, tx.now + dt.timedelta(seconds=seconds), error.message)
 
     async def _refuse(self, claim: Claim, plan: _Plan, ordinal: int, error: SendError) -> None:
+        """Failed for good; what the refusal says of the contact or the account is noted in the same transaction."""
         workspace_id = _workspace(claim)
-        await self._close(
-            claim, plan, ordinal, Move(to="failed", error_code=_code(error), error_text=error.message)
-        )
-        if isinstance(error, RecipientGone):
-            async with self._db.transaction(workspace_id) as tx:
+        async with self._db.transaction(workspace_id) as tx:
+            move = Move(to="failed", error_code=_code(error), error_text=error.message)
+            await self._record_end(tx, claim, ordinal, move)
+            if isinstance(error, RecipientGone):
                 identity = await find_identity(tx, workspace_id, plan.identity_id)
                 if identity is not None:
                     await set_reachable(tx, identity, is_reachable=False)
-        if isinstance(error, AccountBroken):
-            async with self._db.transaction(workspace_id) as tx:
+            if isinstance(error, AccountBroken):
                 await inbox_store.set_state(tx, plan.inbox["id"], "broken", error.message[:500])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -138,16 +139,16 @@ async def claim_polling(tx: Tx, token: UUID, seconds: float, limit: int) -> list
     )
 
 
-async def renew_polling(tx: Tx, inbox_id: UUID, token: UUID, seconds: float) -> bool:
-    """Keep polling an inbox; False when it is another's, broken or disconnected meanwhile."""
-    return bool(
-        await tx.execute(
-            """UPDATE inbox SET poll_lease_until = now() + make_interval(secs => $3)
-            WHERE id = $1 AND poll_lease_token = $2 AND state = 'connected'""",
-            inbox_id,
-            token,
-            seconds,
-        )
+async def renew_polling(
+    tx: Tx, inbox_ids: Sequence[UUID], token: UUID, seconds: float
+) -> list[asyncpg.Record]:
+    """Keep polling inboxes; those are left out that are another's, broken or disconnected meanwhile."""
+    return await tx.fetch(
+        """UPDATE inbox SET poll_lease_until = now() + make_interval(secs => $3)
+        WHERE id = ANY($1) AND poll_lease_token = $2 AND state = 'connected' RETURNING *""",
+        list(inbox_ids),
+        token,
+        seconds,
     )
 
 

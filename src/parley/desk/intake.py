@@ -34,13 +34,16 @@ from parley.conversations.store import (
     create_conversation,
     lock_access,
     lock_conversation,
+    lock_member,
     lock_message,
 )
 from parley.desk import intake_store
 from parley.desk.accounts import Channels
+from parley.desk.errors import AlreadyOpen
 from parley.desk.inbox_store import find_inbox
 from parley.desk.incoming_media import enqueue_fetch
 from parley.desk.intake_store import JOURNAL
+from parley.desk.list_store import lock_desk_row
 from parley.desk.statuses import open_again
 from parley.infra.db import Database, Tx
 from parley.infra.work import Claim
@@ -58,6 +61,7 @@ _PASSING = (
     asyncpg.SerializationError,
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
+    AlreadyOpen,
 )
 
 
@@ -229,16 +233,24 @@ async def _take_reach(tx: Tx, inbox: asyncpg.Record, item: IncomingReach) -> str
 
 
 async def ensure_conversation(tx: Tx, inbox: asyncpg.Record, identity: Identity) -> UUID:
-    """Return the contact's unfinished conversation, the last one opened again by the inbox's rule, or a new one."""
-    unfinished = await intake_store.lock_unfinished(tx, inbox["id"], identity.contact_id)
+    """Return the contact's unfinished conversation, the last one opened again by the inbox's rule, or a new one.
+
+    Its row is locked on return: an agent who resolves it at this moment comes before or after, never between.
+    """
+    unfinished = await intake_store.find_unfinished(tx, inbox["id"], identity.contact_id)
     if unfinished:
         conversation_id: UUID = unfinished["conversation_id"]
-        if unfinished["status"] == "snoozed":
+        await lock_member(tx, conversation_id, identity.contact_id)
+        await lock_conversation(tx, inbox["workspace_id"], conversation_id)
+        row = await lock_desk_row(tx, conversation_id)
+        if row and row["status"] == "snoozed":
             await open_again(tx, inbox["workspace_id"], conversation_id)
-        return conversation_id
+        if row and row["status"] != "resolved":
+            return conversation_id
     if inbox["reopen"] == "reopen":
         last = await intake_store.find_last_resolved(tx, inbox["id"], identity.contact_id)
         if last and _is_within(last["resolved_at"], inbox["reopen_within_hours"], tx.now):
+            await lock_member(tx, last["conversation_id"], identity.contact_id)
             await open_again(tx, inbox["workspace_id"], last["conversation_id"])
             reopened: UUID = last["conversation_id"]
             return reopened

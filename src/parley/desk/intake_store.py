@@ -153,7 +153,7 @@ async def find_provider_id(tx: Tx, inbox_id: UUID, conversation_id: UUID, messag
 # ---------------------------------------------------------------- the customer's conversation
 
 
-async def lock_unfinished(tx: Tx, inbox_id: UUID, contact_id: UUID) -> asyncpg.Record | None:
+async def find_unfinished(tx: Tx, inbox_id: UUID, contact_id: UUID) -> asyncpg.Record | None:
     """Return the unfinished conversation of a contact. Index: desk_conversation_unfinished."""
     return await tx.fetchrow(
         "SELECT * FROM desk_conversation WHERE inbox_id = $1 AND contact_id = $2 AND status <> 'resolved'",

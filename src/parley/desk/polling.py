@@ -24,8 +24,8 @@ from parley.desk.journal import accept_parts
 from parley.infra.db import Database
 from parley.kit.errors import ParleyError, Unavailable
 
-LEASE_SECONDS = 90.0
-"""Three times the longest poll."""
+LEASE_SECONDS = 30.0
+"""After this long without a heartbeat an inbox is another process's to poll."""
 LOOK_SECONDS = 3.0
 """Between looks for inboxes that nobody polls."""
 MAX_POLLED = 100
@@ -38,15 +38,18 @@ log = structlog.get_logger()
 class Poller:
     """Polls the inboxes of this process until it is stopped."""
 
-    def __init__(self, db: Database, channels: Channels) -> None:
+    def __init__(self, db: Database, channels: Channels, lease_seconds: float = LEASE_SECONDS) -> None:
         self._db = db
         self._channels = channels
+        self._lease_seconds = lease_seconds
+        self._token = uuid4()
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._look = asyncio.Event()
 
     async def run(self) -> None:
         """Run until cancelled; then give up all leases."""
         unlisten = self._db.wake.listen("polling", self._look.set)
+        heart = asyncio.create_task(self._beat(), name="polling leases")
         try:
             while True:
                 await self._claim()
@@ -55,41 +58,51 @@ class Poller:
                 self._look.clear()
         finally:
             unlisten()
-            for task in self._tasks.values():
+            tasks = [heart, *self._tasks.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        """Keep the leases while polls wait, which may take longer than a lease lasts."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            # when it fails, the next beat renews; a lease that ran out meanwhile is noticed by `_hold`
+            with contextlib.suppress(Unavailable):
+                async with self._db.system() as tx:
+                    await inbox_store.renew_polling(tx, list(self._tasks), self._token, self._lease_seconds)
 
     async def _claim(self) -> None:
         room = MAX_POLLED - len(self._tasks)
         if room <= 0:
             return
-        token = uuid4()
         try:
             async with self._db.system() as tx:
-                rows = await inbox_store.claim_polling(tx, token, LEASE_SECONDS, room)
+                rows = await inbox_store.claim_polling(tx, self._token, self._lease_seconds, room)
         except Unavailable:
             return
         for row in rows:
             if row["id"] not in self._tasks:
-                task = asyncio.create_task(self._poll_inbox(row, token))
+                task = asyncio.create_task(self._poll_inbox(row))
                 self._tasks[row["id"]] = task
                 task.add_done_callback(partial(self._forget, row["id"]))
 
     def _forget(self, inbox_id: UUID, _: asyncio.Task[None]) -> None:
         self._tasks.pop(inbox_id, None)
 
-    async def _poll_inbox(self, row: asyncpg.Record, token: UUID) -> None:
+    async def _poll_inbox(self, row: asyncpg.Record) -> None:
         inbox_id: UUID = row["id"]
         workspace_id: UUID = row["workspace_id"]
         try:
-            adapter, account = self._channels.adapter(row["channel"]), self._channels.account(row)
+            adapter = self._channels.adapter(row["channel"])
             cursor, failures = row["poll_cursor"], 0
-            while await self._renew(inbox_id, token):
+            while held := await self._hold(row):
+                row = held  # with the credentials of a reconnect
                 began = time.monotonic()
                 try:
-                    parts, following = await adapter.poll(account, cursor)
+                    parts, following = await adapter.poll(self._channels.account(row), cursor)
                     async with self._db.transaction(workspace_id) as tx:
-                        if not await inbox_store.move_polling(tx, inbox_id, token, following):
+                        if not await inbox_store.move_polling(tx, inbox_id, self._token, following):
                             return
                         await accept_parts(tx, workspace_id, inbox_id, parts)
                     # only now: the next poll confirms to the provider what came before this cursor
@@ -109,15 +122,17 @@ class Poller:
         finally:
             with contextlib.suppress(Exception):
                 async with self._db.system() as tx:
-                    await inbox_store.release_polling(tx, inbox_id, token)
+                    await inbox_store.release_polling(tx, inbox_id, self._token)
 
-    async def _renew(self, inbox_id: UUID, token: UUID) -> bool:
+    async def _hold(self, row: asyncpg.Record) -> asyncpg.Record | None:
+        """Return the inbox as it is now, or None when it is not ours to poll any more."""
         try:
             async with self._db.system() as tx:
-                return await inbox_store.renew_polling(tx, inbox_id, token, LEASE_SECONDS)
+                held = await inbox_store.renew_polling(tx, [row["id"]], self._token, self._lease_seconds)
+            return held[0] if held else None
         except Unavailable:
             await asyncio.sleep(1)
-            return True
+            return row
 
 
 def _pause(error: ParleyError, failures: int) -> float:

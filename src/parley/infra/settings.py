@@ -66,6 +66,11 @@ class Settings:
     worker_concurrency: int = _setting(
         "PARLEY_WORKER_CONCURRENCY", 16, "Lanes worked on at the same time, for each kind of work."
     )
+    work_lease_seconds: int = _setting(
+        "PARLEY_WORK_LEASE_SECONDS",
+        30,
+        "Seconds after which the work of a process that went silent is taken over by another, or after a restart.",
+    )
     upload_limit_bytes: int = _setting(
         "PARLEY_UPLOAD_LIMIT_BYTES", 50 * 1024 * 1024, "Largest file that may be uploaded, in bytes."
     )
@@ -142,6 +147,10 @@ def _check(settings: Settings) -> None:
         raise BadSetting("PARLEY_PORT must be from 1 to 65535.", variable="PARLEY_PORT")
     if settings.database_pool < 4:
         raise BadSetting("PARLEY_DATABASE_POOL must be 4 or more.", variable="PARLEY_DATABASE_POOL")
+    if not 2 <= settings.work_lease_seconds <= 600:
+        raise BadSetting(
+            "PARLEY_WORK_LEASE_SECONDS must be from 2 to 600.", variable="PARLEY_WORK_LEASE_SECONDS"
+        )
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise BadSetting(
             "PARLEY_LOG_LEVEL must be debug, info, warning or error.", variable="PARLEY_LOG_LEVEL"
