@@ -762,6 +762,7 @@ async function submit() {
   if (!text.trim() && !files.length) return;
   const about = reply ? { reply_to: reply.message.message_id, quote: reply.quote } : {};
   $("send").disabled = true;
+  $("toast").hidden = true;
   const isDone = await attempt(async () => {
     if (editing) await ask("POST", chatPath(`/messages/${editing.message_id}/edit`), { text });
     else if (files.length) await sendFiles(files, text, about);
