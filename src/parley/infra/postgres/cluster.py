@@ -110,7 +110,7 @@ class Cluster:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Return the address of a database for asyncpg and libpq, the password in it."""
-        password = quote((self.root / "password").read_text().strip(), safe="")
+        password = quote(self._read_password(), safe="")
         if not self.has_socket:
             return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{self.port}/{quote(database)}"
         where = f"host={quote(str(self.run), safe='')}&port={self.port}"
@@ -185,6 +185,14 @@ class Cluster:
         for path in [*logs, self.log / "startup.log"]:
             lines += path.read_text(errors="replace").splitlines()[-12:]
         return "\n".join(lines)
+
+    def _read_password(self) -> str:
+        try:
+            return (self.root / "password").read_text().strip()
+        except FileNotFoundError as error:
+            raise DataDirectoryUnusable(
+                f"{self.root}/password is missing, which opens the database; bring it back from a backup."
+            ) from error
 
     def _make_password(self) -> str:
         password = secrets.token_urlsafe(24)

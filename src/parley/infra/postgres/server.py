@@ -37,6 +37,14 @@ STOP_TIMEOUT_SECONDS = 60.0
 
 _POLL_SECONDS = 0.02
 
+_DYING = (
+    ConnectionError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.CannotConnectNowError,
+    FileNotFoundError,
+)
+"""What a connection meets at a server that is on its way out."""
+
 _LEFT_TO_OTHERS: list[subprocess.Popen[bytes]] = []
 """Children that outlive our use of them; `subprocess` warns of those it collects as garbage."""
 
@@ -94,8 +102,6 @@ class EmbeddedPostgres:
 
     def is_running(self) -> bool:
         """Tell whether PostgreSQL runs on our files, whoever started it."""
-        if self._process is not None:
-            self._process.poll()  # reaps it when it died
         process_id = self._process_id()
         return process_id is not None and self._is_ours(process_id)
 
@@ -108,16 +114,25 @@ class EmbeddedPostgres:
 
     async def _use(self, *, is_owner: bool) -> str:
         self._is_given_up.clear()
-        entering = asyncio.ensure_future(asyncio.to_thread(self._enter, is_owner=is_owner))
-        try:
-            await asyncio.shield(entering)
-            await _ensure_database(self._cluster)
-        except BaseException:
-            self._is_given_up.set()  # a cancelled wait leaves the thread running
-            await asyncio.wait([entering])
-            await asyncio.to_thread(self._leave)
-            raise
-        return self._cluster.dsn()
+        deadline = time.monotonic() + ORPHANS_TIMEOUT_SECONDS
+        while True:
+            entering = asyncio.ensure_future(asyncio.to_thread(self._enter, is_owner=is_owner))
+            try:
+                await asyncio.shield(entering)
+                await _ensure_database(self._cluster)
+                return self._cluster.dsn()
+            except _DYING:
+                # One that was killed a moment ago still looks alive.
+                if time.monotonic() > deadline:
+                    await asyncio.to_thread(self._leave)
+                    raise
+                self._usage.release()
+                await asyncio.sleep(0.1)
+            except BaseException:
+                self._is_given_up.set()  # a cancelled wait leaves the thread running
+                await asyncio.gather(entering, return_exceptions=True)
+                await asyncio.to_thread(self._leave)
+                raise
 
     def _enter(self, *, is_owner: bool) -> None:
         self._cluster.make_directories()
@@ -219,7 +234,10 @@ class EmbeddedPostgres:
 
     def _shut_down(self) -> None:
         """Stop PostgreSQL: SIGINT (it breaks off what is open and writes a checkpoint), SIGQUIT when that hangs."""
-        process_id = self._process_id()
+        if self._process is not None and self._process.poll() is None:
+            process_id: int | None = self._process.pid  # a young one has put nothing on file yet
+        else:
+            process_id = self._process_id()
         if process_id is None or not self._is_ours(process_id):
             return
         for signal_number in (signal.SIGINT, signal.SIGQUIT):
@@ -245,6 +263,9 @@ class EmbeddedPostgres:
 
     def _is_ours(self, process_id: int) -> bool:
         """Tell whether a process is the PostgreSQL on our files; a zombie or a stranger is not."""
+        if self._process is not None and self._process.pid == process_id:
+            # This reaps it, too. Its command line is empty while it turns into PostgreSQL.
+            return self._process.poll() is None
         return f"-D {self._cluster.data} " in _command_line(process_id)
 
     def _forget_dead_process_id(self) -> None:
@@ -302,8 +323,6 @@ async def _ensure_database(cluster: Cluster) -> None:
         connection = await asyncpg.connect(cluster.dsn("postgres"))
         with contextlib.suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             await connection.execute(f"CREATE DATABASE {DATABASE}")
-    except FileNotFoundError as error:
-        raise PostgresStartFailed(f"A file of the database is missing: {error.filename}") from error
     except asyncpg.InvalidPasswordError as error:
         raise PostgresStartFailed(f"PostgreSQL refuses the password in {cluster.root}/password.") from error
     await connection.close()
