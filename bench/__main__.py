@@ -1,0 +1,41 @@
+"""`python -m bench [name ...]`: run all figures or those named, print them, write `bench/results/`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from bench import send_rest
+from bench.figures import Figure, describe_machine, render_table, write_results
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "send.rest.16": partial(send_rest.run, 16),
+    "send.rest.32": partial(send_rest.run, 32),
+}
+
+
+def main(names: list[str]) -> int:
+    """Return 0 when every figure is valid and nothing was lost, doubled or disordered."""
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; known: {', '.join(FIGURES)}", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    for name in names or FIGURES:
+        print(f"{name} ...", file=sys.stderr)
+        figures.append(FIGURES[name]())
+        write_results(figures)
+    table = [
+        {**{key: getattr(item, key) for key in item.__struct_fields__}, "commit": "this run"}
+        for item in figures
+    ]
+    print(render_table(table, describe_machine()))
+    broken = [item.name for item in figures if item.lost or item.doubled or item.disordered]
+    if broken:
+        print(f"messages were lost, doubled or disordered: {', '.join(broken)}", file=sys.stderr)
+    return 1 if broken or not all(item.valid for item in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""A figure: what was measured, against what, and whether the rounds count."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+RESULTS = Path(__file__).parent / "results"
+STEAL_LIMIT = 0.10
+"""A round during which the host took more than this share of the CPU does not count."""
+MIN_ROUNDS = 5
+
+
+class Round(msgspec.Struct, kw_only=True):
+    """One pair of measurements, taken one after the other."""
+
+    value: float
+    against_value: float
+    steal: float
+    generator_cpu: float
+    lost: int = 0
+    doubled: int = 0
+    disordered: int = 0
+    failed: int = 0
+
+
+class Figure(msgspec.Struct, kw_only=True):
+    """A figure as it is written; ``ratio`` is the median of the rounds' ratios."""
+
+    name: str
+    value: float
+    unit: str
+    against: str
+    against_value: float
+    ratio: float
+    bar: str
+    rounds: int
+    valid: bool
+    lost: int
+    doubled: int
+    disordered: int
+    generator_cpu: float
+    notes: str = ""
+
+
+def make_figure(name: str, unit: str, against: str, bar: str, rounds: list[Round], notes: str = "") -> Figure:
+    """Judge rounds: the median of those with little steal, valid with at least `MIN_ROUNDS` of them."""
+    good = [item for item in rounds if item.steal < STEAL_LIMIT]
+    used = good or rounds
+    failed = sum(item.failed for item in rounds)
+    if failed:
+        notes = f"{notes} {failed} requests failed.".strip()
+    return Figure(
+        name=name,
+        value=round(statistics.median(item.value for item in used), 1),
+        unit=unit,
+        against=against,
+        against_value=round(statistics.median(item.against_value for item in used), 1),
+        ratio=round(statistics.median(item.value / item.against_value for item in used), 3),
+        bar=bar,
+        rounds=len(good),
+        valid=len(good) >= MIN_ROUNDS and not failed,
+        lost=sum(item.lost for item in rounds),
+        doubled=sum(item.doubled for item in rounds),
+        disordered=sum(item.disordered for item in rounds),
+        generator_cpu=round(statistics.median(item.generator_cpu for item in used), 2),
+        notes=notes,
+    )
+
+
+def describe_machine() -> str:
+    """Return CPU, memory and kernel of this machine in one line."""
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def read_commit() -> str:
+    """Return the commit measured, marked when the tree is not clean."""
+    root = Path(__file__).parent.parent
+    run = ["git", "-C", str(root)]
+    commit = subprocess.run(
+        [*run, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    dirty = subprocess.run(
+        [*run, "status", "--porcelain"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (commit.stdout.strip() or "unknown") + ("-dirty" if dirty else "")
+
+
+def write_results(figures: list[Figure]) -> None:
+    """Merge figures into `results/latest.json` by name and write the table beside it."""
+    path = RESULTS / "latest.json"
+    known: dict[str, dict[str, object]] = {}
+    if path.exists():
+        known = {item["name"]: item for item in json.loads(path.read_text())["figures"]}
+    commit, machine = read_commit(), describe_machine()
+    known |= {figure.name: {**msgspec.to_builtins(figure), "commit": commit} for figure in figures}
+    merged = sorted(known.values(), key=lambda item: str(item["name"]))
+    path.write_text(json.dumps({"commit": commit, "machine": machine, "figures": merged}, indent=1) + "\n")
+    (RESULTS / "latest.md").write_text(render_table(merged, machine))
+
+
+def render_table(figures: list[dict[str, object]], machine: str) -> str:
+    """Return the figures as Markdown."""
+    rows = [
+        "| figure | value | against | ratio | bar | rounds | lost / doubled / disordered | commit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for item in figures:
+        mark = "" if item["valid"] else " (not valid)"
+        rows.append(
+            f"| `{item['name']}` | {item['value']} {item['unit']} | {item['against_value']} ({item['against']}) "
+            f"| **{item['ratio']}**{mark} | {item['bar']} | {item['rounds']} "
+            f"| {item['lost']} / {item['doubled']} / {item['disordered']} | {item['commit']} |"
+        )
+    return f"# Measurements\n\nMachine: {machine}. Made by `make bench`.\n\n" + "\n".join(rows) + "\n"

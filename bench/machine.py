@@ -1,0 +1,50 @@
+"""Cores and time: pinning processes, and what the CPU did during a round."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+SERVER_CORE = 0
+OTHER_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
+"""Database and load generator."""
+
+
+def pin(process_id: int, core: int) -> None:
+    """Keep a process and all its children and threads on one core."""
+    for child in [process_id, *_children(process_id)]:
+        for thread in Path(f"/proc/{child}/task").glob("*"):
+            try:
+                os.sched_setaffinity(int(thread.name), {core})
+            except (ProcessLookupError, PermissionError):
+                continue
+
+
+def _children(process_id: int) -> list[int]:
+    found: list[int] = []
+    for listing in Path(f"/proc/{process_id}/task").glob("*/children"):
+        for child in listing.read_text().split():
+            found += [int(child), *_children(int(child))]
+    return found
+
+
+class CpuWatch:
+    """Steal of the machine and CPU of this process between two moments."""
+
+    def __init__(self) -> None:
+        self._start = _read_stat()
+        self._own = time.process_time()
+        self._at = time.monotonic()
+
+    def read(self) -> tuple[float, float]:
+        """Return (share stolen by the host, own CPU share of one core) since the start."""
+        total, steal = _read_stat()
+        spent = max(1, total - self._start[0])
+        elapsed = max(1e-6, time.monotonic() - self._at)
+        return (steal - self._start[1]) / spent, (time.process_time() - self._own) / elapsed
+
+
+def _read_stat() -> tuple[int, int]:
+    fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(fields[:8]), fields[7]

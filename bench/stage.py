@@ -1,0 +1,141 @@
+"""What a measurement needs: a durable PostgreSQL of its own, seeded, and a Parley on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+
+from bench.machine import OTHER_CORE, SERVER_CORE, pin
+from parley.infra.crypto import hash_token
+from parley.infra.migrate import migrate
+from parley.infra.postgres import EmbeddedPostgres
+
+API_KEY = "pk_benchbenchbenchbenchbenchbenchbenchbench0"
+WORKSPACE = "00000000-0000-7000-8000-000000000001"
+SENDER = "00000000-0000-7000-8000-000000000002"
+OTHER = "00000000-0000-7000-8000-000000000003"
+CONVERSATIONS = 10_000
+POSTGRES_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "30min"}
+
+
+def conversation_uuid(number: int) -> str:
+    """Return the id of the n-th seeded conversation, from 1."""
+    return f"00000000-0000-7000-8001-{number:012x}"
+
+
+@contextlib.asynccontextmanager
+async def open_stage() -> AsyncIterator[Stage]:
+    """Start and seed everything; stop and delete it on leaving."""
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "database", settings=POSTGRES_SETTINGS)
+        dsn = await postgres.start()
+        try:
+            await migrate(dsn)
+            await _seed(dsn)
+            stage = Stage(Path(folder), dsn, postgres)
+            yield stage
+        finally:
+            await postgres.stop()
+
+
+class Stage:
+    """An open stage."""
+
+    def __init__(self, folder: Path, dsn: str, postgres: EmbeddedPostgres) -> None:
+        self.folder = folder
+        self.dsn = dsn
+        self.binaries = postgres.binaries
+        self.port = _free_port()
+
+    @contextlib.asynccontextmanager
+    async def parley(self) -> AsyncIterator[int]:
+        """Run `parley serve` on its core; gives its process id."""
+        environment = {
+            **os.environ,
+            "DATABASE_URL": self.dsn,
+            "PARLEY_DATA_DIR": str(self.folder / "data"),
+            "PARLEY_PORT": str(self.port),
+            "PARLEY_SANDBOX": "0",
+            "PARLEY_LOG_LEVEL": "warning",
+        }
+        log = (self.folder / "parley.log").open("wb")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "parley", "serve", env=environment, stdout=log, stderr=log
+        )
+        try:
+            await self._until_ready(process)
+            pin(process.pid, SERVER_CORE)
+            await self.pin_database()
+            yield process.pid
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+            log.close()
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        for _ in range(600):
+            if process.returncode is not None:
+                raise RuntimeError((self.folder / "parley.log").read_text())
+            try:
+                await asyncio.to_thread(
+                    urllib.request.urlopen, f"http://127.0.0.1:{self.port}/readyz", timeout=2
+                )
+                return
+            except OSError:
+                await asyncio.sleep(0.05)
+        raise TimeoutError("Parley did not become ready")
+
+    async def pin_database(self) -> None:
+        """Keep every process of PostgreSQL on its core."""
+        connection = await asyncpg.connect(self.dsn)
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        parent = int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        await connection.close()
+        pin(parent, OTHER_CORE)
+
+    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        """Open a connection as the owner."""
+        return await asyncpg.connect(self.dsn)
+
+
+async def _seed(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            f"""INSERT INTO workspace (id, name) VALUES ('{WORKSPACE}', 'bench');
+            INSERT INTO actor (workspace_id, id, kind, name, role) VALUES
+                ('{WORKSPACE}', '{SENDER}', 'bot', 'sender', NULL), ('{WORKSPACE}', '{OTHER}', 'bot', 'other', NULL);
+            INSERT INTO conversation (workspace_id, id, kind, title)
+                SELECT '{WORKSPACE}', ('00000000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid, 'group', 'bench'
+                FROM generate_series(1, {CONVERSATIONS}) n;
+            INSERT INTO member (workspace_id, conversation_id, actor_id, role)
+                SELECT workspace_id, id, actor, 'member'
+                FROM conversation, unnest(ARRAY['{SENDER}'::uuid, '{OTHER}'::uuid]) AS actor;"""
+        )
+        await connection.execute(
+            """INSERT INTO api_key (workspace_id, id, actor_id, name, hash, hint, scopes)
+            VALUES ($1, $2, $2, 'bench', $3, 'nch0', '{chat}')""",
+            WORKSPACE,
+            SENDER,
+            hash_token(API_KEY),
+        )
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
