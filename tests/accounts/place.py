@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
 import httpx2
-from litestar import Litestar
+from litestar import Litestar, route
 from litestar.di import Provide
+from litestar.params import FromPath
 
-from parley.accounts import provide_caller
+from parley.accounts import GivenCaller, provide_caller
 from parley.accounts.api import routes
 from parley.infra.http import EXCEPTION_HANDLERS
 from parley.infra.runtime import Runtime
@@ -18,6 +19,12 @@ from parley.kit.events import Hint
 ORIGIN = "http://127.0.0.1:8000"
 PASSWORD = "correct horse battery"
 EMAIL = "owner@example.org"
+
+
+@route("/v1/media/{name:str}", http_method=["GET", "POST"], status_code=200, include_in_schema=False)
+async def media_route(name: FromPath[str], caller: GivenCaller) -> str:
+    """Stands where media is served."""
+    return f"{name} for {caller.name}"
 
 
 class StillClock:
@@ -43,7 +50,7 @@ class Place:
         self.hints: list[Hint] = []
         runtime.bus.subscribe(self.hints.extend)
         self.app = Litestar(
-            routes,
+            [*routes, media_route],
             dependencies={
                 "runtime": Provide(lambda: runtime, sync_to_thread=False),
                 "caller": Provide(provide_caller),
@@ -55,7 +62,7 @@ class Place:
     def client(self, token: str | None = None, *, address: str = "10.0.0.1") -> httpx2.AsyncClient:
         """Return a client of its own: no cookies yet, and a bearer token if one is given."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        transport = httpx2.ASGITransport(app=self.app, client=(address, 4000))
+        transport = httpx2.ASGITransport(app=cast("Any", self.app), client=(address, 4000))
         return httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
 
     async def sign_in(

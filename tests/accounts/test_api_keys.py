@@ -85,8 +85,9 @@ async def test_scopes_bind_keys_and_roles_bind_users() -> None:
     caller().require_scope("chat")
     caller(role="agent").require_staff()
     caller(role="admin").require_admin()
+    with pytest.raises(Forbidden):
+        bot.require_scope("desk")
     for refused in (
-        lambda: bot.require_scope("desk"),
         bot.require_staff,
         bot.require_user,
         caller().require_staff,

@@ -133,10 +133,10 @@ async def test_strange_queries_and_headers_get_a_4xx(place: Place, owner: httpx2
         answer = await client.post(
             "/v1/auth/sign-in",
             json={"email": EMAIL, "password": PASSWORD},
-            headers={"User-Agent": b"\xff\x01" * 2000, "Cookie": b"parley_refresh=\xff; =;;"},
+            headers={b"User-Agent": b"\xff\x01" * 2000, b"Cookie": b"parley_refresh=\xff; =;;"},
         )
         assert answer.status_code == 200
-        refused = await client.post("/v1/auth/refresh", headers={"Cookie": b"parley_refresh=\xff\xfe.a.b"})
+        refused = await client.post("/v1/auth/refresh", headers={b"Cookie": b"parley_refresh=\xff\xfe.a.b"})
         assert refused.status_code == 401
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 
 import httpx2
 import pytest
 
-from parley.accounts import Founded, authenticate, forget_callers
+from parley.accounts import Caller, Founded, authenticate, create_api_key, find_callers, forget_callers
+from parley.accounts.authentication import TokenCache
 from parley.accounts.sessions import judge_refresh
 from parley.accounts.tokens import access_token_of, find_session_id, new_refresh_token, next_refresh_token
 from parley.infra.crypto import Keys, hash_token
@@ -224,17 +226,27 @@ async def test_a_session_revoked_elsewhere_is_refused_within_five_seconds(
     async with place.db.system() as tx:  # another process does it: this one's memory is not told
         await tx.execute("UPDATE session SET revoked_at = now()")
     assert await is_let_in(place, access)
-    import parley.accounts.authentication as module
-
-    later = module.time.monotonic() + 5
-    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    later = time.monotonic() + 5
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert not await is_let_in(place, access)
 
 
-async def test_the_memory_of_callers_is_bounded() -> None:
-    from parley.accounts.authentication import TokenCache
-    from parley.accounts.caller import Caller
+async def test_many_tokens_are_looked_up_at_once_past_the_memory(place: Place, founded: Founded) -> None:
+    access, token = await begin(place)
+    newer = (await refresh(place, token)).json()["access_token"]
+    async with place.db.transaction(founded.workspace_id) as tx:
+        key = (await create_api_key(tx, founded.owner, name="Bot", scopes=["desk"])).key
+    found = await find_callers(place.db, [access, newer, key, "at_nothing", ""])
+    assert set(found) == {access, newer, key}
+    assert found[access].expires_at == found[newer].expires_at == place.clock.now + dt.timedelta(minutes=15)
+    assert (found[newer].kind, found[key].kind) == ("user", "bot")
+    assert found[newer] == await authenticate(place.db, newer)
+    async with place.db.system() as tx:
+        await tx.execute("UPDATE session SET revoked_at = now()")
+    assert set(await find_callers(place.db, [access, newer, key])) == {key}
 
+
+async def test_the_memory_of_callers_is_bounded() -> None:
     caller = Caller(uuid7(), uuid7(), "user", "agent", frozenset(), None, "A")
     cache = TokenCache(size=3)
     for number in range(10):
@@ -248,8 +260,21 @@ async def test_the_media_cookie_opens_media_by_get_and_nothing_else(place: Place
     access, _ = await begin(place)
     async with place.client() as client:
         client.cookies.set("parley_media", access)
+        opened = await client.get("/v1/media/picture")
+        assert (opened.status_code, opened.text) == (200, "picture for Olga Owner")
+        assert (await client.post("/v1/media/picture")).status_code == 401
         assert (await client.get("/v1/me")).status_code == 401
         assert (await client.patch("/v1/me", json={"name": "X"})).status_code == 401
+
+
+async def test_a_user_taken_out_of_service_has_no_session_even_if_none_was_revoked(
+    place: Place, founded: Founded
+) -> None:
+    access, token = await begin(place)
+    async with place.db.system() as tx:
+        await tx.execute("UPDATE actor SET deactivated_at = now()")
+    assert not await is_let_in(place, access)
+    assert (await refresh(place, token)).status_code == 401
 
 
 async def test_other_schemes_and_foreign_tokens_are_unauthenticated(place: Place, founded: Founded) -> None:

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from parley.accounts import Founded, create_workspace, find_actors, get_actor, issue_setup_link
-from parley.accounts.errors import EmailTaken
+from parley.accounts.errors import EmailTaken, LinkUsed
+from parley.accounts.links import issue_link, use_link
 from parley.infra.db import Tx
 from parley.kit.errors import Malformed, NotFound
 from parley.kit.ids import public_id, uuid7
@@ -178,3 +179,20 @@ async def test_nobody_rewrites_the_audit(place: Place, founded: Founded) -> None
 async def test_an_unknown_id_and_a_misshapen_one_are_told_apart(owner: httpx2.AsyncClient) -> None:
     assert (await owner.delete(f"/v1/api-keys/{public_id('key', uuid7())}")).status_code == 404
     assert (await owner.delete("/v1/api-keys/nonsense")).status_code == 422
+
+
+async def test_a_link_is_used_once_however_many_come_at_once(place: Place) -> None:
+    async with place.db.system() as tx:
+        token = token_of(await issue_link(tx, ORIGIN, "invitation", payload={"for": "one"}))
+
+    async def use() -> bool:
+        async with place.db.system() as tx:
+            try:
+                return bool(await use_link(tx, "invitation", token))
+            except LinkUsed:
+                return False
+
+    assert sorted(await asyncio.gather(*(use() for _ in range(5)))) == [False] * 4 + [True]
+    async with place.db.system() as tx:
+        with pytest.raises(LinkUsed):
+            await use_link(tx, "setup", token_of(await issue_link(tx, ORIGIN, "invitation")))

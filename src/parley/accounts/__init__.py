@@ -6,7 +6,14 @@ The doors for other slices and for `parley.apps`; the REST routes are `parley.ac
 from parley.accounts.actors import find_actors, format_actor, get_actor
 from parley.accounts.api_keys import create_api_key
 from parley.accounts.audit import record_audit
-from parley.accounts.authentication import authenticate, find_callers, forget_callers, provide_caller
+from parley.accounts.authentication import (
+    GivenCaller,
+    GivenRuntime,
+    authenticate,
+    find_callers,
+    forget_callers,
+    provide_caller,
+)
 from parley.accounts.caller import Caller, Role, Scope
 from parley.accounts.personal import record_personal
 from parley.accounts.schemas import Actor

@@ -7,7 +7,8 @@ the plain role. Each is keyed by a secret's hash, a login, or a (workspace, acto
 - sign-in: find_login, get_login_email, insert_login, replace_password, hold_login, list_users_of_login,
   has_session_from
 - sessions and keys: insert_session, find_session, lock_session, rotate_session, list_sessions, revoke_session,
-  revoke_session_by_id, revoke_sessions_of_actor, revoke_sessions_of_login, find_api_key, touch_api_key
+  revoke_session_by_id, revoke_sessions_of_actor, revoke_sessions_of_login, find_api_key, touch_api_key, and for open
+  sockets find_sessions, find_api_keys
 - one-time links: insert_link, retire_links, find_link, use_link, find_invited, join_login
 - first workspace: lock_founding, has_workspace, insert_workspace, and insert_actor and insert_audit in its transaction
 - attempts: count_attempt, take_back_attempt, forget_attempts
