@@ -19,10 +19,11 @@ export interface PendingMessage {
   error: { code: string; text: string } | null;
 }
 
-const KEY = "parley.outbox";
 const RETRY_MS = [1_000, 3_000, 8_000];
 
 export interface OutboxPorts {
+  /** Where it is kept; one key per person, so that nobody sends another's words. */
+  key: string;
   stored: (message: Message) => void;
   send?: (conversation: string, draft: Draft) => Promise<Message>;
   storage?: Pick<Storage, "getItem" | "setItem">;
@@ -41,6 +42,7 @@ export class Outbox {
 
   /** Sends again what a reload or a lost network interrupted; repeats cost nothing. */
   resume(): void {
+    this.isClosed = false;
     this.store.set((items) =>
       items.map((item) => (item.error?.code === "network" ? { ...item, state: "waiting", error: null } : item)),
     );
@@ -124,7 +126,7 @@ export class Outbox {
 
   private load(): PendingMessage[] {
     try {
-      const items = JSON.parse(this.storage().getItem(KEY) ?? "[]") as PendingMessage[];
+      const items = JSON.parse(this.storage().getItem(this.ports.key) ?? "[]") as PendingMessage[];
       return items.map((item) => (item.state === "sending" ? { ...item, state: "waiting" } : item));
     } catch {
       return [];
@@ -133,7 +135,7 @@ export class Outbox {
 
   private save(): void {
     try {
-      this.storage().setItem(KEY, JSON.stringify(this.store.get()));
+      this.storage().setItem(this.ports.key, JSON.stringify(this.store.get()));
     } catch {
       // A full or forbidden storage costs the survival of a reload, not the message.
     }

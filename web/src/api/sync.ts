@@ -48,7 +48,7 @@ export class Sync {
     private readonly client: QueryClient,
     private readonly me: string,
   ) {
-    this.outbox = new Outbox({ stored: (message) => this.keepMessage(message) });
+    this.outbox = new Outbox({ key: `parley.outbox.${me}`, stored: (message) => this.keepMessage(message) });
     this.realtime = new Realtime({
       token: async () => currentToken() ?? ((await refreshSession()) ? currentToken() : null),
       openSocket: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`),

@@ -1,0 +1,143 @@
+/** The doors of the app: who is here, and which screen the address names. */
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useSession } from "@/api/hooks";
+import { ApiError } from "@/api/http";
+import { refreshSession } from "@/api/session";
+import { Sync, SyncContext } from "@/api/sync";
+import { Button, Spinner } from "@/components/controls";
+import { Logo } from "@/components/Logo";
+import { Toasts } from "@/components/overlays";
+import { Invite, Setup } from "@/features/auth/Setup";
+import { SignIn } from "@/features/auth/SignIn";
+import { navigate, usePath } from "@/lib/router";
+import { ActionsProvider } from "./ActionsProvider";
+import { Desk } from "./Desk";
+
+const Settings = lazy(() => import("./SettingsScreen"));
+const UNREACHABLE_RETRY_MS = 3_000;
+
+function makeClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        retry: (count, error) => count < 3 && error instanceof ApiError && error.isTemporary,
+        refetchOnWindowFocus: false,
+        staleTime: 10_000,
+        // The browser's idea of being offline is often wrong: ask, and show what the asking says.
+        networkMode: "always",
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}
+
+export function App() {
+  const [client] = useState(makeClient);
+  return (
+    <Guard>
+      <QueryClientProvider client={client}>
+        <Doors client={client} />
+        <Toasts />
+      </QueryClientProvider>
+    </Guard>
+  );
+}
+
+function Doors({ client }: { client: QueryClient }) {
+  const session = useSession();
+  const path = usePath();
+  const isLink = path === "/setup" || path === "/invite";
+  useEffect(() => {
+    if (!isLink) void refreshSession();
+  }, [isLink]);
+  useEffect(() => {
+    if (session.phase !== "signed_out") return;
+    client.clear();
+    if (!isLink && path !== "/sign-in") navigate("/sign-in", { replace: true });
+  }, [session.phase, client, isLink, path]);
+
+  if (path === "/setup") return <Setup />;
+  if (path === "/invite") return <Invite />;
+  if (session.phase === "loading") return <Splash />;
+  if (session.phase === "unreachable") return <Unreachable />;
+  if (session.phase === "signed_out") return <SignIn />;
+  return <SignedIn key={session.me.actor.id} client={client} me={session.me.actor.id} path={path} />;
+}
+
+function SignedIn({ client, me, path }: { client: QueryClient; me: string; path: string }) {
+  const [sync] = useState(() => new Sync(client, me));
+  useEffect(() => {
+    sync.start();
+    return () => sync.stop();
+  }, [sync]);
+  useEffect(() => {
+    if (!path.startsWith("/inbox") && !path.startsWith("/settings")) navigate("/inbox", { replace: true });
+  }, [path]);
+  return (
+    <SyncContext value={sync}>
+      <ActionsProvider>
+        {path.startsWith("/settings") ? (
+          <Suspense fallback={<Splash />}>
+            <Settings />
+          </Suspense>
+        ) : (
+          <Desk />
+        )}
+      </ActionsProvider>
+    </SyncContext>
+  );
+}
+
+function Splash() {
+  return (
+    <div className="flex h-full items-center justify-center bg-rail">
+      <Logo className="shimmer size-12" />
+    </div>
+  );
+}
+
+function Unreachable() {
+  const { t } = useTranslation();
+  useEffect(() => {
+    const timer = setInterval(() => void refreshSession(), UNREACHABLE_RETRY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div role="alert" className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center">
+      <Logo className="mb-4 size-12 opacity-60" />
+      <h1 className="text-lg font-semibold">{t("auth.unreachableTitle")}</h1>
+      <p className="flex items-center gap-2 text-sm text-muted">
+        <Spinner className="size-3.5" />
+        {t("auth.unreachableText")}
+      </p>
+    </div>
+  );
+}
+
+/** The last resort: a page that broke says so and offers to begin anew. */
+class Guard extends Component<{ children: ReactNode }, { isBroken: boolean }> {
+  override state = { isBroken: false };
+
+  static getDerivedStateFromError() {
+    return { isBroken: true };
+  }
+
+  override render() {
+    return this.state.isBroken ? <Broken /> : this.props.children;
+  }
+}
+
+function Broken() {
+  const { t } = useTranslation();
+  return (
+    <div role="alert" className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center">
+      <h1 className="text-lg font-semibold">{t("errors.crashTitle")}</h1>
+      <p className="mb-4 text-sm text-muted">{t("errors.crashText")}</p>
+      <Button tone="primary" onClick={() => location.reload()}>
+        {t("errors.reload")}
+      </Button>
+    </div>
+  );
+}

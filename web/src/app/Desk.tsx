@@ -1,0 +1,109 @@
+/** The desk: rail, list, thread, contact. Side by side where there is room, one after the other on a phone. */
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { useConversation, useInboxes } from "@/api/hooks";
+import { useSync } from "@/api/sync";
+import { Button, Empty } from "@/components/controls";
+import { Composer } from "@/features/composer/Composer";
+import { ContactPanel } from "@/features/contact/ContactPanel";
+import { Welcome } from "@/features/inboxes/Welcome";
+import { ConversationList } from "@/features/list/ConversationList";
+import { Rail } from "@/features/list/Rail";
+import { AssignDialog, HelpDialog, PaletteDialog, SnoozeDialog } from "@/features/palette/Dialogs";
+import { Header } from "@/features/thread/Header";
+import { Thread } from "@/features/thread/Thread";
+import { panelStore, setPanel } from "@/lib/desk-view";
+import { errorText } from "@/lib/errors";
+import { openConversationOf, usePath } from "@/lib/router";
+import { useStore } from "@/lib/store";
+import { ConnectionBanner } from "./ConnectionBanner";
+import { useChangeConversation } from "./change";
+import { RailDrawer } from "./RailDrawer";
+import { useTitle } from "./useTitle";
+
+export function Desk() {
+  const open = openConversationOf(usePath());
+  const inboxes = useInboxes();
+  const isEmpty = inboxes.data?.length === 0;
+  useTitle();
+  return (
+    <div className="flex h-full flex-col">
+      <ConnectionBanner />
+      <div className="flex min-h-0 flex-1">
+        <div className="w-56 shrink-0 border-r border-line max-lg:w-52 max-md:hidden">
+          <Rail />
+        </div>
+        {isEmpty ? (
+          <main className="min-w-0 flex-1 bg-canvas">
+            <Welcome />
+          </main>
+        ) : (
+          <>
+            <div className={`w-[340px] shrink-0 border-r border-line bg-surface max-lg:w-[300px] max-md:w-full max-md:border-r-0 ${open ? "max-md:hidden" : ""}`}>
+              <ConversationList open={open} />
+            </div>
+            <main className={`flex min-w-0 flex-1 flex-col ${open ? "" : "max-md:hidden"}`}>{open ? <Open key={open} id={open} /> : <NothingOpen />}</main>
+          </>
+        )}
+      </div>
+      <RailDrawer />
+      <Dialogs open={open} />
+    </div>
+  );
+}
+
+function NothingOpen() {
+  const { t } = useTranslation();
+  return (
+    <div className="h-full bg-canvas">
+      <Empty icon="inbox" title={t("welcome.pickTitle")} text={t("welcome.pickText")} />
+    </div>
+  );
+}
+
+function Open({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const sync = useSync();
+  const isGone = useStore(sync.gone, (gone) => gone.has(id));
+  const isPanelOpen = useStore(panelStore);
+  const query = useConversation(id);
+  const conversation = query.data;
+  if (isGone || (query.isError && !conversation)) {
+    return (
+      <Empty icon="alert" title={t("thread.gone")} text={isGone ? t("thread.goneText") : errorText(query.error, t)}>
+        {!isGone && <Button onClick={() => void query.refetch()}>{t("common.retry")}</Button>}
+      </Empty>
+    );
+  }
+  if (!conversation) return <div className="h-full bg-canvas" />;
+  return (
+    <div className="flex min-h-0 flex-1">
+      <section aria-label={conversation.contact.name} className="flex min-w-0 flex-1 flex-col">
+        <Header conversation={conversation} />
+        <Thread conversation={conversation} />
+        <Composer conversation={conversation} />
+      </section>
+      {isPanelOpen && (
+        <div className="w-[300px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
+          <ContactPanel key={conversation.contact.id} conversation={conversation} onClose={() => setPanel(false)} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Dialogs({ open }: { open: string | null }) {
+  const change = useChangeConversation();
+  useEffect(() => {
+    // On a phone the panel covers the thread: a new conversation begins without it.
+    if (open && matchMedia("(max-width: 1279px)").matches) panelStore.set(false);
+  }, [open]);
+  return (
+    <>
+      <PaletteDialog />
+      <HelpDialog />
+      <SnoozeDialog onChoose={(until) => open && void change(open, { status: "snoozed", snoozed_until: until.toISOString() })} />
+      <AssignDialog onChoose={(assignee) => open && void change(open, { assignee })} />
+    </>
+  );
+}

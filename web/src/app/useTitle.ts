@@ -1,0 +1,17 @@
+import { useEffect } from "react";
+import { useConversationList } from "@/api/hooks";
+import type { Filter } from "@/api/desk";
+import { filterStore } from "@/lib/desk-view";
+import { useStore } from "@/lib/store";
+
+/** The tab tells how many conversations wait for reading, of those in view. */
+export function useTitle(): void {
+  const filter: Filter = useStore(filterStore);
+  const unread = useConversationList(filter).data?.items.filter((item) => item.unread > 0).length ?? 0;
+  useEffect(() => {
+    document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
+    return () => {
+      document.title = "Parley";
+    };
+  }, [unread]);
+}

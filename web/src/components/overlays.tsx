@@ -1,0 +1,184 @@
+/**
+ * Dialogs, menus and toasts. Radix gives focus traps and keys; its overlay and modal menus are left out, because
+ * they add a <style> element, which the content policy forbids.
+ */
+import { Dialog as RadixDialog, DropdownMenu } from "radix-ui";
+import { type ReactNode, useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { createStore, useStore } from "@/lib/store";
+import { Button, IconButton, Keys } from "./controls";
+import { Icon, type IconName } from "./Icon";
+
+interface DialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  title: string;
+  /** The title is spoken but not shown. */
+  isTitleHidden?: boolean;
+  width?: string;
+  children: ReactNode;
+}
+
+export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-md", children }: DialogProps) {
+  const { t } = useTranslation();
+  return (
+    <RadixDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <RadixDialog.Portal>
+        <div className="fade-in fixed inset-0 z-40 bg-black/35 dark:bg-black/55" />
+        <RadixDialog.Content
+          aria-describedby={undefined}
+          className={`pop-in fixed top-[12vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100%-24px)] -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-surface shadow-pop outline-none max-sm:top-4 dark:bg-raised ${width}`}
+        >
+          <div className={isTitleHidden ? "sr-only" : "flex items-center justify-between pt-3 pr-3 pb-1 pl-5"}>
+            <RadixDialog.Title className="text-lg font-semibold">{title}</RadixDialog.Title>
+            {!isTitleHidden && <IconButton icon="close" label={t("common.close")} onClick={onClose} />}
+          </div>
+          {children}
+        </RadixDialog.Content>
+      </RadixDialog.Portal>
+    </RadixDialog.Root>
+  );
+}
+
+interface ConfirmProps {
+  isOpen: boolean;
+  title: string;
+  text: string;
+  action: string;
+  isBusy?: boolean;
+  onConfirm: () => void;
+  onClose: () => void;
+}
+
+export function Confirm({ isOpen, title, text, action, isBusy, onConfirm, onClose }: ConfirmProps) {
+  const { t } = useTranslation();
+  return (
+    <Dialog isOpen={isOpen} onClose={onClose} title={title} width="max-w-sm">
+      <p className="px-5 pb-4 text-muted">{text}</p>
+      <div className="flex justify-end gap-2 px-5 pb-5">
+        <Button onClick={onClose}>{t("common.cancel")}</Button>
+        <Button tone="danger" isBusy={isBusy} onClick={onConfirm}>
+          {action}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+interface MenuProps {
+  trigger: ReactNode;
+  align?: "start" | "end" | "center";
+  side?: "top" | "bottom" | "right";
+  onOpenChange?: (isOpen: boolean) => void;
+  children: ReactNode;
+}
+
+export function Menu({ trigger, align = "end", side = "bottom", onOpenChange, children }: MenuProps) {
+  return (
+    <DropdownMenu.Root modal={false} onOpenChange={onOpenChange}>
+      <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          align={align}
+          side={side}
+          sideOffset={4}
+          collisionPadding={8}
+          className="pop-in z-50 max-h-(--radix-dropdown-menu-content-available-height) min-w-48 overflow-y-auto rounded-xl bg-raised p-1 shadow-pop outline-none"
+        >
+          {children}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+interface MenuItemProps {
+  icon?: IconName;
+  isDanger?: boolean;
+  isChecked?: boolean;
+  keys?: string[];
+  hint?: string;
+  isDisabled?: boolean;
+  onSelect: () => void;
+  children: ReactNode;
+}
+
+export function MenuItem({ icon, isDanger, isChecked, keys, hint, isDisabled, onSelect, children }: MenuItemProps) {
+  return (
+    <DropdownMenu.Item
+      disabled={isDisabled}
+      onSelect={onSelect}
+      className={`flex min-h-8 items-center gap-2.5 rounded-lg px-2 py-1 text-sm outline-none select-none data-disabled:opacity-45 data-highlighted:bg-hover pointer-coarse:min-h-10 ${isDanger ? "text-bad" : ""}`}
+    >
+      {icon && <Icon name={icon} className={`size-4 ${isDanger ? "" : "text-muted"}`} />}
+      <span className="flex-1 truncate">{children}</span>
+      {hint && <span className="text-xs text-faint">{hint}</span>}
+      {isChecked && <Icon name="check" className="size-4 text-accent" />}
+      {keys && <Keys keys={keys} />}
+    </DropdownMenu.Item>
+  );
+}
+
+export const MenuLine = () => <DropdownMenu.Separator className="my-1 h-px bg-line" />;
+export const MenuLabel = ({ children }: { children: ReactNode }) => (
+  <DropdownMenu.Label className="px-2 pt-1.5 pb-1 text-xs text-muted">{children}</DropdownMenu.Label>
+);
+
+interface Toast {
+  id: number;
+  text: string;
+  isBad: boolean;
+  action?: { label: string; run: () => void };
+}
+
+const toasts = createStore<Toast[]>([]);
+let nextToast = 1;
+const TOAST_MS = 5_000;
+
+export function showToast(text: string, more: { isBad?: boolean; action?: Toast["action"] } = {}): void {
+  const id = nextToast++;
+  toasts.set((all) => [...all.slice(-2), { id, text, isBad: more.isBad ?? false, action: more.action }]);
+}
+
+const dismiss = (id: number) => toasts.set((all) => all.filter((toast) => toast.id !== id));
+
+export function Toasts() {
+  const all = useStore(toasts);
+  return (
+    <div
+      aria-live="polite"
+      className="pointer-events-none fixed inset-x-0 bottom-5 z-60 flex flex-col items-center gap-2 px-4 max-md:bottom-20"
+    >
+      {all.map((toast) => (
+        <ToastLine key={toast.id} toast={toast} />
+      ))}
+    </div>
+  );
+}
+
+function ToastLine({ toast }: { toast: Toast }) {
+  useEffect(() => {
+    const timer = setTimeout(() => dismiss(toast.id), TOAST_MS);
+    return () => clearTimeout(timer);
+  }, [toast.id]);
+  return (
+    <div className="rise-in pointer-events-auto flex items-center gap-3 rounded-xl bg-[#22232a] py-2 pr-2 pl-4 text-sm text-white shadow-pop dark:bg-[#34353e]">
+      {toast.isBad && <Icon name="alert" className="size-4 text-[#ff8e99]" />}
+      <span>{toast.text}</span>
+      {toast.action ? (
+        <button
+          type="button"
+          className="rounded-md px-2 py-1 font-medium text-[#b4b7ff] hover:bg-white/10"
+          onClick={() => {
+            toast.action?.run();
+            dismiss(toast.id);
+          }}
+        >
+          {toast.action.label}
+        </button>
+      ) : (
+        <span className="w-2" />
+      )}
+    </div>
+  );
+}

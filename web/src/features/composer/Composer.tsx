@@ -1,0 +1,337 @@
+/** Where answers and notes are written. Owns the words and files until they are sent; then the outbox has them. */
+import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useQueryClient } from "@tanstack/react-query";
+import { keys } from "@/api/cache";
+import { useInboxes, useMe } from "@/api/hooks";
+import { editMessage } from "@/api/messages";
+import type { Thread } from "@/api/patches";
+import { useSync } from "@/api/sync";
+import type { Attachment, DeskConversation, Features, Inbox, Media, Message } from "@/api/types";
+import { IconButton, Spinner } from "@/components/controls";
+import { Icon } from "@/components/Icon";
+import { Menu, showToast } from "@/components/overlays";
+import { type Composing, composingStore, focusRequest, setComposing } from "@/lib/desk-view";
+import { loadDraft, saveDraft } from "@/lib/drafts";
+import { errorText } from "@/lib/errors";
+import { useStore } from "@/lib/store";
+import { EmojiPicker } from "./EmojiPicker";
+import { UploadStrip } from "./UploadStrip";
+import { useUploads } from "./uploads";
+
+const TYPING_EVERY_MS = 4_000;
+const TYPING_STOPS_MS = 5_000;
+/** When to start telling how many characters are left. */
+const COUNT_FROM = 0.85;
+
+export function Composer({ conversation }: { conversation: DeskConversation }) {
+  const { t } = useTranslation();
+  const sync = useSync();
+  const client = useQueryClient();
+  const me = useMe().actor;
+  const id = conversation.id;
+  const inbox = useInboxes().data?.find((one) => one.id === conversation.inbox_id);
+  const obstacle = useObstacle(conversation, inbox);
+  const composing = useStore(composingStore, (all) => all[id] ?? null);
+  const [draft] = useState(() => loadDraft(id));
+  const [text, setText] = useState(draft.text);
+  const [wantsNote, setNote] = useState(draft.isNote);
+  const [isSaving, setSaving] = useState(false);
+  const [isSendWanted, setSendWanted] = useState(false);
+  const [isDropping, setDropping] = useState(false);
+  const uploads = useUploads(inbox?.features);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const tellTyping = useTyping(id);
+
+  const editing = composing?.kind === "edit" ? composing.message : null;
+  const replying = composing?.kind === "reply" ? composing.message : null;
+  const isNote = editing ? editing.kind === "note" : wantsNote || obstacle?.isHard === true;
+  const limit = limitOf(inbox?.features, isNote, uploads.uploads.length > 0);
+  const isTooLong = text.length > limit;
+  const isEmpty = text.trim() === "" && uploads.uploads.length === 0;
+
+  useFocusRequests(id, area, setNote);
+  useGrowing(area, text);
+  useEffect(() => {
+    if (!editing) saveDraft(id, { text, isNote: wantsNote });
+  }, [id, text, wantsNote, editing]);
+  const editingId = editing?.id;
+  useEffect(() => {
+    // Starting to edit brings the message's words, ending it brings back what was being written.
+    setText(editing ? editing.text : loadDraft(id).text);
+    // biome-ignore lint/correctness/useExhaustiveDependencies: only the change of the message edited counts
+  }, [editingId, id]);
+
+  const stopComposing = useCallback(() => setComposing(id, null), [id]);
+  const clear = () => {
+    setText("");
+    uploads.clear();
+    saveDraft(id, { text: "", isNote: wantsNote });
+    stopComposing();
+    tellTyping(false);
+  };
+  const saveEdit = async (message: Message) => {
+    setSaving(true);
+    try {
+      sync.keepMessage(await editMessage(id, message.id, text.trim()));
+      stopComposing();
+    } catch (error) {
+      showToast(errorText(error, t), { isBad: true });
+    } finally {
+      setSaving(false);
+    }
+  };
+  const send = () => {
+    if (isTooLong || isSaving) return;
+    if (editing) {
+      if (text.trim() === editing.text) stopComposing();
+      else if (text.trim() !== "") void saveEdit(editing);
+      return;
+    }
+    if (isEmpty || uploads.hasFailed) return;
+    if (uploads.isBusy) return setSendWanted(true);
+    setSendWanted(false);
+    sync.outbox.add({
+      client_id: crypto.randomUUID(),
+      conversation_id: id,
+      kind: isNote ? "note" : "text",
+      text: text.trim(),
+      attachments: uploads.uploads.flatMap((one) => (one.media ? [toAttachment(one.media)] : [])),
+      reply_to: replying ? { id: replying.id, sender_name: replying.sender.name, text: replying.text.slice(0, 200), quote: null } : null,
+    });
+    clear();
+  };
+  const latestSend = useRef(send);
+  latestSend.current = send;
+  useEffect(() => {
+    if (!isSendWanted || uploads.isBusy) return;
+    if (uploads.hasFailed) setSendWanted(false);
+    else latestSend.current();
+  }, [isSendWanted, uploads.isBusy, uploads.hasFailed]);
+
+  const editLast = (): boolean => {
+    const thread = client.getQueryData<Thread>(keys.thread(id));
+    const own = thread?.items.findLast((m) => m.sender.id === me.id && !m.deleted_at && m.kind !== "system" && m.text !== "");
+    if (!own || (own.kind === "text" && inbox && !inbox.features.can_edit)) return false;
+    setComposing(id, { kind: "edit", message: own });
+    return true;
+  };
+  const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    if (event.nativeEvent.isComposing) return;
+    const isTouch = matchMedia("(pointer: coarse)").matches;
+    if (event.key === "Enter" && !event.shiftKey && !isTouch) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "ArrowUp" && text === "" && !composing) {
+      if (editLast()) event.preventDefault();
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      if (composing) stopComposing();
+      else area.current?.blur();
+    }
+  };
+  const onPaste = (event: ClipboardEvent) => {
+    if (editing || event.clipboardData.files.length === 0) return;
+    event.preventDefault();
+    uploads.add(event.clipboardData.files);
+  };
+  const insert = (words: string) => {
+    const box = area.current;
+    const at = box?.selectionStart ?? text.length;
+    setText(text.slice(0, at) + words + text.slice(box?.selectionEnd ?? at));
+    requestAnimationFrame(() => {
+      box?.focus();
+      box?.setSelectionRange(at + words.length, at + words.length);
+    });
+  };
+
+  const placeholder = isNote ? t("composer.notePlaceholder") : t("composer.placeholder", { name: conversation.contact.name });
+  return (
+    <div
+      className="relative shrink-0 bg-canvas px-4 pb-4 max-md:px-2 max-md:pb-[max(8px,env(safe-area-inset-bottom))]"
+      onDragOver={(event) => {
+        if (editing || !event.dataTransfer.types.includes("Files")) return;
+        event.preventDefault();
+        setDropping(true);
+      }}
+      onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setDropping(false);
+        uploads.add(event.dataTransfer.files);
+      }}
+    >
+      {obstacle && (
+        <p role="status" className="mb-2 flex items-start gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
+          <Icon name="alert" className="mt-px size-4" />
+          {obstacle.text}
+        </p>
+      )}
+      <div className={`rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}>
+        {composing && <ComposingBar composing={composing} onCancel={stopComposing} />}
+        {uploads.uploads.length > 0 && <UploadStrip uploads={uploads.uploads} onRemove={uploads.remove} onRetry={uploads.retry} />}
+        <textarea
+          ref={area}
+          rows={1}
+          value={text}
+          placeholder={placeholder}
+          aria-label={t("composer.label")}
+          onChange={(event) => {
+            setText(event.target.value);
+            if (!isNote && event.target.value.trim()) tellTyping(true);
+          }}
+          onKeyDown={onKeyDown}
+          onPaste={onPaste}
+          onBlur={() => tellTyping(false)}
+          className="block max-h-[40vh] min-h-[44px] w-full resize-none bg-transparent px-3.5 pt-2.5 pb-1 outline-none"
+        />
+        <div className="flex items-center gap-0.5 px-1.5 pb-1.5">
+          {!editing && <ModeSwitch isNote={isNote} isReplyPossible={!obstacle?.isHard} onChange={setNote} />}
+          <span className="flex-1" />
+          <TextCount length={text.length} limit={limit} />
+          {isSendWanted && <span className="px-1.5 text-xs text-muted max-md:hidden">{t("composer.willSend")}</span>}
+          <Menu side="top" trigger={<IconButton icon="smile" label={t("composer.emoji")} />}>
+            <EmojiPicker onPick={insert} />
+          </Menu>
+          {!editing && <IconButton icon="paperclip" label={t("composer.attach")} onClick={() => picker.current?.click()} />}
+          <input
+            ref={picker}
+            type="file"
+            multiple
+            hidden
+            onChange={(event) => {
+              uploads.add(event.target.files ?? []);
+              event.target.value = "";
+              area.current?.focus();
+            }}
+          />
+          <button
+            type="button"
+            onClick={send}
+            disabled={isEmpty || isTooLong || isSaving || uploads.hasFailed}
+            aria-label={t(editing ? "composer.saveEdit" : isNote ? "composer.saveNote" : "composer.send")}
+            title={t("composer.hint")}
+            className="ml-1 flex h-8 w-9 items-center justify-center rounded-lg bg-accent text-on-accent transition-[filter,background] hover:brightness-110 disabled:bg-hover disabled:text-faint"
+          >
+            {isSaving || isSendWanted ? <Spinner /> : <Icon name={editing ? "check" : "send"} />}
+          </button>
+        </div>
+      </div>
+      {isDropping && <div className="fade-in pointer-events-none absolute inset-x-4 inset-y-0 z-10 mb-4 flex items-center justify-center rounded-2xl border-2 border-dashed border-accent bg-[color-mix(in_srgb,var(--surface)_88%,var(--accent))] font-medium text-accent-ink">{t("composer.drop")}</div>}
+    </div>
+  );
+}
+
+function limitOf(features: Features | undefined, isNote: boolean, hasFiles: boolean): number {
+  if (!features || isNote) return 16_000;
+  return hasFiles ? features.caption_limit : features.text_limit;
+}
+
+interface Obstacle {
+  text: string;
+  /** Nothing can be sent to the contact; notes still can. */
+  isHard: boolean;
+}
+
+function useObstacle(conversation: DeskConversation, inbox: Inbox | undefined): Obstacle | null {
+  const { t } = useTranslation();
+  if (!conversation.contact.is_reachable) return { text: t("composer.unreachable", { name: conversation.contact.name }), isHard: true };
+  if (inbox?.state === "disconnected") return { text: t("composer.disconnected", { name: inbox.name }), isHard: true };
+  if (inbox?.state === "broken") return { text: t("composer.broken", { name: inbox.name, reason: inbox.state_reason ?? "?" }), isHard: false };
+  return null;
+}
+
+function useFocusRequests(id: string, area: React.RefObject<HTMLTextAreaElement | null>, setNote: (isNote: boolean) => void): void {
+  const request = useStore(focusRequest);
+  useEffect(() => {
+    if (request?.conversation !== id) return;
+    if (request.isNote !== null) setNote(request.isNote);
+    requestAnimationFrame(() => area.current?.focus());
+    focusRequest.set(null);
+  }, [request, id, area, setNote]);
+}
+
+/** The field is as high as its words, up to its maximum. */
+function useGrowing(area: React.RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useLayoutEffect(() => {
+    const box = area.current;
+    if (!box) return;
+    void text;
+    box.style.height = "0px";
+    box.style.height = `${box.scrollHeight}px`;
+  }, [area, text]);
+}
+
+/** Says "typing" at most every few seconds, and "stopped" once it stopped. */
+function useTyping(conversation: string): (isOn: boolean) => void {
+  const sync = useSync();
+  const toldAt = useRef(0);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const tell = useCallback(
+    (isOn: boolean) => {
+      clearTimeout(timer.current);
+      if (!isOn) {
+        if (toldAt.current > 0) sync.sendTyping(conversation, false);
+        toldAt.current = 0;
+        return;
+      }
+      if (Date.now() - toldAt.current > TYPING_EVERY_MS) {
+        toldAt.current = Date.now();
+        sync.sendTyping(conversation, true);
+      }
+      timer.current = setTimeout(() => tell(false), TYPING_STOPS_MS);
+    },
+    [sync, conversation],
+  );
+  useEffect(() => () => tell(false), [tell]);
+  return tell;
+}
+
+function toAttachment(media: Media): Attachment {
+  const { id, ...rest } = media;
+  return { media_id: id, error: null, ...rest };
+}
+
+function ModeSwitch({ isNote, isReplyPossible, onChange }: { isNote: boolean; isReplyPossible: boolean; onChange: (isNote: boolean) => void }) {
+  const { t } = useTranslation();
+  const look = "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
+  return (
+    <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
+      <button type="button" aria-pressed={!isNote} disabled={!isReplyPossible} onClick={() => onChange(false)} className={`${look} aria-pressed:bg-surface aria-pressed:shadow-sm dark:aria-pressed:bg-line-strong`}>
+        {t("composer.reply")}
+      </button>
+      <button type="button" aria-pressed={isNote} onClick={() => onChange(true)} className={`${look} aria-pressed:bg-note-line aria-pressed:text-note`}>
+        {t("composer.note")}
+      </button>
+    </div>
+  );
+}
+
+function TextCount({ length, limit }: { length: number; limit: number }) {
+  const { t } = useTranslation();
+  if (length < limit * COUNT_FROM) return null;
+  const isOver = length > limit;
+  return (
+    <span title={isOver ? t("composer.tooLong") : undefined} role={isOver ? "alert" : undefined} className={`px-1.5 text-xs tabular-nums ${isOver ? "font-medium text-bad" : "text-muted"}`}>
+      {limit - length}
+    </span>
+  );
+}
+
+function ComposingBar({ composing, onCancel }: { composing: NonNullable<Composing>; onCancel: () => void }) {
+  const { t } = useTranslation();
+  const isEdit = composing.kind === "edit";
+  const { message } = composing;
+  return (
+    <div className="flex items-center gap-2.5 px-3 pt-2">
+      <Icon name={isEdit ? "edit" : "reply"} className="size-4 text-accent-ink" />
+      <div className="min-w-0 flex-1 border-l-2 border-accent pl-2.5 text-xs">
+        <p className="font-semibold text-accent-ink">{isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}</p>
+        <p className="truncate text-muted">{message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}</p>
+      </div>
+      <IconButton icon="close" label={t(isEdit ? "composer.cancelEdit" : "composer.cancelReply")} className="size-7" onClick={onCancel} />
+    </div>
+  );
+}
+

@@ -1,0 +1,112 @@
+/** One conversation of the list: who, what was said last, when, and what needs attention. */
+import { memo } from "react";
+import { useTranslation } from "react-i18next";
+import type { DeskConversation, Snippet } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { Icon, type IconName } from "@/components/Icon";
+import { formatMoment, formatShort } from "@/lib/format";
+
+const KIND_ICONS: Record<string, IconName> = { image: "image", video: "video", animation: "video", audio: "mic", voice: "mic", file: "file", sticker: "smile" };
+
+interface RowProps {
+  conversation: DeskConversation;
+  isOpen: boolean;
+  draft: string | undefined;
+  me: string;
+  onOpen: (id: string) => void;
+}
+
+export const ROW_HEIGHT = 72;
+
+export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }: RowProps) {
+  const { t } = useTranslation();
+  const { contact, last_message: last, unread, assignee } = conversation;
+  const isUnread = unread > 0;
+  return (
+    <button
+      type="button"
+      data-conversation={conversation.id}
+      aria-current={isOpen ? "true" : undefined}
+      tabIndex={isOpen ? 0 : -1}
+      onClick={() => onOpen(conversation.id)}
+      className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
+    >
+      <Avatar id={contact.id} name={contact.name} />
+      <span className="flex min-w-0 flex-1 flex-col gap-0.5">
+        <span className="flex items-baseline gap-2">
+          <span className={`min-w-0 flex-1 truncate ${isUnread ? "font-semibold" : "font-medium"}`}>{contact.name}</span>
+          <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>
+            <Moment conversation={conversation} />
+          </span>
+        </span>
+        <span className="flex items-center gap-2">
+          <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-muted">
+            {draft && !isOpen ? (
+              <span className="truncate">
+                <span className="text-bad">{t("list.draft")}: </span>
+                {draft}
+              </span>
+            ) : (
+              last && <LastMessage snippet={last} isOwn={last.sender.id === me} />
+            )}
+          </span>
+          {last && <Trouble snippet={last} />}
+          {isUnread ? (
+            <span aria-label={t("list.unread", { count: unread })} className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">
+              {unread > 99 ? "99+" : unread}
+            </span>
+          ) : (
+            assignee && <Avatar id={assignee.id} name={assignee.name} size="xs" />
+          )}
+        </span>
+      </span>
+    </button>
+  );
+});
+
+function Moment({ conversation }: { conversation: DeskConversation }) {
+  const { t } = useTranslation();
+  if (conversation.status === "snoozed" && conversation.snoozed_until) {
+    return (
+      <span className="inline-flex items-center gap-1 text-warn">
+        <Icon name="snooze" className="size-3.5" />
+        {t("list.until", { time: formatMoment(conversation.snoozed_until) })}
+      </span>
+    );
+  }
+  return <time dateTime={conversation.active_at}>{formatShort(conversation.active_at)}</time>;
+}
+
+function LastMessage({ snippet, isOwn }: { snippet: Snippet; isOwn: boolean }) {
+  const { t } = useTranslation();
+  if (snippet.is_deleted) return <span className="truncate italic">{t("list.deleted")}</span>;
+  const icon = snippet.kind === "note" ? "note" : snippet.attachment_kind && (KIND_ICONS[snippet.attachment_kind] ?? "file");
+  return (
+    <>
+      {icon && <Icon name={icon} className={`size-[15px] ${snippet.kind === "note" ? "text-note" : ""}`} />}
+      <span className={`truncate ${snippet.kind === "note" ? "text-note" : ""}`}>
+        {isOwn && snippet.kind !== "note" && <span className="text-faint">{t("list.you")}: </span>}
+        {snippet.text.replace(/\s+/g, " ") || attachmentText(snippet, t)}
+      </span>
+    </>
+  );
+}
+
+function attachmentText(snippet: Snippet, t: ReturnType<typeof useTranslation>["t"]): string {
+  const kind = snippet.attachment_kind;
+  if (!kind) return "";
+  return kind === "image" && snippet.attachment_count > 1 ? t("list.photos", { count: snippet.attachment_count }) : t(`kinds.${kind}`);
+}
+
+function Trouble({ snippet }: { snippet: Snippet }) {
+  const { t } = useTranslation();
+  const state = typeof snippet.status === "object" ? snippet.status?.state : snippet.status;
+  if (state !== "failed" && state !== "unknown") return null;
+  const label = t(state === "failed" ? "list.deliveryFailed" : "list.deliveryUnknown");
+  return (
+    <span title={label} className={state === "failed" ? "text-bad" : "text-warn"}>
+      <Icon name={state === "failed" ? "alert" : "question"} className="size-4" />
+      <span className="sr-only">{label}</span>
+    </span>
+  );
+}

@@ -1,0 +1,200 @@
+/** The dialogs of the desk that keys open: commands, help, snooze, assign. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { keys, type LoadedList } from "@/api/cache";
+import { useMe, useUsers } from "@/api/hooks";
+import type { Actor, DeskConversation } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { Button, Keys } from "@/components/controls";
+import { TextField } from "@/components/fields";
+import { Icon } from "@/components/Icon";
+import { Dialog } from "@/components/overlays";
+import { keysOf, useActions } from "@/lib/actions";
+import { dialogStore } from "@/lib/desk-view";
+import { formatMoment } from "@/lib/format";
+import { conversationPath, navigate } from "@/lib/router";
+import { snoozePresets } from "@/lib/snooze";
+import { useStore } from "@/lib/store";
+import { type Pick, Picker } from "./Picker";
+
+const close = () => dialogStore.set(null);
+const CONVERSATIONS_SHOWN = 6;
+
+export function PaletteDialog() {
+  const { t } = useTranslation();
+  const isOpen = useStore(dialogStore) === "palette";
+  return (
+    <Dialog isOpen={isOpen} onClose={close} title={t("palette.title")} isTitleHidden width="max-w-lg">
+      {isOpen && <Palette />}
+    </Dialog>
+  );
+}
+
+function Palette() {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const actions = useActions();
+  const [query, setQuery] = useState("");
+  const words = query.trim().toLocaleLowerCase();
+  const picks = useMemo(() => {
+    const commands: Pick[] = [...actions.values()]
+      .filter((action) => action.isListed && action.isEnabled && action.label.toLocaleLowerCase().includes(words))
+      .map((action) => ({
+        id: action.name,
+        label: action.label,
+        group: t(`palette.${action.group}`),
+        trail: action.shortcut && <Keys keys={keysOf(action.shortcut)} />,
+        run: () => {
+          close();
+          action.run();
+        },
+      }));
+    return [...commands, ...(words ? findConversations(client.getQueriesData<LoadedList>({ queryKey: keys.lists }), words, t("palette.conversations")) : [])];
+  }, [actions, client, words, t]);
+  return <Picker picks={picks} placeholder={t("palette.placeholder")} query={query} onQuery={setQuery} />;
+}
+
+function findConversations(lists: [unknown, LoadedList | undefined][], words: string, group: string): Pick[] {
+  const found = new Map<string, DeskConversation>();
+  for (const [, list] of lists) {
+    for (const item of list?.items ?? []) {
+      if (item.contact.name.toLocaleLowerCase().includes(words)) found.set(item.id, item);
+    }
+  }
+  return [...found.values()].slice(0, CONVERSATIONS_SHOWN).map((item) => ({
+    id: item.id,
+    label: item.contact.name,
+    group,
+    lead: <Avatar id={item.contact.id} name={item.contact.name} size="xs" />,
+    trail: <span className="max-w-48 truncate text-xs text-muted">{item.last_message?.text}</span>,
+    run: () => {
+      close();
+      navigate(conversationPath(item.id));
+    },
+  }));
+}
+
+const WRITING: { key: string; keys: string[] }[] = [
+  { key: "help.send", keys: ["↵"] },
+  { key: "help.newline", keys: ["⇧", "↵"] },
+  { key: "help.editLast", keys: ["↑"] },
+  { key: "help.close", keys: ["Esc"] },
+];
+
+export function HelpDialog() {
+  const { t } = useTranslation();
+  const actions = useActions();
+  const isOpen = useStore(dialogStore) === "help";
+  const withKeys = [...actions.values()].filter((action) => action.shortcut);
+  const groups = (["conversation", "navigation", "general"] as const).map((group) => ({
+    title: t(`palette.${group}`),
+    lines: withKeys.filter((a) => a.group === group).map((a) => ({ label: a.label, keys: a.shortcut ? keysOf(a.shortcut) : [] })),
+  }));
+  groups.push({ title: t("help.writing"), lines: WRITING.map((line) => ({ label: t(line.key), keys: line.keys })) });
+  return (
+    <Dialog isOpen={isOpen} onClose={close} title={t("help.title")} width="max-w-2xl">
+      <div className="grid grid-cols-2 gap-x-10 gap-y-5 overflow-y-auto px-5 pb-6 max-sm:grid-cols-1">
+        {groups.map((group) => (
+          <section key={group.title}>
+            <h3 className="pb-1 text-xs font-medium text-muted">{group.title}</h3>
+            <ul>
+              {group.lines.map((line) => (
+                <li key={line.label} className="flex min-h-7 items-center justify-between gap-3 text-sm">
+                  {line.label}
+                  <Keys keys={line.keys} />
+                </li>
+              ))}
+            </ul>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+interface ChangeDialogProps<T> {
+  onChoose: (choice: T) => void;
+}
+
+export function SnoozeDialog({ onChoose }: ChangeDialogProps<Date>) {
+  const { t } = useTranslation();
+  const isOpen = useStore(dialogStore) === "snooze";
+  return (
+    <Dialog isOpen={isOpen} onClose={close} title={t("conversation.snoozeTitle")} width="max-w-sm">
+      {isOpen && <SnoozeChoice onChoose={onChoose} />}
+    </Dialog>
+  );
+}
+
+function SnoozeChoice({ onChoose }: ChangeDialogProps<Date>) {
+  const { t } = useTranslation();
+  const [custom, setCustom] = useState("");
+  const [error, setError] = useState<string | null>(null);
+  const choose = (until: Date) => {
+    close();
+    onChoose(until);
+  };
+  return (
+    <div className="px-3 pb-4">
+      {snoozePresets(new Date()).map((preset, index) => (
+        <button key={preset.name} type="button" autoFocus={index === 0} onClick={() => choose(preset.until)} className="flex h-10 w-full items-center gap-3 rounded-lg px-2 text-left text-sm hover:bg-hover">
+          <Icon name="clock" className="size-4 text-muted" />
+          <span className="flex-1">{t(`conversation.${preset.name}`)}</span>
+          <span className="text-xs text-muted">{formatMoment(preset.until)}</span>
+        </button>
+      ))}
+      <form
+        noValidate
+        className="mt-2 flex items-end gap-2 border-t border-line px-2 pt-3"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const until = new Date(custom);
+          if (!custom || until.getTime() <= Date.now()) setError(t("conversation.customPast"));
+          else choose(until);
+        }}
+      >
+        <div className="flex-1">
+          <TextField label={t("conversation.custom")} type="datetime-local" value={custom} error={error} onChange={setCustom} />
+        </div>
+        <Button type="submit" className="h-9 self-start mt-[25px]">
+          {t("conversation.snooze")}
+        </Button>
+      </form>
+    </div>
+  );
+}
+
+export function AssignDialog({ onChoose }: ChangeDialogProps<Actor | null>) {
+  const { t } = useTranslation();
+  const isOpen = useStore(dialogStore) === "assign";
+  return (
+    <Dialog isOpen={isOpen} onClose={close} title={t("conversation.assignTitle")} isTitleHidden width="max-w-sm">
+      {isOpen && <AssignChoice onChoose={onChoose} />}
+    </Dialog>
+  );
+}
+
+function AssignChoice({ onChoose }: ChangeDialogProps<Actor | null>) {
+  const { t } = useTranslation();
+  const me = useMe().actor.id;
+  const users = useUsers().data ?? [];
+  const [query, setQuery] = useState("");
+  const words = query.trim().toLocaleLowerCase();
+  const choose = (assignee: Actor | null) => () => {
+    close();
+    onChoose(assignee);
+  };
+  const people: Pick[] = users
+    .filter((user) => !user.deactivated_at && user.role !== "member" && user.name.toLocaleLowerCase().includes(words))
+    .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
+    .map((user) => ({
+      id: user.id,
+      label: user.name,
+      lead: <Avatar id={user.id} name={user.name} size="xs" />,
+      trail: user.id === me && <span className="text-xs text-muted">{t("common.you")}</span>,
+      run: choose({ id: user.id, kind: user.kind, name: user.name, role: user.role }),
+    }));
+  const nobody: Pick[] = words ? [] : [{ id: "nobody", label: t("conversation.nobody"), icon: "userOff", run: choose(null) }];
+  return <Picker picks={[...people, ...nobody]} placeholder={t("conversation.assignTitle")} query={query} onQuery={setQuery} />;
+}
