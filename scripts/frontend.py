@@ -67,7 +67,9 @@ def ensure_packages(name: str) -> None:
     if is_stamped(stamp, value):
         return
     say(f"installing the packages of {name} (once)")
-    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=source)
+    # Not `npm ci`: it refuses a lock that lacks the optional packages of other platforms than its writer's.
+    # This takes the lock's versions and checks its hashes just the same, and leaves the file alone.
+    run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", cwd=source)
     write_stamp(stamp, value)
 
 
