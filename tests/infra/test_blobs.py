@@ -127,6 +127,16 @@ async def test_deleting_takes_the_object_its_folder_and_unfinished_writes(
     assert not (tmp_path / "files/space/item").exists()
 
 
+async def test_a_moved_object_takes_the_place_of_the_other(blobs: Blobs) -> None:
+    await blobs.put_stream("space/item/incoming", pieces(b"new"), limit_bytes=LIMIT)
+    await blobs.put_stream(KEY, pieces(b"old"), limit_bytes=LIMIT)
+    await blobs.move("space/item/incoming", KEY)
+    assert await read(blobs, KEY) == b"new"
+    assert not await blobs.exists("space/item/incoming")
+    with pytest.raises(NotFound):
+        await blobs.move("space/item/incoming", KEY)
+
+
 async def test_what_is_not_there_is_not_found(blobs: Blobs) -> None:
     with pytest.raises(NotFound):
         await read(blobs, KEY)

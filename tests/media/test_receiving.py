@@ -301,6 +301,30 @@ async def test_a_fetch_that_fails_leaves_the_file_pending_and_may_be_tried_again
     assert (ready.state, ready.error) == ("ready", None)
 
 
+async def test_a_fetch_that_comes_late_and_fails_does_not_touch_what_is_ready(
+    runtime: Runtime, pictures: Pictures, workspace_id: UUID
+) -> None:
+    media_id = await announce(runtime, workspace_id)
+    has_begun, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        yield samples.turned(6, secret="Elm")
+        has_begun.set()
+        await may_fail.wait()
+        raise ConnectionError("gone")
+
+    task = asyncio.create_task(store_fetched(runtime, workspace_id, media_id, late(), pictures=pictures))
+    await has_begun.wait()
+    media = await fetch(runtime, pictures, workspace_id, media_id, samples.turned(6, secret="Elm"))
+    may_fail.set()
+    with pytest.raises(ConnectionError):
+        await task
+    kept = await read(runtime, object_key(media))
+    assert hashlib.sha256(kept).digest() == media.sha256
+    assert b"Elm" not in kept
+    assert len(files_of(runtime)) == 2
+
+
 async def test_a_file_of_another_workspace_is_not_found(
     runtime: Runtime, pictures: Pictures, workspace_id: UUID
 ) -> None:

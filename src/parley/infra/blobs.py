@@ -104,6 +104,15 @@ class Blobs:
             return False
         return True
 
+    async def move(self, key: str, target: str) -> None:
+        """Put an object under another key, in place of what was there. Raises: NotFound."""
+        self._path(key)
+        path = self._path(target)
+        with _translated():
+            await asyncio.to_thread(_make_folder, self._root, path.parent)
+            await obstore.rename_async(self._store, key, target)
+            await asyncio.to_thread(_seal, path)
+
     async def delete(self, key: str) -> None:
         """Remove an object, and what a killed process left of an unfinished one. Repeat: harmless."""
         path = self._path(key)

@@ -64,6 +64,11 @@ def thumbnail_key(media: Media) -> str:
     return f"{media.workspace_id}/{media.id}/thumbnail"
 
 
+def incoming_key(media: Media) -> str:
+    """Return where bytes are while they come in: what is served is only ever replaced by what is finished."""
+    return f"{media.workspace_id}/{media.id}/incoming"
+
+
 def attachment_json(media: Media) -> dict[str, Any]:
     """Return the public shape of a file within a message."""
     return {"media_id": public_id("med", media.id), **_public_fields(media), "error": media.error}

@@ -6,7 +6,7 @@ import datetime as dt
 
 from parley.infra.runtime import Runtime
 from parley.media import store
-from parley.media.attachments import object_key, thumbnail_key
+from parley.media.attachments import incoming_key, object_key, thumbnail_key
 
 UNUSED_FOR = dt.timedelta(days=1)
 """How long an upload may wait to be attached: a person writing a message, with a night in between."""
@@ -24,8 +24,8 @@ async def delete_unattached(
     async with runtime.db.system() as tx:
         expired = await store.expire_unattached(tx, await store.lock_unattached(tx, before, limit))
     for media in expired:
-        await runtime.blobs.delete(thumbnail_key(media))
-        await runtime.blobs.delete(object_key(media))
+        for key in (incoming_key(media), thumbnail_key(media), object_key(media)):
+            await runtime.blobs.delete(key)
     async with runtime.db.system() as tx:
         await store.delete_media(tx, [media.id for media in expired])
     return len(expired)

@@ -20,7 +20,7 @@ from parley.infra.runtime import Runtime
 from parley.kit.errors import ParleyError, TooLarge
 from parley.kit.ids import uuid7
 from parley.media import store
-from parley.media.attachments import Media, MediaKind, object_key, thumbnail_key
+from parley.media.attachments import Media, MediaKind, incoming_key, object_key, thumbnail_key
 from parley.media.errors import MediaNotFound
 from parley.media.names import clean_file_name, match_extension
 from parley.media.pictures import Pictures, Rendered
@@ -92,7 +92,8 @@ async def store_fetched(
     """Stream a pending file in and mark it ready.
 
     Repeat: a file that is ready is returned as it is and ``chunks`` are not read; one that failed is tried again.
-    When it raises, the file is pending as before and no bytes are kept.
+    When it raises, the file is pending as before. Two that run at once for one file do no harm: bytes that are served
+    are only ever replaced as a whole.
     Raises: MediaNotFound, TooLarge, Unavailable, whatever ``chunks`` raises.
     """
     async with runtime.db.transaction(workspace_id) as tx:
@@ -128,6 +129,8 @@ async def store_upload(
     try:
         return await _receive(runtime, pictures, media, chunks, limit)
     except BaseException:
+        keys = (incoming_key(media), thumbnail_key(media), object_key(media))
+        await asyncio.shield(asyncio.ensure_future(_drop_objects(runtime.blobs, media, keys)))
         await asyncio.shield(asyncio.ensure_future(_forget(runtime, media)))
         raise
 
@@ -154,13 +157,12 @@ async def _receive(
 ) -> Media:
     try:
         known = await _take_in(runtime.blobs, pictures, media, chunks, limit_bytes)
-        async with runtime.db.transaction(media.workspace_id) as tx:
-            ready = await store.mark_ready(tx, media.id, known)
-    except BaseException:
-        await asyncio.shield(asyncio.ensure_future(_drop_objects(runtime.blobs, media)))
-        raise
+    finally:
+        keys = (incoming_key(media),)
+        await asyncio.shield(asyncio.ensure_future(_drop_objects(runtime.blobs, media, keys)))
+    async with runtime.db.transaction(media.workspace_id) as tx:
+        ready = await store.mark_ready(tx, media.id, known)
     if ready is None:
-        await _drop_objects(runtime.blobs, media)
         raise MediaNotFound
     return ready
 
@@ -169,7 +171,7 @@ async def _take_in(
     blobs: Blobs, pictures: Pictures, media: Media, chunks: AsyncIterator[bytes], limit_bytes: int
 ) -> dict[str, Any]:
     """Store the bytes and what is derived of them; return what is known of them now."""
-    key = object_key(media)
+    key = incoming_key(media)
     head = bytearray()
     stored = await blobs.put_stream(key, _keep_head(chunks, head), limit_bytes=limit_bytes)
     content_type = sniff_type(bytes(head))
@@ -177,27 +179,37 @@ async def _take_in(
     rendered = None
     if content_type in PICTURES:
         # what a person sent as a file stays the file it is; it only gets a thumbnail
-        picture_key = key if is_upload or media.kind != "file" else None
+        picture_key = object_key(media) if is_upload or media.kind != "file" else None
         rendered = await pictures.render(
             blobs, key, stored.size_bytes, thumbnail_key=thumbnail_key(media), picture_key=picture_key
         )
         if rendered is None or rendered.content_type != content_type:
             rendered, content_type = None, OCTET_STREAM
             await blobs.delete(thumbnail_key(media))
-        elif rendered.picture is not None:
-            stored = rendered.picture
+    if rendered is not None and rendered.picture is not None:
+        stored = rendered.picture
+    else:
+        await blobs.move(key, object_key(media))
     kind = _decide_kind(None if is_upload else media.kind, content_type, rendered)
+    return {
+        **_describe(media, kind, content_type, rendered),
+        "size_bytes": stored.size_bytes,
+        "sha256": stored.sha256,
+    }
+
+
+def _describe(media: Media, kind: str, content_type: str, rendered: Rendered | None) -> dict[str, Any]:
+    """Return what is to be written of a file; sizes that the provider said stay where we cannot measure."""
     if kind in ("audio", "voice") and content_type.startswith("video/"):
         content_type = content_type.replace("video/", "audio/").replace("quicktime", "mp4")
     name = clean_file_name(media.name, content_type)
+    width, height = (media.width, media.height) if kind != "file" else (None, None)
     return {
         "kind": kind,
         "name": match_extension(name, content_type) if kind != "file" else name,
         "content_type": content_type,
-        "size_bytes": stored.size_bytes,
-        "sha256": stored.sha256,
-        "width": rendered.width if rendered else media.width if kind != "file" else None,
-        "height": rendered.height if rendered else media.height if kind != "file" else None,
+        "width": rendered.width if rendered else width,
+        "height": rendered.height if rendered else height,
         "thumbnail_width": rendered.thumbnail_width if rendered else None,
         "thumbnail_height": rendered.thumbnail_height if rendered else None,
     }
@@ -222,10 +234,10 @@ async def _keep_head(chunks: AsyncIterator[bytes], head: bytearray) -> AsyncIter
         yield chunk
 
 
-async def _drop_objects(blobs: Blobs, media: Media) -> None:
+async def _drop_objects(blobs: Blobs, media: Media, keys: tuple[str, ...]) -> None:
     try:
-        await blobs.delete(thumbnail_key(media))
-        await blobs.delete(object_key(media))
+        for key in keys:
+            await blobs.delete(key)
     except ParleyError:
         log.warning(
             "media.objects_left", media_id=str(media.id), exc_info=True
