@@ -1,0 +1,93 @@
+"""The server is killed while clients send: what was acknowledged stands, once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.programs import Json, Site, eventually, open_site
+
+pytestmark = pytest.mark.anyio
+
+CLIENTS = 16
+
+
+async def test_no_acknowledged_message_is_missing_or_doubled_when_the_server_is_killed(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_site(tmp_path, DATABASE_URL=database_url) as site:
+        await _send_through_kills(site, database_url, kills=3)
+
+
+@pytest.mark.long
+async def test_no_acknowledged_message_is_missing_after_many_kills(tmp_path: Path, database_url: str) -> None:
+    async with open_site(tmp_path, DATABASE_URL=database_url) as site:
+        await _send_through_kills(site, database_url, kills=40)
+
+
+async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> None:
+    """Kill ``kills`` times, and on until a kill came between a commit and its answer: then a retry is a repeat."""
+    places = [conversation for _, conversation in await site.open_conversations(4)]
+    journal: list[list[Json]] = [[] for _ in range(CLIENTS)]
+    repeats = 0
+    is_over = False
+
+    async def client(number: int) -> None:
+        nonlocal repeats
+        while not is_over:
+            text = f"{number}/{len(journal[number])}"
+            # a note goes to no provider, so that nothing but the sends is at work
+            answer = await site.server.send_until_taken(places[number % 4], text, f"c{text}", kind="note")
+            repeats += answer.status_code == 200
+            journal[number].append(answer.json())
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(CLIENTS):
+            tasks.create_task(client(number))
+        killed = 0
+        while killed < kills or (repeats == 0 and killed < kills + 20):
+            await asyncio.sleep(random.uniform(0.1, 0.4))
+            await site.server.restart()
+            killed += 1
+        is_over = True
+
+    assert repeats > 0
+    for place, conversation_id in enumerate(places):
+        stored = await site.require_dense(dsn, conversation_id)
+        by_id = {message["id"]: message for message in stored}
+        keys = [message["client_id"] for message in stored if message["client_id"]]
+        assert len(keys) == len(set(keys))
+        assert len(keys) == sum(len(journal[number]) for number in range(place, CLIENTS, 4))
+        for number in range(place, CLIENTS, 4):
+            positions = [answer["position"] for answer in journal[number]]
+            assert positions == sorted(positions)
+            for n, answer in enumerate(journal[number]):
+                kept = by_id[answer["id"]]
+                assert (kept["text"], kept["position"]) == (f"{number}/{n}", answer["position"])
+
+
+async def test_fifty_equal_sends_at_once_are_one_message(tmp_path: Path, database_url: str) -> None:
+    async with open_site(tmp_path, DATABASE_URL=database_url) as site:
+        [(chat, conversation_id)] = await site.open_conversations(1)
+        answers = await asyncio.gather(
+            *(site.server.send(conversation_id, "hello", "the same") for _ in range(50))
+        )
+        assert sorted(answer.status_code for answer in answers) == [200] * 49 + [201]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        told = [{k: v for k, v in answer.json().items() if k != "status"} for answer in answers]
+        assert all(message == told[0] for message in told)
+        stored = await site.server.messages(conversation_id)
+        assert [message["text"] for message in stored] == [f"hello of {chat.customer_id}", "hello"]
+        await _until_sent(site, conversation_id)
+        assert await chat.accepted() == ["hello"]
+
+
+async def _until_sent(site: Site, conversation_id: str) -> None:
+    async def all_sent() -> bool:
+        stored = await site.server.messages(conversation_id)
+        return all(message["status"]["state"] == "sent" for message in stored if message["status"])
+
+    await eventually(all_sent)
