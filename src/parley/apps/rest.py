@@ -72,6 +72,7 @@ def build_rest(parts: Parts) -> Litestar:
         openapi_config=_describe(),
         request_max_body_size=BODY_LIMIT_BYTES,
         debug=False,
+        logging_config=None,
         pdb_on_exception=False,
     )
 
@@ -89,5 +90,6 @@ def _describe() -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"bearer": []}],
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
     )

@@ -10,13 +10,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from litestar import get, patch
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from parley.accounts import Caller, record_audit
+from parley.accounts import Caller, GivenCaller, GivenRuntime, record_audit
 from parley.contacts import store
 from parley.infra.db import Tx
-from parley.infra.runtime import Runtime
 from parley.kit.errors import NotFound
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import MAX_PAGE, Page, decode_cursor, encode_cursor
@@ -25,8 +25,9 @@ from parley.kit.text import clean_name, clean_text
 VisibleInboxes = Callable[[Tx, Caller], Awaitable[list[UUID]]]
 """Port, given by apps: the inboxes whose contacts a caller sees."""
 
+GivenInboxes = NamedDependency[VisibleInboxes]
 _LAST = UUID(int=2**128 - 1)
-_TAGS = ["contacts"]
+_TAGS = ["Contacts"]
 
 
 class IdentityJson(msgspec.Struct, kw_only=True):
@@ -62,14 +63,14 @@ class ContactChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=5000)] | UnsetType = UNSET
 
 
-@get("/v1/contacts", tags=_TAGS, operation_id="listContacts")
+@get("/v1/contacts", tags=_TAGS, operation_id="list_contacts")
 async def list_contacts(
-    runtime: Runtime,
-    caller: Caller,
-    visible_inboxes: VisibleInboxes,
-    query: Annotated[str, Parameter(max_length=100)] = "",
-    cursor: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=MAX_PAGE)] = 50,
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    visible_inboxes: GivenInboxes,
+    query: Annotated[str, QueryParameter(max_length=100)] = "",
+    cursor: Annotated[str | None, QueryParameter(max_length=500)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = 50,
 ) -> Page[Contact]:
     """Contacts, newest first; `query` is part of a name, e-mail or phone."""
     caller.require_staff()
@@ -83,9 +84,9 @@ async def list_contacts(
     return Page([_contact(row) for row in rows[:limit]], following)
 
 
-@get("/v1/contacts/{contact_id:str}", tags=_TAGS, operation_id="getContact")
+@get("/v1/contacts/{contact_id:str}", tags=_TAGS, operation_id="get_contact")
 async def get_contact(
-    runtime: Runtime, caller: Caller, visible_inboxes: VisibleInboxes, contact_id: str
+    runtime: GivenRuntime, caller: GivenCaller, visible_inboxes: GivenInboxes, contact_id: FromPath[str]
 ) -> Contact:
     """One contact."""
     caller.require_staff()
@@ -94,9 +95,13 @@ async def get_contact(
         return _contact(await _require(tx, caller, visible_inboxes, key))
 
 
-@patch("/v1/contacts/{contact_id:str}", tags=_TAGS, operation_id="changeContact")
+@patch("/v1/contacts/{contact_id:str}", tags=_TAGS, operation_id="change_contact")
 async def change_contact(
-    runtime: Runtime, caller: Caller, visible_inboxes: VisibleInboxes, contact_id: str, data: ContactChange
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    visible_inboxes: GivenInboxes,
+    contact_id: FromPath[str],
+    data: JSONBody[ContactChange],
 ) -> Contact:
     """Change what is known of a contact. A name set here is no longer overwritten by the provider's."""
     caller.require_staff()

@@ -6,9 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
-from parley.accounts import Caller
+from parley.accounts import GivenCaller, GivenRuntime
 from parley.conversations import editing, history, members, reading, store, streams
 from parley.conversations.collector import Collector
 from parley.conversations.schemas import (
@@ -29,14 +30,15 @@ from parley.conversations.schemas import (
 from parley.conversations.sending import Draft
 from parley.conversations.streams import is_for
 from parley.conversations.visibility import require_view
-from parley.infra.runtime import Runtime
 from parley.kit.events import Event
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import MAX_PAGE, Page
 
-_TAGS = ["conversations"]
-_Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
-_Position = Annotated[int | None, Parameter(ge=0, le=2**53)]
+_TAGS = ["Conversations"]
+GivenCollector = NamedDependency[Collector]
+_Cursor = Annotated[str | None, QueryParameter(max_length=500)]
+_Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
+_Position = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 
 
 def _conversation(text: str) -> UUID:
@@ -47,42 +49,50 @@ def _message(text: str) -> UUID:
     return parse_id("msg", text)
 
 
-@get("/v1/conversations", tags=_TAGS, operation_id="listConversations")
+@get("/v1/conversations", tags=_TAGS, operation_id="list_conversations")
 async def list_conversations(
-    runtime: Runtime, caller: Caller, cursor: str | None = None, limit: _Limit = 50
+    runtime: GivenRuntime, caller: GivenCaller, cursor: _Cursor = None, limit: _Limit = 50
 ) -> Page[Conversation]:
     """Your own conversations, most lately spoken in first."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await members.list_conversations(tx, caller, cursor, limit)
 
 
-@post("/v1/conversations", tags=_TAGS, operation_id="openConversation")
-async def open_conversation(runtime: Runtime, caller: Caller, data: OpenRequest) -> Conversation:
+@post("/v1/conversations", tags=_TAGS, operation_id="open_conversation")
+async def open_conversation(
+    runtime: GivenRuntime, caller: GivenCaller, data: JSONBody[OpenRequest]
+) -> Conversation:
     """Open a conversation; a direct one that exists already is returned."""
     actors = [parse_id("act", member) for member in data.members]
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await members.open_conversation(tx, caller, kind=data.kind, title=data.title, members=actors)
 
 
-@get("/v1/conversations/{conversation_id:str}", tags=_TAGS, operation_id="getConversation")
-async def get_conversation(runtime: Runtime, caller: Caller, conversation_id: str) -> Conversation:
+@get("/v1/conversations/{conversation_id:str}", tags=_TAGS, operation_id="get_conversation")
+async def get_conversation(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str]
+) -> Conversation:
     """One conversation as you see it."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await members.get_conversation(tx, caller, _conversation(conversation_id))
 
 
-@get("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="listMembers")
+@get("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="list_members")
 async def list_members(
-    runtime: Runtime, caller: Caller, conversation_id: str, cursor: str | None = None, limit: _Limit = 100
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    cursor: _Cursor = None,
+    limit: _Limit = 100,
 ) -> Page[MemberJson]:
     """Who is in a conversation."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await members.list_members(tx, caller, _conversation(conversation_id), cursor, limit)
 
 
-@post("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="addMember")
+@post("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="add_member")
 async def add_member(
-    runtime: Runtime, caller: Caller, conversation_id: str, data: MemberRequest
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], data: JSONBody[MemberRequest]
 ) -> MemberJson:
     """Add somebody, or change their role."""
     actor_id = parse_id("act", data.actor_id)
@@ -91,19 +101,21 @@ async def add_member(
 
 
 @delete(
-    "/v1/conversations/{conversation_id:str}/members/{actor_id:str}", tags=_TAGS, operation_id="removeMember"
+    "/v1/conversations/{conversation_id:str}/members/{actor_id:str}", tags=_TAGS, operation_id="remove_member"
 )
-async def remove_member(runtime: Runtime, caller: Caller, conversation_id: str, actor_id: str) -> None:
+async def remove_member(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], actor_id: FromPath[str]
+) -> None:
     """Take somebody out, or leave."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await members.remove_member(tx, caller, _conversation(conversation_id), parse_id("act", actor_id))
 
 
-@get("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="listMessages")
+@get("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="list_messages")
 async def list_messages(
-    runtime: Runtime,
-    caller: Caller,
-    conversation_id: str,
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
     before: _Position = None,
     after: _Position = None,
     around: _Position = None,
@@ -116,9 +128,12 @@ async def list_messages(
         )
 
 
-@post("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="sendMessage")
+@post("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="send_message")
 async def send_message(
-    collector: Collector, caller: Caller, conversation_id: str, data: SendRequest
+    collector: GivenCollector,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    data: JSONBody[SendRequest],
 ) -> Response[Message]:
     """Send a message. A repeat of the same `client_id` answers 200 with the stored message."""
     draft = Draft(
@@ -141,10 +156,14 @@ async def send_message(
 @patch(
     "/v1/conversations/{conversation_id:str}/messages/{message_id:str}",
     tags=_TAGS,
-    operation_id="editMessage",
+    operation_id="edit_message",
 )
 async def edit_message(
-    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, data: EditRequest
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+    data: JSONBody[EditRequest],
 ) -> Message:
     """Change your own message; the former text is kept as a version."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
@@ -161,10 +180,12 @@ async def edit_message(
 @delete(
     "/v1/conversations/{conversation_id:str}/messages/{message_id:str}",
     tags=_TAGS,
-    operation_id="deleteMessage",
+    operation_id="delete_message",
     status_code=200,
 )
-async def delete_message(runtime: Runtime, caller: Caller, conversation_id: str, message_id: str) -> Message:
+async def delete_message(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], message_id: FromPath[str]
+) -> Message:
     """Delete a message for everyone; its place stays."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await editing.delete_message(tx, caller, _conversation(conversation_id), _message(message_id))
@@ -173,10 +194,10 @@ async def delete_message(runtime: Runtime, caller: Caller, conversation_id: str,
 @get(
     "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/versions",
     tags=_TAGS,
-    operation_id="listMessageVersions",
+    operation_id="list_message_versions",
 )
 async def list_versions(
-    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page[VersionJson]:
     """The former texts of a message, oldest first."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
@@ -188,38 +209,48 @@ async def list_versions(
 _REACTION = "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/reactions/{emoji:str}"
 
 
-@put(_REACTION, tags=_TAGS, operation_id="addReaction", status_code=204)
+@put(_REACTION, tags=_TAGS, operation_id="add_reaction", status_code=204)
 async def add_reaction(
-    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, emoji: str
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+    emoji: FromPath[str],
 ) -> None:
     """Put a reaction."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await editing.add_reaction(tx, caller, _conversation(conversation_id), _message(message_id), emoji)
 
 
-@delete(_REACTION, tags=_TAGS, operation_id="removeReaction")
+@delete(_REACTION, tags=_TAGS, operation_id="remove_reaction")
 async def remove_reaction(
-    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, emoji: str
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+    emoji: FromPath[str],
 ) -> None:
     """Take your reaction away."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await editing.remove_reaction(tx, caller, _conversation(conversation_id), _message(message_id), emoji)
 
 
-@put("/v1/conversations/{conversation_id:str}/read", tags=_TAGS, operation_id="markRead")
-async def mark_read(runtime: Runtime, caller: Caller, conversation_id: str, data: ReadRequest) -> ReadState:
+@put("/v1/conversations/{conversation_id:str}/read", tags=_TAGS, operation_id="mark_read")
+async def mark_read(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], data: JSONBody[ReadRequest]
+) -> ReadState:
     """Move your read position on to a message number."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await reading.mark_read(tx, caller, _conversation(conversation_id), data.number)
 
 
-@get("/v1/conversations/{conversation_id:str}/events", tags=_TAGS, operation_id="listEvents")
+@get("/v1/conversations/{conversation_id:str}/events", tags=_TAGS, operation_id="list_events")
 async def list_events(
-    runtime: Runtime,
-    caller: Caller,
-    conversation_id: str,
-    after: Annotated[int, Parameter(ge=0, le=2**53)],
-    tag: Annotated[int, Parameter(ge=-(2**31), lt=2**31)],
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    after: Annotated[int, QueryParameter(ge=0, le=2**53)],
+    tag: Annotated[int, QueryParameter(ge=-(2**31), lt=2**31)],
 ) -> EventPage:
     """What you missed after a cursor, at most 1000 events; 410 `reset` when a fresh snapshot is needed."""
     key = _conversation(conversation_id)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from litestar.di import NamedDependency
 
 from parley.channels.contract import Account, Adapter
 from parley.desk.errors import UnknownChannel
@@ -56,3 +57,6 @@ class Channels:
     def uses_webhook(self, config: Mapping[str, Any], adapter: Adapter) -> bool:
         """Whether updates of an account come by webhook: when the outside can reach us, or no other way exists."""
         return not adapter.features.can_poll or bool(self.settings.public_url and not config.get("sandbox"))
+
+
+GivenChannels = NamedDependency[Channels]

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
-from parley.accounts import Actor, Caller
+from parley.accounts import Actor, GivenCaller, GivenRuntime
 from parley.conversations.schemas import Message
 from parley.desk import inboxes, journal, lists, statuses, webhooks
-from parley.desk.accounts import Channels
+from parley.desk.accounts import GivenChannels
 from parley.desk.errors import SandboxOff
 from parley.desk.outward import act_on_delivery
 from parley.desk.sandbox_inbox import connect_sandbox
@@ -29,77 +29,94 @@ from parley.desk.schemas import (
     JournalItem,
     ReconnectRequest,
 )
-from parley.infra.runtime import Runtime
 from parley.kit.ids import parse_id
 from parley.kit.pages import MAX_PAGE, Page
 
-_INBOXES = ["inboxes"]
-_DESK = ["desk"]
-_Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE)]
+_INBOXES = ["Inboxes"]
+_DESK = ["Desk"]
+_Cursor = Annotated[str | None, QueryParameter(max_length=500)]
+_Id = Annotated[str | None, QueryParameter(max_length=40)]
+_Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
 
 
 def _inbox(text: str) -> UUID:
     return parse_id("inb", text)
 
 
-@get("/v1/channels", tags=_INBOXES, operation_id="listChannels")
-async def list_channels(caller: Caller, channels: Channels) -> ChannelList:
+@get("/v1/channels", tags=_INBOXES, operation_id="list_channels")
+async def list_channels(caller: GivenCaller, channels: GivenChannels) -> ChannelList:
     """The kinds of connection this installation knows."""
     return ChannelList(items=inboxes.list_channels(channels), sandbox=channels.sandbox_url is not None)
 
 
-@get("/v1/inboxes", tags=_INBOXES, operation_id="listInboxes")
-async def list_inboxes(runtime: Runtime, caller: Caller, channels: Channels) -> Page[Inbox]:
+@get("/v1/inboxes", tags=_INBOXES, operation_id="list_inboxes")
+async def list_inboxes(runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels) -> Page[Inbox]:
     """The inboxes you work in."""
     return Page(await inboxes.list_inboxes(runtime.db, channels, caller))
 
 
-@post("/v1/inboxes", tags=_INBOXES, operation_id="connectInbox")
-async def connect_inbox(runtime: Runtime, caller: Caller, channels: Channels, data: InboxRequest) -> Inbox:
+@post("/v1/inboxes", tags=_INBOXES, operation_id="connect_inbox")
+async def connect_inbox(
+    runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels, data: JSONBody[InboxRequest]
+) -> Inbox:
     """Connect an account of a channel. Telegram: `secrets.token`, as BotFather gives it."""
     return await inboxes.connect_inbox(
         runtime.db, channels, caller, channel=data.channel, secrets=data.secrets, name=data.name
     )
 
 
-@post("/v1/sandbox/inboxes", tags=_INBOXES, operation_id="connectSandbox")
-async def connect_sandbox_inbox(runtime: Runtime, caller: Caller, channels: Channels) -> Inbox:
+@post("/v1/sandbox/inboxes", tags=_INBOXES, operation_id="connect_sandbox")
+async def connect_sandbox_inbox(runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels) -> Inbox:
     """Connect a bot of the sandbox: nothing to register, and a phone to play the customer on."""
     if channels.sandbox_url is None:
         raise SandboxOff
     return await connect_sandbox(runtime, channels, caller)
 
 
-@get("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="getInbox")
-async def get_inbox(runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str) -> Inbox:
+@get("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="get_inbox")
+async def get_inbox(
+    runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels, inbox_id: FromPath[str]
+) -> Inbox:
     """One inbox."""
     return await inboxes.get_inbox(runtime.db, channels, caller, _inbox(inbox_id))
 
 
-@patch("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="changeInbox")
+@patch("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="change_inbox")
 async def change_inbox(
-    runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str, data: InboxChange
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    channels: GivenChannels,
+    inbox_id: FromPath[str],
+    data: JSONBody[InboxChange],
 ) -> Inbox:
     """Change an inbox's name and what a message to a resolved conversation does."""
     return await inboxes.change_inbox(runtime.db, channels, caller, _inbox(inbox_id), data)
 
 
-@delete("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="disconnectInbox")
-async def disconnect_inbox(runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str) -> None:
+@delete("/v1/inboxes/{inbox_id:str}", tags=_INBOXES, operation_id="disconnect_inbox")
+async def disconnect_inbox(
+    runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels, inbox_id: FromPath[str]
+) -> None:
     """Disconnect an account; its conversations stay."""
     await inboxes.disconnect_inbox(runtime.db, channels, caller, _inbox(inbox_id))
 
 
-@post("/v1/inboxes/{inbox_id:str}/reconnect", tags=_INBOXES, operation_id="reconnectInbox", status_code=200)
+@post("/v1/inboxes/{inbox_id:str}/reconnect", tags=_INBOXES, operation_id="reconnect_inbox", status_code=200)
 async def reconnect_inbox(
-    runtime: Runtime, caller: Caller, channels: Channels, inbox_id: str, data: ReconnectRequest
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    channels: GivenChannels,
+    inbox_id: FromPath[str],
+    data: JSONBody[ReconnectRequest],
 ) -> Inbox:
     """Go on with a broken inbox, with new credentials if given."""
     return await inboxes.reconnect_inbox(runtime.db, channels, caller, _inbox(inbox_id), data.secrets)
 
 
-@get("/v1/inboxes/{inbox_id:str}/members", tags=_INBOXES, operation_id="listInboxMembers")
-async def list_inbox_members(runtime: Runtime, caller: Caller, inbox_id: str) -> Page[Actor]:
+@get("/v1/inboxes/{inbox_id:str}/members", tags=_INBOXES, operation_id="list_inbox_members")
+async def list_inbox_members(
+    runtime: GivenRuntime, caller: GivenCaller, inbox_id: FromPath[str]
+) -> Page[Actor]:
     """Who works in an inbox."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return Page(await inboxes.list_members(tx, caller, _inbox(inbox_id)))
@@ -108,31 +125,37 @@ async def list_inbox_members(runtime: Runtime, caller: Caller, inbox_id: str) ->
 @put(
     "/v1/inboxes/{inbox_id:str}/members/{actor_id:str}",
     tags=_INBOXES,
-    operation_id="addInboxMember",
+    operation_id="add_inbox_member",
     status_code=204,
 )
-async def add_inbox_member(runtime: Runtime, caller: Caller, inbox_id: str, actor_id: str) -> None:
+async def add_inbox_member(
+    runtime: GivenRuntime, caller: GivenCaller, inbox_id: FromPath[str], actor_id: FromPath[str]
+) -> None:
     """Put a user into an inbox."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await inboxes.set_member(tx, caller, _inbox(inbox_id), parse_id("act", actor_id), is_member=True)
 
 
-@delete("/v1/inboxes/{inbox_id:str}/members/{actor_id:str}", tags=_INBOXES, operation_id="removeInboxMember")
-async def remove_inbox_member(runtime: Runtime, caller: Caller, inbox_id: str, actor_id: str) -> None:
+@delete(
+    "/v1/inboxes/{inbox_id:str}/members/{actor_id:str}", tags=_INBOXES, operation_id="remove_inbox_member"
+)
+async def remove_inbox_member(
+    runtime: GivenRuntime, caller: GivenCaller, inbox_id: FromPath[str], actor_id: FromPath[str]
+) -> None:
     """Take a user out of an inbox; their open screens lose it at once."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await inboxes.set_member(tx, caller, _inbox(inbox_id), parse_id("act", actor_id), is_member=False)
 
 
-@get("/v1/desk/conversations", tags=_DESK, operation_id="listDeskConversations")
+@get("/v1/desk/conversations", tags=_DESK, operation_id="list_desk_conversations")
 async def list_conversations(
-    runtime: Runtime,
-    caller: Caller,
+    runtime: GivenRuntime,
+    caller: GivenCaller,
     status: Literal["open", "pending", "snoozed", "resolved", "all"] = "open",
-    inbox_id: str | None = None,
-    assignee: Annotated[str | None, Parameter(max_length=40)] = None,
-    contact_id: str | None = None,
-    cursor: str | None = None,
+    inbox_id: _Id = None,
+    assignee: Annotated[str | None, QueryParameter(max_length=40)] = None,
+    contact_id: _Id = None,
+    cursor: _Cursor = None,
     limit: _Limit = 50,
 ) -> DeskPage:
     """Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id."""
@@ -149,32 +172,34 @@ async def list_conversations(
         )
 
 
-@get("/v1/desk/conversations/changes", tags=_DESK, operation_id="listDeskChanges")
+@get("/v1/desk/conversations/changes", tags=_DESK, operation_id="list_desk_changes")
 async def list_changes(
-    runtime: Runtime, caller: Caller, since: Annotated[str, Parameter(max_length=32)]
+    runtime: GivenRuntime, caller: GivenCaller, since: Annotated[str, QueryParameter(max_length=32)]
 ) -> DeskChanges:
     """Conversations changed since a token, each in its latest state."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await lists.read_changes(tx, caller, since)
 
 
-@get("/v1/desk/counts", tags=_DESK, operation_id="countDeskConversations")
-async def count_conversations(runtime: Runtime, caller: Caller) -> DeskCounts:
+@get("/v1/desk/counts", tags=_DESK, operation_id="count_desk_conversations")
+async def count_conversations(runtime: GivenRuntime, caller: GivenCaller) -> DeskCounts:
     """Conversations by status and inbox."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await lists.count_conversations(tx, caller)
 
 
-@get("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="getDeskConversation")
-async def get_conversation(runtime: Runtime, caller: Caller, conversation_id: str) -> DeskConversation:
+@get("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="get_desk_conversation")
+async def get_conversation(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str]
+) -> DeskConversation:
     """One conversation of the desk."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await lists.get_desk_conversation(tx, caller, parse_id("cnv", conversation_id))
 
 
-@patch("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="changeDeskConversation")
+@patch("/v1/desk/conversations/{conversation_id:str}", tags=_DESK, operation_id="change_desk_conversation")
 async def change_conversation(
-    runtime: Runtime, caller: Caller, conversation_id: str, data: DeskChange
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], data: JSONBody[DeskChange]
 ) -> DeskConversation:
     """Change status, snooze and assignee."""
     key = parse_id("cnv", conversation_id)
@@ -186,11 +211,15 @@ async def change_conversation(
 @post(
     "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/delivery",
     tags=_DESK,
-    operation_id="actOnDelivery",
+    operation_id="act_on_delivery",
     status_code=200,
 )
 async def act_on_message(
-    runtime: Runtime, caller: Caller, conversation_id: str, message_id: str, data: DeliveryRequest
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+    data: JSONBody[DeliveryRequest],
 ) -> Message:
     """Retry what failed, send again or mark as sent what is not certain, cancel what waits."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
@@ -199,14 +228,14 @@ async def act_on_message(
         )
 
 
-@get("/v1/desk/journal", tags=_DESK, operation_id="listJournal")
+@get("/v1/desk/journal", tags=_DESK, operation_id="list_journal")
 async def list_journal(
-    runtime: Runtime,
-    caller: Caller,
+    runtime: GivenRuntime,
+    caller: GivenCaller,
     work: Annotated[
-        Literal["ready", "leased", "done", "failed", "held"] | None, Parameter(query="state", required=False)
+        Literal["ready", "leased", "done", "failed", "held"] | None, QueryParameter(name="state")
     ] = None,
-    cursor: str | None = None,
+    cursor: _Cursor = None,
     limit: _Limit = 50,
 ) -> Page[JournalItem]:
     """What providers sent, newest first; `state=failed`: what could not be handled, and why."""
@@ -214,8 +243,12 @@ async def list_journal(
         return await journal.list_items(tx, caller, work, cursor, limit)
 
 
-@post("/v1/desk/journal/{item_id:str}/replay", tags=_DESK, operation_id="replayJournalItem", status_code=204)
-async def replay_item(runtime: Runtime, caller: Caller, channels: Channels, item_id: str) -> None:
+@post(
+    "/v1/desk/journal/{item_id:str}/replay", tags=_DESK, operation_id="replay_journal_item", status_code=204
+)
+async def replay_item(
+    runtime: GivenRuntime, caller: GivenCaller, channels: GivenChannels, item_id: FromPath[str]
+) -> None:
     """Run a failed item again."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         await journal.replay_item(tx, channels, caller, parse_id("itm", item_id))

@@ -24,7 +24,7 @@ from parley.channels.contract import (
     IncomingReach,
     Parsed,
 )
-from parley.contacts import Identity, ensure_identity, set_reachable
+from parley.contacts import Identity, ensure_identity
 from parley.conversations import Draft, post_message
 from parley.conversations.editing import apply_edit, attach_more
 from parley.conversations.errors import EmptyMessage, MessageDeleted
@@ -44,6 +44,7 @@ from parley.desk.inbox_store import find_inbox
 from parley.desk.incoming_media import enqueue_fetch
 from parley.desk.intake_store import JOURNAL
 from parley.desk.list_store import lock_desk_row
+from parley.desk.reach import note_reach
 from parley.desk.statuses import open_again
 from parley.infra.db import Database, Tx
 from parley.infra.work import Claim
@@ -119,7 +120,7 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
         return "duplicate"
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
     if not identity.is_reachable:
-        await set_reachable(tx, identity, is_reachable=True)
+        await note_reach(tx, identity, is_reachable=True)
     if item.group_id and (album := await _find_album(tx, inbox, identity, item.group_id)):
         return await _grow_album(tx, inbox, identity, item, album)
     conversation_id = await ensure_conversation(tx, inbox, identity)
@@ -228,7 +229,7 @@ async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
 
 async def _take_reach(tx: Tx, inbox: asyncpg.Record, item: IncomingReach) -> str:
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
-    await set_reachable(tx, identity, is_reachable=item.is_reachable)
+    await note_reach(tx, identity, is_reachable=item.is_reachable)
     return "reachable" if item.is_reachable else "unreachable"
 
 

@@ -62,6 +62,19 @@ async def list_due_snoozed(tx: Tx, now: dt.datetime, limit: int) -> list[tuple[U
     return [(row["workspace_id"], row["conversation_id"]) for row in rows]
 
 
+async def list_of_identity(tx: Tx, workspace_id: UUID, identity_id: UUID, limit: int = 100) -> list[UUID]:
+    """Return the newest conversations with an identity, in order of their ids. Index: desk_conversation_contact."""
+    rows = await tx.fetch(
+        """SELECT d.conversation_id FROM desk_conversation d
+        JOIN identity i ON i.workspace_id = d.workspace_id AND i.id = $2 AND i.contact_id = d.contact_id
+        WHERE d.workspace_id = $1 AND d.identity_id = $2 ORDER BY d.conversation_id DESC LIMIT $3""",
+        workspace_id,
+        identity_id,
+        limit,
+    )
+    return sorted(row["conversation_id"] for row in rows)
+
+
 async def touch(tx: Tx, conversation_ids: Sequence[UUID], active_ids: Sequence[UUID]) -> None:
     """Mark conversations as changed for the lists; those in ``active_ids`` also come to the top."""
     await tx.execute(

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, post
+from litestar.params import FromPath
 
-from parley.desk.accounts import Channels
+from parley.accounts import GivenRuntime
+from parley.desk.accounts import Channels, GivenChannels
 from parley.desk.errors import InboxNotFound
 from parley.desk.inbox_store import find_inbox
 from parley.desk.journal import accept_body
 from parley.infra.db import Database
-from parley.infra.runtime import Runtime
 from parley.kit.errors import TooLarge, Unauthenticated
 from parley.kit.ids import parse_id
 
@@ -40,13 +41,17 @@ async def accept_webhook(
 
 @post(
     "/webhooks/{channel:str}/{inbox_id:str}",
-    tags=["webhooks"],
-    operation_id="receiveWebhook",
+    tags=["Webhooks"],
+    operation_id="receive_webhook",
     status_code=200,
     request_max_body_size=None,
 )
 async def receive_webhook(
-    request: Request[Any, Any, Any], runtime: Runtime, channels: Channels, channel: str, inbox_id: str
+    request: Request[Any, Any, Any],
+    runtime: GivenRuntime,
+    channels: GivenChannels,
+    channel: FromPath[str],
+    inbox_id: FromPath[str],
 ) -> Response[None]:
     """Where providers send updates; authenticated by the provider's own secret or signature."""
     body = await _read_body(request)
