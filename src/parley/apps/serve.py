@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import secrets
 import signal
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -45,6 +47,7 @@ log = structlog.get_logger()
 async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then stop in order: sockets, requests, work, database."""
     set_up_logging(settings)
+    os.umask(0o077)  # what we write is ours alone
     _raise_file_limit()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with (
@@ -178,7 +181,8 @@ def _open_sandbox(settings: Settings, key: str) -> Sandbox:
         given = dict(scope["headers"]).get(SANDBOX_HEADER, b"")
         return settings.sandbox is True or is_local(scope) or secrets.compare_digest(given, key.encode())
 
-    return create_app(settings.data_dir / "sandbox.sqlite", access=may_use)
+    hosts = [urlsplit(settings.public_url).hostname or ""] if settings.public_url else []
+    return create_app(settings.data_dir / "sandbox.sqlite", access=may_use, trusted_hosts=hosts)
 
 
 def _local_origin(settings: Settings) -> str:

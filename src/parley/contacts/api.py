@@ -68,7 +68,7 @@ async def list_contacts(
     runtime: GivenRuntime,
     caller: GivenCaller,
     visible_inboxes: GivenInboxes,
-    query: Annotated[str, QueryParameter(max_length=100)] = "",
+    text: Annotated[str, QueryParameter(name="query", max_length=100)] = "",
     cursor: Annotated[str | None, QueryParameter(max_length=500)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = 50,
 ) -> Page[Contact]:
@@ -78,7 +78,7 @@ async def list_contacts(
     async with runtime.db.transaction(caller.workspace_id) as tx:
         inboxes = None if caller.is_admin else await visible_inboxes(tx, caller)
         rows = await store.list_contacts(
-            tx, caller.workspace_id, inboxes, clean_text(query), before, limit + 1
+            tx, caller.workspace_id, inboxes, clean_text(text), before, limit + 1
         )
     following = encode_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None
     return Page([_contact(row) for row in rows[:limit]], following)

@@ -143,7 +143,7 @@ class _Batch:
         if repeat:
             return ("repeat", repeat)
         if draft.media_ids and await sending_store.list_foreign_media(
-            self._tx, draft.media_ids, draft.sender_id
+            self._tx, draft.media_ids, draft.sender_id, from_provider=row["sender_kind"] == "contact"
         ):
             return BadAttachment()
         message_id = uuid7()

@@ -128,14 +128,20 @@ async def attach(
     )
 
 
-async def list_foreign_media(tx: Tx, media_ids: list[UUID], sender_id: UUID) -> list[UUID]:
-    """Return those of the files that the sender did not upload and that are not waiting at a provider."""
+async def list_foreign_media(
+    tx: Tx, media_ids: list[UUID], sender_id: UUID, *, from_provider: bool
+) -> list[UUID]:
+    """Return those of the files that may not be sent.
+
+    A user's or bot's must be their own uploads and ready; a contact's come from the provider, ready or on their way.
+    """
     rows = await tx.fetch(
         """SELECT w.id FROM unnest($1::uuid[]) AS w (id) LEFT JOIN media m ON m.id = w.id
-        WHERE m.id IS NULL OR m.state = 'failed'
-            OR (m.uploaded_by IS DISTINCT FROM $2 AND m.source IS NULL)""",
+        WHERE m.id IS NULL OR m.state = 'failed' OR CASE WHEN $3 THEN m.source IS NULL
+            ELSE m.uploaded_by IS DISTINCT FROM $2 OR m.state <> 'ready' END""",
         media_ids,
         sender_id,
+        from_provider,
     )
     return [row["id"] for row in rows]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from parley.accounts import Actor, GivenCaller, GivenRuntime
 from parley.conversations.schemas import Message
@@ -151,7 +151,7 @@ async def remove_inbox_member(
 async def list_conversations(
     runtime: GivenRuntime,
     caller: GivenCaller,
-    status: Literal["open", "pending", "snoozed", "resolved", "all"] = "open",
+    status: FromQuery[Literal["open", "pending", "snoozed", "resolved", "all"]] = "open",
     inbox_id: _Id = None,
     assignee: Annotated[str | None, QueryParameter(max_length=40)] = None,
     contact_id: _Id = None,

@@ -33,7 +33,7 @@ from parley.channels.contract import (
     Uncertain,
     Unsupported,
 )
-from parley.contacts import find_identity, set_reachable
+from parley.contacts import find_identity
 from parley.conversations import editing, history
 from parley.conversations.schemas import Message
 from parley.conversations.store import lock_conversation
@@ -43,6 +43,7 @@ from parley.desk.delivery_store import DELIVERIES
 from parley.desk.ledger import MOVES, Move, check_move
 from parley.desk.limiter import Limiter
 from parley.desk.outgoing import make_outgoing
+from parley.desk.reach import note_reach
 from parley.infra.db import Database, Tx
 from parley.infra.work import Claim, LeaseLost
 from parley.kit.errors import ParleyError, Unavailable
@@ -270,7 +271,7 @@ class Delivery:
             if isinstance(error, RecipientGone):
                 identity = await find_identity(tx, workspace_id, plan.identity_id)
                 if identity is not None:
-                    await set_reachable(tx, identity, is_reachable=False)
+                    await note_reach(tx, identity, is_reachable=False)
             if isinstance(error, AccountBroken):
                 await inbox_store.set_state(tx, plan.inbox["id"], "broken", error.message[:500])
 

@@ -51,7 +51,9 @@ class Keys:
 
     def sign(self, purpose: str, value: str) -> str:
         """Return a short signature of a value for one purpose."""
-        return base64.urlsafe_b64encode(hmac.digest(self._signing, f"{purpose}\0{value}".encode(), "sha256")[:24]).decode()
+        return base64.urlsafe_b64encode(
+            hmac.digest(self._signing, f"{purpose}\0{value}".encode(), "sha256")[:24]
+        ).decode()
 
     def is_signed(self, purpose: str, value: str, signature: str) -> bool:
         """Whether `sign` made this signature; constant time."""
@@ -70,6 +72,7 @@ def hash_token(token: str) -> bytes:
 
 def load_keys(data_dir: Path) -> Keys:
     """Read the installation's key, made at the first call. Mode 0600."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = data_dir / "secret.key"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
