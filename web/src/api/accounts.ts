@@ -19,7 +19,11 @@ export async function setUp(body: {
   enter(await request<SignedIn>("POST", "/v1/setup", { ...open, body }));
 }
 
-export async function signIn(body: { email: string; password: string; workspace_id?: string }): Promise<void> {
+export async function signIn(body: {
+  email: string;
+  password: string;
+  workspace_id?: string;
+}): Promise<void> {
   enter(await request<SignedIn>("POST", "/v1/auth/sign-in", { ...open, body }));
 }
 

@@ -3,7 +3,14 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { listUsers } from "./accounts";
 import { findConversation, keepConversation, keys, type LoadedList } from "./cache";
-import { type Filter, getConversation, getCounts, listChannels, listConversations, listInboxes } from "./desk";
+import {
+  type Filter,
+  getConversation,
+  getCounts,
+  listChannels,
+  listConversations,
+  listInboxes,
+} from "./desk";
 import { listMessages } from "./messages";
 import { sessionStore } from "./session";
 import { useSync } from "./sync";

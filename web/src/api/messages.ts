@@ -39,7 +39,8 @@ export const decideDelivery = (
   conversation: string,
   id: string,
   action: "retry" | "send_again" | "mark_sent" | "cancel",
-) => request<Message>("POST", `/v1/conversations/${conversation}/messages/${id}/delivery`, { body: { action } });
+) =>
+  request<Message>("POST", `/v1/conversations/${conversation}/messages/${id}/delivery`, { body: { action } });
 export const moveRead = (conversation: string, number: number) =>
   request<{ read_number: number; own_since: number; unread: number }>(
     "PUT",

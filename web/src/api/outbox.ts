@@ -44,7 +44,9 @@ export class Outbox {
   resume(): void {
     this.isClosed = false;
     this.store.set((items) =>
-      items.map((item) => (item.error?.code === "network" ? { ...item, state: "waiting", error: null } : item)),
+      items.map((item) =>
+        item.error?.code === "network" ? { ...item, state: "waiting", error: null } : item,
+      ),
     );
     for (const conversation of new Set(this.store.get().map((item) => item.conversation_id))) {
       void this.drain(conversation);

@@ -21,7 +21,12 @@ export type Thread = MessagePage;
 type Head = { actor_id: string | null };
 interface Patch<K extends EventKind> {
   thread?: (thread: Thread, data: EventData[K], head: Head, me: string) => Thread;
-  conversation?: (conversation: DeskConversation, data: EventData[K], head: Head, me: string) => DeskConversation;
+  conversation?: (
+    conversation: DeskConversation,
+    data: EventData[K],
+    head: Head,
+    me: string,
+  ) => DeskConversation;
 }
 
 const SNIPPET_LENGTH = 200;
@@ -184,7 +189,8 @@ function removeReaction(message: Message, emoji: string, actor: string): Message
 
 /** A send that finds nothing unread moves the sender's read position on, else it adds one to "own since". */
 function advanceReading(thread: Thread, message: Message, me: string): Thread {
-  if (message.number === null || message.sender.id !== me || message.number <= thread.read_number) return thread;
+  if (message.number === null || message.sender.id !== me || message.number <= thread.read_number)
+    return thread;
   const unread = message.number - 1 - thread.read_number - thread.own_since;
   return unread <= 0
     ? { ...thread, read_number: message.number, own_since: 0 }

@@ -74,7 +74,11 @@ export class Realtime {
   watch(stream: string, cursor: Cursor): void {
     const known = this.readers.get(stream);
     if (known) known.moveTo(cursor);
-    else this.readers.set(stream, this.makeReader(stream, cursor, () => this.sendWatch(stream)));
+    else
+      this.readers.set(
+        stream,
+        this.makeReader(stream, cursor, () => this.sendWatch(stream)),
+      );
     this.sendWatch(stream);
   }
 
@@ -145,7 +149,10 @@ export class Realtime {
   private receive(frame: ServerFrame): void {
     switch (frame.type) {
       case "answer":
-        this.settle(frame.id, frame.ok ? { ok: true, data: frame.data } : { ok: false, code: frame.error.code });
+        this.settle(
+          frame.id,
+          frame.ok ? { ok: true, data: frame.data } : { ok: false, code: frame.error.code },
+        );
         return;
       case "event":
       case "skip":

@@ -9,7 +9,14 @@ import { useSync } from "@/api/sync";
 import type { Actor, ConversationStatus } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
-import { dialogStore, focusRequest, panelStore, searchRequest, setPanel, visibleOrder } from "@/lib/desk-view";
+import {
+  dialogStore,
+  focusRequest,
+  panelStore,
+  searchRequest,
+  setPanel,
+  visibleOrder,
+} from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { setLanguage } from "@/lib/i18n";
 import { conversationPath, navigate, openConversationOf, usePath } from "@/lib/router";
@@ -104,7 +111,11 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       if (matchMedia(NARROW).matches) navigate("/inbox");
       else if (following && following !== current) navigate(conversationPath(following));
       const undo = () => {
-        if (before) void change(current, { status: before.status, ...(before.snoozed_until ? { snoozed_until: before.snoozed_until } : {}) });
+        if (before)
+          void change(current, {
+            status: before.status,
+            ...(before.snoozed_until ? { snoozed_until: before.snoozed_until } : {}),
+          });
         navigate(conversationPath(current));
       };
       showToast(t("conversation.resolved"), { action: { label: t("common.undo"), run: undo } });
@@ -112,25 +123,146 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
     const assign = (assignee: Actor | null) => () => current && void change(current, { assignee });
     const inConversation = { group: "conversation" as const };
 
-    add({ ...inConversation, name: "conversation.reply", label: t("actions.reply"), shortcut: { code: "KeyR" }, isEnabled: Boolean(current), run: () => current && focusRequest.set({ conversation: current, isNote: false }) });
-    add({ ...inConversation, name: "conversation.note", label: t("actions.note"), shortcut: { code: "KeyN" }, isEnabled: Boolean(current), run: () => current && focusRequest.set({ conversation: current, isNote: true }) });
-    add({ ...inConversation, name: "conversation.resolve", label: t("conversation.resolve"), shortcut: { code: "KeyE" }, isEnabled: Boolean(current) && status !== "resolved", run: setStatus("resolved") });
-    add({ ...inConversation, name: "conversation.reopen", label: status === "snoozed" ? t("conversation.unsnooze") : t("conversation.reopen"), shortcut: { code: "KeyO" }, isEnabled: Boolean(current) && status !== "open", run: setStatus("open") });
-    add({ ...inConversation, name: "conversation.pending", label: t("conversation.pending"), shortcut: { code: "KeyP" }, isEnabled: Boolean(current) && status !== "pending", run: setStatus("pending") });
-    add({ ...inConversation, name: "conversation.snooze", label: t("conversation.snooze"), shortcut: { code: "KeyS" }, isEnabled: Boolean(current), run: () => dialogStore.set("snooze") });
-    add({ ...inConversation, name: "conversation.assign", label: t("conversation.assign"), shortcut: { code: "KeyA" }, isEnabled: Boolean(current), run: () => dialogStore.set("assign") });
-    add({ ...inConversation, name: "conversation.assignMe", label: t("conversation.assignMe"), shortcut: { code: "KeyI" }, isEnabled: Boolean(current), run: assign({ id: me.id, kind: me.kind, name: me.name, role: me.role }) });
-    add({ ...inConversation, name: "conversation.unassign", label: t("conversation.unassign"), isEnabled: Boolean(current), run: assign(null) });
-    add({ ...inConversation, name: "conversation.panel", label: t("actions.panel"), shortcut: { code: "KeyD" }, isEnabled: Boolean(current), run: () => setPanel(!panelStore.get()) });
-    add({ group: "navigation", name: "list.next", label: t("actions.next"), shortcut: { code: "KeyJ" }, isListed: false, run: go(1) });
-    add({ group: "navigation", name: "list.previous", label: t("actions.previous"), shortcut: { code: "KeyK" }, isListed: false, run: go(-1) });
-    add({ group: "navigation", name: "list.search", label: t("actions.search"), shortcut: { code: "Slash" }, run: () => { if (path.startsWith("/settings")) navigate("/inbox"); searchRequest.set((n) => n + 1); } });
+    add({
+      ...inConversation,
+      name: "conversation.reply",
+      label: t("actions.reply"),
+      shortcut: { code: "KeyR" },
+      isEnabled: Boolean(current),
+      run: () => current && focusRequest.set({ conversation: current, isNote: false }),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.note",
+      label: t("actions.note"),
+      shortcut: { code: "KeyN" },
+      isEnabled: Boolean(current),
+      run: () => current && focusRequest.set({ conversation: current, isNote: true }),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.resolve",
+      label: t("conversation.resolve"),
+      shortcut: { code: "KeyE" },
+      isEnabled: Boolean(current) && status !== "resolved",
+      run: setStatus("resolved"),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.reopen",
+      label: status === "snoozed" ? t("conversation.unsnooze") : t("conversation.reopen"),
+      shortcut: { code: "KeyO" },
+      isEnabled: Boolean(current) && status !== "open",
+      run: setStatus("open"),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.pending",
+      label: t("conversation.pending"),
+      shortcut: { code: "KeyP" },
+      isEnabled: Boolean(current) && status !== "pending",
+      run: setStatus("pending"),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.snooze",
+      label: t("conversation.snooze"),
+      shortcut: { code: "KeyS" },
+      isEnabled: Boolean(current),
+      run: () => dialogStore.set("snooze"),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.assign",
+      label: t("conversation.assign"),
+      shortcut: { code: "KeyA" },
+      isEnabled: Boolean(current),
+      run: () => dialogStore.set("assign"),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.assignMe",
+      label: t("conversation.assignMe"),
+      shortcut: { code: "KeyI" },
+      isEnabled: Boolean(current),
+      run: assign({ id: me.id, kind: me.kind, name: me.name, role: me.role }),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.unassign",
+      label: t("conversation.unassign"),
+      isEnabled: Boolean(current),
+      run: assign(null),
+    });
+    add({
+      ...inConversation,
+      name: "conversation.panel",
+      label: t("actions.panel"),
+      shortcut: { code: "KeyD" },
+      isEnabled: Boolean(current),
+      run: () => setPanel(!panelStore.get()),
+    });
+    add({
+      group: "navigation",
+      name: "list.next",
+      label: t("actions.next"),
+      shortcut: { code: "KeyJ" },
+      isListed: false,
+      run: go(1),
+    });
+    add({
+      group: "navigation",
+      name: "list.previous",
+      label: t("actions.previous"),
+      shortcut: { code: "KeyK" },
+      isListed: false,
+      run: go(-1),
+    });
+    add({
+      group: "navigation",
+      name: "list.search",
+      label: t("actions.search"),
+      shortcut: { code: "Slash" },
+      run: () => {
+        if (path.startsWith("/settings")) navigate("/inbox");
+        searchRequest.set((n) => n + 1);
+      },
+    });
     add({ group: "navigation", name: "go.inbox", label: t("actions.inbox"), run: () => navigate("/inbox") });
-    add({ group: "navigation", name: "go.settings", label: t("actions.settings"), shortcut: { code: "Comma", mod: true }, run: () => navigate("/settings") });
-    add({ group: "general", name: "palette", label: t("actions.palette"), shortcut: { code: "KeyK", mod: true }, isListed: false, run: () => dialogStore.set("palette") });
-    add({ group: "general", name: "help", label: t("actions.help"), shortcut: { code: "Slash", shift: true }, run: () => dialogStore.set("help") });
-    add({ group: "general", name: "theme", label: t("actions.theme"), run: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark") });
-    add({ group: "general", name: "language", label: t("actions.language"), run: () => void setLanguage(i18n.language === "ru" ? "en" : "ru") });
+    add({
+      group: "navigation",
+      name: "go.settings",
+      label: t("actions.settings"),
+      shortcut: { code: "Comma", mod: true },
+      run: () => navigate("/settings"),
+    });
+    add({
+      group: "general",
+      name: "palette",
+      label: t("actions.palette"),
+      shortcut: { code: "KeyK", mod: true },
+      isListed: false,
+      run: () => dialogStore.set("palette"),
+    });
+    add({
+      group: "general",
+      name: "help",
+      label: t("actions.help"),
+      shortcut: { code: "Slash", shift: true },
+      run: () => dialogStore.set("help"),
+    });
+    add({
+      group: "general",
+      name: "theme",
+      label: t("actions.theme"),
+      run: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+    });
+    add({
+      group: "general",
+      name: "language",
+      label: t("actions.language"),
+      run: () => void setLanguage(i18n.language === "ru" ? "en" : "ru"),
+    });
     return new Map(list.map((action) => [action.name, action]));
   }, [t, i18n.language, client, current, status, me, path, change]);
 }

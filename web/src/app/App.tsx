@@ -105,7 +105,10 @@ function Unreachable() {
     return () => clearInterval(timer);
   }, []);
   return (
-    <div role="alert" className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center">
+    <div
+      role="alert"
+      className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center"
+    >
       <Logo className="mb-4 size-12 opacity-60" />
       <h1 className="text-lg font-semibold">{t("auth.unreachableTitle")}</h1>
       <p className="flex items-center gap-2 text-sm text-muted">
@@ -132,7 +135,10 @@ class Guard extends Component<{ children: ReactNode }, { isBroken: boolean }> {
 function Broken() {
   const { t } = useTranslation();
   return (
-    <div role="alert" className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center">
+    <div
+      role="alert"
+      className="flex h-full flex-col items-center justify-center gap-1 bg-rail p-6 text-center"
+    >
       <h1 className="text-lg font-semibold">{t("errors.crashTitle")}</h1>
       <p className="mb-4 text-sm text-muted">{t("errors.crashText")}</p>
       <Button tone="primary" onClick={() => location.reload()}>

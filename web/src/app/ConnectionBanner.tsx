@@ -9,7 +9,10 @@ export function ConnectionBanner() {
   const state = useStore(useSync().connection);
   if (state !== "away") return null;
   return (
-    <div role="status" className="fade-in flex h-8 shrink-0 items-center justify-center gap-2 bg-[#8a5a06] text-sm font-medium text-white">
+    <div
+      role="status"
+      className="fade-in flex h-8 shrink-0 items-center justify-center gap-2 bg-[#8a5a06] text-sm font-medium text-white"
+    >
       <Spinner className="size-3.5" />
       {t("connection.away")}
     </div>

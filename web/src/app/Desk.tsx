@@ -39,10 +39,14 @@ export function Desk() {
           </main>
         ) : (
           <>
-            <div className={`w-[340px] shrink-0 border-r border-line bg-surface max-lg:w-[300px] max-md:w-full max-md:border-r-0 ${open ? "max-md:hidden" : ""}`}>
+            <div
+              className={`w-[348px] shrink-0 border-r border-line bg-surface max-lg:w-[320px] max-md:w-full max-md:border-r-0 ${open ? "max-md:hidden" : ""}`}
+            >
               <ConversationList open={open} />
             </div>
-            <main className={`flex min-w-0 flex-1 flex-col ${open ? "" : "max-md:hidden"}`}>{open ? <Open key={open} id={open} /> : <NothingOpen />}</main>
+            <main className={`flex min-w-0 flex-1 flex-col ${open ? "" : "max-md:hidden"}`}>
+              {open ? <Open key={open} id={open} /> : <NothingOpen />}
+            </main>
           </>
         )}
       </div>
@@ -70,7 +74,11 @@ function Open({ id }: { id: string }) {
   const conversation = query.data;
   if (isGone || (query.isError && !conversation)) {
     return (
-      <Empty icon="alert" title={t("thread.gone")} text={isGone ? t("thread.goneText") : errorText(query.error, t)}>
+      <Empty
+        icon="alert"
+        title={t("thread.gone")}
+        text={isGone ? t("thread.goneText") : errorText(query.error, t)}
+      >
         {!isGone && <Button onClick={() => void query.refetch()}>{t("common.retry")}</Button>}
       </Empty>
     );
@@ -85,7 +93,11 @@ function Open({ id }: { id: string }) {
       </section>
       {isPanelOpen && (
         <div className="w-[300px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
-          <ContactPanel key={conversation.contact.id} conversation={conversation} onClose={() => setPanel(false)} />
+          <ContactPanel
+            key={conversation.contact.id}
+            conversation={conversation}
+            onClose={() => setPanel(false)}
+          />
         </div>
       )}
     </div>
@@ -102,7 +114,11 @@ function Dialogs({ open }: { open: string | null }) {
     <>
       <PaletteDialog />
       <HelpDialog />
-      <SnoozeDialog onChoose={(until) => open && void change(open, { status: "snoozed", snoozed_until: until.toISOString() })} />
+      <SnoozeDialog
+        onChoose={(until) =>
+          open && void change(open, { status: "snoozed", snoozed_until: until.toISOString() })
+        }
+      />
       <AssignDialog onChoose={(assignee) => open && void change(open, { assignee })} />
     </>
   );

@@ -8,5 +8,7 @@ export interface ConversationChange {
   assignee?: Actor | null;
 }
 
-export const ChangeContext = createContext<(id: string, wanted: ConversationChange) => Promise<void>>(async () => undefined);
+export const ChangeContext = createContext<(id: string, wanted: ConversationChange) => Promise<void>>(
+  async () => undefined,
+);
 export const useChangeConversation = () => useContext(ChangeContext);

@@ -1,6 +1,6 @@
 import { useEffect } from "react";
-import { useConversationList } from "@/api/hooks";
 import type { Filter } from "@/api/desk";
+import { useConversationList } from "@/api/hooks";
 import { filterStore } from "@/lib/desk-view";
 import { useStore } from "@/lib/store";
 

@@ -19,8 +19,21 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   ref?: Ref<HTMLButtonElement>;
 }
 
-export function Button({ tone = "plain", icon, isBusy, size = "md", className = "", children, disabled, ...rest }: ButtonProps) {
-  const sizes = { sm: "h-7 px-2.5 text-sm gap-1.5", md: "h-8 px-3 text-sm gap-1.5", lg: "h-10 px-4 text-base gap-2" };
+export function Button({
+  tone = "plain",
+  icon,
+  isBusy,
+  size = "md",
+  className = "",
+  children,
+  disabled,
+  ...rest
+}: ButtonProps) {
+  const sizes = {
+    sm: "h-7 px-2.5 text-sm gap-1.5",
+    md: "h-8 px-3 text-sm gap-1.5",
+    lg: "h-10 px-4 text-base gap-2",
+  };
   return (
     <button
       type="button"
@@ -57,18 +70,38 @@ export function IconButton({ icon, label, isOn, className = "size-8", ...rest }:
 }
 
 /** A button that is an action: its name, its key and its doing come from one value. */
-export function ActionButton({ action, icon, tone }: { action: Action | undefined; icon: IconName; tone?: Tone }) {
+export function ActionButton({
+  action,
+  icon,
+  tone,
+}: {
+  action: Action | undefined;
+  icon: IconName;
+  tone?: Tone;
+}) {
   if (!action) return null;
   const hint = action.shortcut ? ` (${keysOf(action.shortcut).join("+")})` : "";
   if (tone) {
     return (
-      <Button tone={tone} icon={icon} onClick={action.run} disabled={!action.isEnabled} title={action.label + hint}>
+      <Button
+        tone={tone}
+        icon={icon}
+        onClick={action.run}
+        disabled={!action.isEnabled}
+        title={action.label + hint}
+      >
         {action.label}
       </Button>
     );
   }
   return (
-    <IconButton icon={icon} label={action.label} title={action.label + hint} onClick={action.run} disabled={!action.isEnabled} />
+    <IconButton
+      icon={icon}
+      label={action.label}
+      title={action.label + hint}
+      onClick={action.run}
+      disabled={!action.isEnabled}
+    />
   );
 }
 
@@ -76,7 +109,13 @@ export function Spinner({ className = "size-4" }: { className?: string }) {
   return (
     <svg viewBox="0 0 16 16" className={`animate-spin ${className}`} aria-hidden="true">
       <circle cx="8" cy="8" r="6.200" fill="none" stroke="currentColor" strokeOpacity=".25" strokeWidth="2" />
-      <path d="M14.200 8A6.200 6.200 0 0 0 8 1.800" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
+      <path
+        d="M14.200 8A6.200 6.200 0 0 0 8 1.800"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="2"
+        strokeLinecap="round"
+      />
     </svg>
   );
 }
@@ -85,7 +124,10 @@ export function Keys({ keys, className = "" }: { keys: string[]; className?: str
   return (
     <span className={`inline-flex gap-0.5 ${className}`}>
       {keys.map((key) => (
-        <kbd key={key} className="inline-flex h-[18px] min-w-[18px] items-center justify-center rounded border border-line-strong px-1 font-sans text-2xs text-muted">
+        <kbd
+          key={key}
+          className="inline-flex h-[18px] min-w-[18px] items-center justify-center rounded border border-line-strong px-1 font-sans text-2xs text-muted"
+        >
           {key}
         </kbd>
       ))}
@@ -93,7 +135,13 @@ export function Keys({ keys, className = "" }: { keys: string[]; className?: str
   );
 }
 
-export function Badge({ tone = "quiet", children }: { tone?: "quiet" | "good" | "warn" | "bad" | "accent"; children: ReactNode }) {
+export function Badge({
+  tone = "quiet",
+  children,
+}: {
+  tone?: "quiet" | "good" | "warn" | "bad" | "accent";
+  children: ReactNode;
+}) {
   const tones = {
     quiet: "bg-hover text-muted",
     good: "bg-[color-mix(in_srgb,var(--good)_13%,transparent)] text-good",
@@ -101,10 +149,24 @@ export function Badge({ tone = "quiet", children }: { tone?: "quiet" | "good" | 
     bad: "bg-bad-soft text-bad",
     accent: "bg-accent-soft text-accent-ink",
   };
-  return <span className={`inline-flex h-5 items-center rounded-md px-1.5 text-xs font-medium ${tones[tone]}`}>{children}</span>;
+  return (
+    <span className={`inline-flex h-5 items-center rounded-md px-1.5 text-xs font-medium ${tones[tone]}`}>
+      {children}
+    </span>
+  );
 }
 
-export function Empty({ icon, title, text, children }: { icon?: IconName; title: string; text?: string; children?: ReactNode }) {
+export function Empty({
+  icon,
+  title,
+  text,
+  children,
+}: {
+  icon?: IconName;
+  title: string;
+  text?: string;
+  children?: ReactNode;
+}) {
   return (
     <div className="fade-in flex h-full flex-col items-center justify-center gap-1 p-8 text-center">
       {icon && (

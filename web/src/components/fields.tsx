@@ -20,7 +20,11 @@ function Frame({ id, label, hint, error, children }: FieldProps & { id: string; 
       </label>
       {children}
       {(error || hint) && (
-        <p id={`${id}-about`} className={`text-xs ${error ? "text-bad" : "text-muted"}`} role={error ? "alert" : undefined}>
+        <p
+          id={`${id}-about`}
+          className={`text-xs ${error ? "text-bad" : "text-muted"}`}
+          role={error ? "alert" : undefined}
+        >
           {error || hint}
         </p>
       )}
@@ -28,7 +32,8 @@ function Frame({ id, label, hint, error, children }: FieldProps & { id: string; 
   );
 }
 
-type TextFieldProps = FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, "onChange"> & { onChange: (value: string) => void };
+type TextFieldProps = FieldProps &
+  Omit<InputHTMLAttributes<HTMLInputElement>, "onChange"> & { onChange: (value: string) => void };
 
 export function TextField({ label, hint, error, onChange, className = "h-9", ...rest }: TextFieldProps) {
   const id = useId();
@@ -76,7 +81,8 @@ export function PasswordField({ label, hint, error, onChange, ...rest }: TextFie
   );
 }
 
-type SelectFieldProps = FieldProps & Omit<SelectHTMLAttributes<HTMLSelectElement>, "onChange"> & { onChange: (value: string) => void };
+type SelectFieldProps = FieldProps &
+  Omit<SelectHTMLAttributes<HTMLSelectElement>, "onChange"> & { onChange: (value: string) => void };
 
 export function SelectField({ label, hint, error, onChange, children, ...rest }: SelectFieldProps) {
   const id = useId();
@@ -98,7 +104,17 @@ export function SelectField({ label, hint, error, onChange, children, ...rest }:
 }
 
 /** A few exclusive choices side by side. */
-export function Choice<T extends string>({ label, value, options, onChange }: { label: string; value: T; options: { value: T; label: string }[]; onChange: (value: T) => void }) {
+export function Choice<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: T;
+  options: { value: T; label: string }[];
+  onChange: (value: T) => void;
+}) {
   const name = useId();
   return (
     <fieldset className="flex flex-col gap-1">

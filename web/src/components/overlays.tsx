@@ -2,7 +2,7 @@
  * Dialogs, menus and toasts. Radix gives focus traps and keys; its overlay and modal menus are left out, because
  * they add a <style> element, which the content policy forbids.
  */
-import { Dialog as RadixDialog, DropdownMenu } from "radix-ui";
+import { DropdownMenu, Dialog as RadixDialog } from "radix-ui";
 import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "@/lib/store";
@@ -29,7 +29,9 @@ export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-m
           aria-describedby={undefined}
           className={`pop-in fixed top-[12vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100%-24px)] -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-surface shadow-pop outline-none max-sm:top-4 dark:bg-raised ${width}`}
         >
-          <div className={isTitleHidden ? "sr-only" : "flex items-center justify-between pt-3 pr-3 pb-1 pl-5"}>
+          <div
+            className={isTitleHidden ? "sr-only" : "flex items-center justify-between pt-3 pr-3 pb-1 pl-5"}
+          >
             <RadixDialog.Title className="text-lg font-semibold">{title}</RadixDialog.Title>
             {!isTitleHidden && <IconButton icon="close" label={t("common.close")} onClick={onClose} />}
           </div>
@@ -103,7 +105,16 @@ interface MenuItemProps {
   children: ReactNode;
 }
 
-export function MenuItem({ icon, isDanger, isChecked, keys, hint, isDisabled, onSelect, children }: MenuItemProps) {
+export function MenuItem({
+  icon,
+  isDanger,
+  isChecked,
+  keys,
+  hint,
+  isDisabled,
+  onSelect,
+  children,
+}: MenuItemProps) {
   return (
     <DropdownMenu.Item
       disabled={isDisabled}

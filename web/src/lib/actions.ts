@@ -54,4 +54,6 @@ export function isWriting(target: EventTarget | null): boolean {
 
 /** Does a dialog or menu own the keyboard? */
 export const isModalOpen = (): boolean =>
-  document.querySelector('[role="dialog"],[role="menu"],[role="alertdialog"],[role="listbox"][data-state="open"]') !== null;
+  document.querySelector(
+    '[role="dialog"],[role="menu"],[role="alertdialog"],[role="listbox"][data-state="open"]',
+  ) !== null;

@@ -39,7 +39,8 @@ function readAll(): Record<string, string> {
   const found: Record<string, string> = {};
   for (let i = 0; i < localStorage.length; i += 1) {
     const key = localStorage.key(i);
-    if (key?.startsWith(PREFIX)) found[key.slice(PREFIX.length)] = loadDraft(key.slice(PREFIX.length)).text.trim();
+    if (key?.startsWith(PREFIX))
+      found[key.slice(PREFIX.length)] = loadDraft(key.slice(PREFIX.length)).text.trim();
   }
   return found;
 }

@@ -13,6 +13,9 @@ export function errorText(error: unknown, t: TFunction): string {
 export function fieldErrors(error: unknown, t: TFunction): Record<string, string> {
   if (!(error instanceof ApiError)) return {};
   return Object.fromEntries(
-    Object.entries(error.fields).map(([name, value]) => [name, typeof value === "string" ? value : t("fields.invalid")]),
+    Object.entries(error.fields).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : t("fields.invalid"),
+    ]),
   );
 }

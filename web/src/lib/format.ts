@@ -35,7 +35,9 @@ export function formatDay(at: string): string {
   if (days === 1) return i18next.t("time.yesterday");
   const date = new Date(at);
   const isThisYear = date.getFullYear() === new Date().getFullYear();
-  return formatter({ day: "numeric", month: "long", ...(isThisYear ? {} : { year: "numeric" }) }).format(date);
+  return formatter({ day: "numeric", month: "long", ...(isThisYear ? {} : { year: "numeric" }) }).format(
+    date,
+  );
 }
 
 /** For lists: the time today, the weekday this week, else the date. */
@@ -54,7 +56,10 @@ export function formatShort(at: string): string {
 export function formatMoment(at: string | Date): string {
   const ahead = -daysAgo(at);
   if (ahead === 0) return formatTime(at);
-  const day = ahead > 0 && ahead < 7 ? { weekday: "short" as const } : { day: "numeric" as const, month: "short" as const };
+  const day =
+    ahead > 0 && ahead < 7
+      ? { weekday: "short" as const }
+      : { day: "numeric" as const, month: "short" as const };
   return formatter({ ...day, hour: "2-digit", minute: "2-digit" }).format(new Date(at));
 }
 
@@ -80,7 +85,10 @@ export function formatDuration(seconds: number): string {
 }
 
 export function initials(name: string): string {
-  const words = name.trim().split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const words = name
+    .trim()
+    .split(/\s+/)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word));
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
   return letters
     .map((word) => Array.from(word?.replace(/^[^\p{L}\p{N}]+/u, "") ?? "")[0] ?? "")

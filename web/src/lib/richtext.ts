@@ -22,7 +22,10 @@ export function safeHref(address: string): string | null {
 }
 
 export function cutText(text: string, given: Entity[]): Piece[] {
-  const entities = [...given.filter((e) => e.length > 0 && e.offset < text.length), ...findAddresses(text, given)];
+  const entities = [
+    ...given.filter((e) => e.length > 0 && e.offset < text.length),
+    ...findAddresses(text, given),
+  ];
   const edges = new Set([0, text.length]);
   for (const { offset, length } of entities) {
     edges.add(Math.max(0, offset));
@@ -43,7 +46,10 @@ function findAddresses(text: string, given: Entity[]): Entity[] {
   const covered = given.filter((e) => ["link", "url", "code", "pre", "email"].includes(e.kind));
   return [...text.matchAll(ADDRESS)]
     .map((match) => ({ kind: "url", offset: match.index, length: match[0].length }))
-    .filter((found) => !covered.some((e) => e.offset < found.offset + found.length && found.offset < e.offset + e.length));
+    .filter(
+      (found) =>
+        !covered.some((e) => e.offset < found.offset + found.length && found.offset < e.offset + e.length),
+    );
 }
 
 function hrefOf(text: string, marks: Entity[]): string | null {

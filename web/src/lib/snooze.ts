@@ -22,5 +22,8 @@ export function snoozePresets(now: Date): SnoozePreset[] {
   ];
   return presets
     .filter((preset) => preset.name !== "laterToday" || later.getDate() === now.getDate())
-    .filter((preset, index, all) => all.findIndex((other) => other.until.getTime() === preset.until.getTime()) === index);
+    .filter(
+      (preset, index, all) =>
+        all.findIndex((other) => other.until.getTime() === preset.until.getTime()) === index,
+    );
 }

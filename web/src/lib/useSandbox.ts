@@ -17,7 +17,9 @@ export function useSandbox() {
     try {
       const inbox = await openSandbox();
       openPhone(inbox);
-      showToast(t("welcome.sandboxOpened"), { action: { label: t("welcome.openPhone"), run: () => openPhone(inbox) } });
+      showToast(t("welcome.sandboxOpened"), {
+        action: { label: t("welcome.openPhone"), run: () => openPhone(inbox) },
+      });
       await client.invalidateQueries({ queryKey: keys.inboxes });
     } catch (error) {
       showToast(errorText(error, t), { isBad: true });

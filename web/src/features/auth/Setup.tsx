@@ -37,7 +37,12 @@ function LinkTrouble({ error, onRetry }: { error: unknown; onRetry: () => void }
   }
   return (
     <Frame title={t("auth.linkUsedTitle")} text={t("auth.linkUsedText")}>
-      <Button tone="primary" size="lg" className="w-full" onClick={() => navigate("/sign-in", { replace: true })}>
+      <Button
+        tone="primary"
+        size="lg"
+        className="w-full"
+        onClick={() => navigate("/sign-in", { replace: true })}
+      >
         {t("auth.signIn")}
       </Button>
     </Frame>
@@ -67,10 +72,21 @@ export function Setup() {
     <Frame title={t("auth.setupTitle")} text={t("auth.setupText")}>
       <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
         <FormError>{form.failure}</FormError>
-        <TextField label={t("fields.workspaceName")} hint={t("fields.workspaceHint")} autoFocus autoComplete="organization" {...form.field("workspace_name")} />
+        <TextField
+          label={t("fields.workspaceName")}
+          hint={t("fields.workspaceHint")}
+          autoFocus
+          autoComplete="organization"
+          {...form.field("workspace_name")}
+        />
         <TextField label={t("fields.name")} autoComplete="name" {...form.field("name")} />
         <TextField label={t("fields.email")} type="email" autoComplete="username" {...form.field("email")} />
-        <PasswordField label={t("fields.password")} hint={t("fields.passwordHint")} autoComplete="new-password" {...form.field("password")} />
+        <PasswordField
+          label={t("fields.password")}
+          hint={t("fields.passwordHint")}
+          autoComplete="new-password"
+          {...form.field("password")}
+        />
         <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy} className="mt-1">
           {t("auth.setupSubmit")}
         </Button>
@@ -90,11 +106,20 @@ export function Invite() {
   if (query.isError) return <LinkTrouble error={query.error} onRetry={() => void query.refetch()} />;
   const { workspace_name, name, email } = query.data.about;
   return (
-    <Frame title={t("auth.inviteTitle", { workspace: workspace_name })} text={t("auth.inviteText", { name, email })}>
+    <Frame
+      title={t("auth.inviteTitle", { workspace: workspace_name })}
+      text={t("auth.inviteText", { name, email })}
+    >
       <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
         <FormError>{form.failure}</FormError>
         <input type="hidden" autoComplete="username" value={email} readOnly />
-        <PasswordField label={t("fields.password")} hint={t("fields.passwordHint")} autoComplete="new-password" autoFocus {...form.field("password")} />
+        <PasswordField
+          label={t("fields.password")}
+          hint={t("fields.passwordHint")}
+          autoComplete="new-password"
+          autoFocus
+          {...form.field("password")}
+        />
         <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy} className="mt-1">
           {t("auth.inviteSubmit")}
         </Button>

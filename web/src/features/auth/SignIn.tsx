@@ -15,23 +15,39 @@ type Workspace = { id: string; name: string };
 export function SignIn() {
   const { t } = useTranslation();
   const [workspaces, setWorkspaces] = useState<Workspace[] | null>(null);
-  const form = useForm({ email: "", password: "" }, { email: "email", password: "required" }, async (values) => {
-    try {
-      await signIn({ email: values.email.trim(), password: values.password });
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== "choose_workspace") throw error;
-      setWorkspaces((error.fields.workspaces as Workspace[] | undefined) ?? []);
-    }
-  });
+  const form = useForm(
+    { email: "", password: "" },
+    { email: "email", password: "required" },
+    async (values) => {
+      try {
+        await signIn({ email: values.email.trim(), password: values.password });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== "choose_workspace") throw error;
+        setWorkspaces((error.fields.workspaces as Workspace[] | undefined) ?? []);
+      }
+    },
+  );
   if (workspaces) {
-    return <ChooseWorkspace workspaces={workspaces} credentials={form.values} onBack={() => setWorkspaces(null)} />;
+    return (
+      <ChooseWorkspace workspaces={workspaces} credentials={form.values} onBack={() => setWorkspaces(null)} />
+    );
   }
   return (
     <Frame title={t("auth.signInTitle")}>
       <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
         <FormError>{form.failure}</FormError>
-        <TextField label={t("fields.email")} type="email" autoComplete="username" autoFocus {...form.field("email")} />
-        <PasswordField label={t("fields.password")} autoComplete="current-password" {...form.field("password")} />
+        <TextField
+          label={t("fields.email")}
+          type="email"
+          autoComplete="username"
+          autoFocus
+          {...form.field("email")}
+        />
+        <PasswordField
+          label={t("fields.password")}
+          autoComplete="current-password"
+          {...form.field("password")}
+        />
         <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy} className="mt-1">
           {t("auth.signIn")}
         </Button>

@@ -1,7 +1,16 @@
 /** Where answers and notes are written. Owns the words and files until they are sent; then the outbox has them. */
-import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { useTranslation } from "react-i18next";
+
 import { useQueryClient } from "@tanstack/react-query";
+import {
+  type ClipboardEvent,
+  type KeyboardEvent,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
+import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
 import { useInboxes, useMe } from "@/api/hooks";
 import { editMessage } from "@/api/messages";
@@ -98,7 +107,14 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
       kind: isNote ? "note" : "text",
       text: text.trim(),
       attachments: uploads.uploads.flatMap((one) => (one.media ? [toAttachment(one.media)] : [])),
-      reply_to: replying ? { id: replying.id, sender_name: replying.sender.name, text: replying.text.slice(0, 200), quote: null } : null,
+      reply_to: replying
+        ? {
+            id: replying.id,
+            sender_name: replying.sender.name,
+            text: replying.text.slice(0, 200),
+            quote: null,
+          }
+        : null,
     });
     clear();
   };
@@ -112,7 +128,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
 
   const editLast = (): boolean => {
     const thread = client.getQueryData<Thread>(keys.thread(id));
-    const own = thread?.items.findLast((m) => m.sender.id === me.id && !m.deleted_at && m.kind !== "system" && m.text !== "");
+    const own = thread?.items.findLast(
+      (m) => m.sender.id === me.id && !m.deleted_at && m.kind !== "system" && m.text !== "",
+    );
     if (!own || (own.kind === "text" && inbox && !inbox.features.can_edit)) return false;
     setComposing(id, { kind: "edit", message: own });
     return true;
@@ -146,7 +164,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
     });
   };
 
-  const placeholder = isNote ? t("composer.notePlaceholder") : t("composer.placeholder", { name: conversation.contact.name });
+  const placeholder = isNote
+    ? t("composer.notePlaceholder")
+    : t("composer.placeholder", { name: conversation.contact.name });
   return (
     <div
       className="relative shrink-0 bg-canvas px-4 pb-4 max-md:px-2 max-md:pb-[max(8px,env(safe-area-inset-bottom))]"
@@ -155,7 +175,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
         event.preventDefault();
         setDropping(true);
       }}
-      onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+      onDragLeave={(event) =>
+        !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)
+      }
       onDrop={(event) => {
         event.preventDefault();
         setDropping(false);
@@ -163,14 +185,21 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
       }}
     >
       {obstacle && (
-        <p role="status" className="mb-2 flex items-start gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
+        <p
+          role="status"
+          className="mb-2 flex items-start gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn"
+        >
           <Icon name="alert" className="mt-px size-4" />
           {obstacle.text}
         </p>
       )}
-      <div className={`rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}>
+      <div
+        className={`rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}
+      >
         {composing && <ComposingBar composing={composing} onCancel={stopComposing} />}
-        {uploads.uploads.length > 0 && <UploadStrip uploads={uploads.uploads} onRemove={uploads.remove} onRetry={uploads.retry} />}
+        {uploads.uploads.length > 0 && (
+          <UploadStrip uploads={uploads.uploads} onRemove={uploads.remove} onRetry={uploads.retry} />
+        )}
         <textarea
           ref={area}
           rows={1}
@@ -190,11 +219,19 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
           {!editing && <ModeSwitch isNote={isNote} isReplyPossible={!obstacle?.isHard} onChange={setNote} />}
           <span className="flex-1" />
           <TextCount length={text.length} limit={limit} />
-          {isSendWanted && <span className="px-1.5 text-xs text-muted max-md:hidden">{t("composer.willSend")}</span>}
+          {isSendWanted && (
+            <span className="px-1.5 text-xs text-muted max-md:hidden">{t("composer.willSend")}</span>
+          )}
           <Menu side="top" trigger={<IconButton icon="smile" label={t("composer.emoji")} />}>
             <EmojiPicker onPick={insert} />
           </Menu>
-          {!editing && <IconButton icon="paperclip" label={t("composer.attach")} onClick={() => picker.current?.click()} />}
+          {!editing && (
+            <IconButton
+              icon="paperclip"
+              label={t("composer.attach")}
+              onClick={() => picker.current?.click()}
+            />
+          )}
           <input
             ref={picker}
             type="file"
@@ -218,7 +255,11 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
           </button>
         </div>
       </div>
-      {isDropping && <div className="fade-in pointer-events-none absolute inset-x-4 inset-y-0 z-10 mb-4 flex items-center justify-center rounded-2xl border-2 border-dashed border-accent bg-[color-mix(in_srgb,var(--surface)_88%,var(--accent))] font-medium text-accent-ink">{t("composer.drop")}</div>}
+      {isDropping && (
+        <div className="fade-in pointer-events-none absolute inset-x-4 inset-y-0 z-10 mb-4 flex items-center justify-center rounded-2xl border-2 border-dashed border-accent bg-[color-mix(in_srgb,var(--surface)_88%,var(--accent))] font-medium text-accent-ink">
+          {t("composer.drop")}
+        </div>
+      )}
     </div>
   );
 }
@@ -236,13 +277,23 @@ interface Obstacle {
 
 function useObstacle(conversation: DeskConversation, inbox: Inbox | undefined): Obstacle | null {
   const { t } = useTranslation();
-  if (!conversation.contact.is_reachable) return { text: t("composer.unreachable", { name: conversation.contact.name }), isHard: true };
-  if (inbox?.state === "disconnected") return { text: t("composer.disconnected", { name: inbox.name }), isHard: true };
-  if (inbox?.state === "broken") return { text: t("composer.broken", { name: inbox.name, reason: inbox.state_reason ?? "?" }), isHard: false };
+  if (!conversation.contact.is_reachable)
+    return { text: t("composer.unreachable", { name: conversation.contact.name }), isHard: true };
+  if (inbox?.state === "disconnected")
+    return { text: t("composer.disconnected", { name: inbox.name }), isHard: true };
+  if (inbox?.state === "broken")
+    return {
+      text: t("composer.broken", { name: inbox.name, reason: inbox.state_reason ?? "?" }),
+      isHard: false,
+    };
   return null;
 }
 
-function useFocusRequests(id: string, area: React.RefObject<HTMLTextAreaElement | null>, setNote: (isNote: boolean) => void): void {
+function useFocusRequests(
+  id: string,
+  area: React.RefObject<HTMLTextAreaElement | null>,
+  setNote: (isNote: boolean) => void,
+): void {
   const request = useStore(focusRequest);
   useEffect(() => {
     if (request?.conversation !== id) return;
@@ -293,15 +344,35 @@ function toAttachment(media: Media): Attachment {
   return { media_id: id, error: null, ...rest };
 }
 
-function ModeSwitch({ isNote, isReplyPossible, onChange }: { isNote: boolean; isReplyPossible: boolean; onChange: (isNote: boolean) => void }) {
+function ModeSwitch({
+  isNote,
+  isReplyPossible,
+  onChange,
+}: {
+  isNote: boolean;
+  isReplyPossible: boolean;
+  onChange: (isNote: boolean) => void;
+}) {
   const { t } = useTranslation();
-  const look = "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
+  const look =
+    "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
   return (
     <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
-      <button type="button" aria-pressed={!isNote} disabled={!isReplyPossible} onClick={() => onChange(false)} className={`${look} aria-pressed:bg-surface aria-pressed:shadow-sm dark:aria-pressed:bg-line-strong`}>
+      <button
+        type="button"
+        aria-pressed={!isNote}
+        disabled={!isReplyPossible}
+        onClick={() => onChange(false)}
+        className={`${look} aria-pressed:bg-surface aria-pressed:shadow-sm dark:aria-pressed:bg-line-strong`}
+      >
         {t("composer.reply")}
       </button>
-      <button type="button" aria-pressed={isNote} onClick={() => onChange(true)} className={`${look} aria-pressed:bg-note-line aria-pressed:text-note`}>
+      <button
+        type="button"
+        aria-pressed={isNote}
+        onClick={() => onChange(true)}
+        className={`${look} aria-pressed:bg-note-line aria-pressed:text-note`}
+      >
         {t("composer.note")}
       </button>
     </div>
@@ -313,7 +384,11 @@ function TextCount({ length, limit }: { length: number; limit: number }) {
   if (length < limit * COUNT_FROM) return null;
   const isOver = length > limit;
   return (
-    <span title={isOver ? t("composer.tooLong") : undefined} role={isOver ? "alert" : undefined} className={`px-1.5 text-xs tabular-nums ${isOver ? "font-medium text-bad" : "text-muted"}`}>
+    <span
+      title={isOver ? t("composer.tooLong") : undefined}
+      role={isOver ? "alert" : undefined}
+      className={`px-1.5 text-xs tabular-nums ${isOver ? "font-medium text-bad" : "text-muted"}`}
+    >
       {limit - length}
     </span>
   );
@@ -327,11 +402,19 @@ function ComposingBar({ composing, onCancel }: { composing: NonNullable<Composin
     <div className="flex items-center gap-2.5 px-3 pt-2">
       <Icon name={isEdit ? "edit" : "reply"} className="size-4 text-accent-ink" />
       <div className="min-w-0 flex-1 border-l-2 border-accent pl-2.5 text-xs">
-        <p className="font-semibold text-accent-ink">{isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}</p>
-        <p className="truncate text-muted">{message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}</p>
+        <p className="font-semibold text-accent-ink">
+          {isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}
+        </p>
+        <p className="truncate text-muted">
+          {message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
+        </p>
       </div>
-      <IconButton icon="close" label={t(isEdit ? "composer.cancelEdit" : "composer.cancelReply")} className="size-7" onClick={onCancel} />
+      <IconButton
+        icon="close"
+        label={t(isEdit ? "composer.cancelEdit" : "composer.cancelReply")}
+        className="size-7"
+        onClick={onCancel}
+      />
     </div>
   );
 }
-

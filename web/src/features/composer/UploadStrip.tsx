@@ -24,7 +24,13 @@ export function UploadStrip({ uploads, onRemove, onRetry }: UploadStripProps) {
 }
 
 function Thumb({ upload }: { upload: Upload }) {
-  return <img src={upload.preview ?? ""} alt={upload.file.name} className={`size-16 rounded-xl object-cover ${upload.media ? "" : "opacity-60"}`} />;
+  return (
+    <img
+      src={upload.preview ?? ""}
+      alt={upload.file.name}
+      className={`size-16 rounded-xl object-cover ${upload.media ? "" : "opacity-60"}`}
+    />
+  );
 }
 
 function FileChip({ upload }: { upload: Upload }) {
@@ -41,21 +47,44 @@ function FileChip({ upload }: { upload: Upload }) {
   );
 }
 
-function Controls({ upload, onRemove, onRetry }: { upload: Upload; onRemove: (id: string) => void; onRetry: (upload: Upload) => void }) {
+function Controls({
+  upload,
+  onRemove,
+  onRetry,
+}: {
+  upload: Upload;
+  onRemove: (id: string) => void;
+  onRetry: (upload: Upload) => void;
+}) {
   const { t } = useTranslation();
   const percent = Math.round(upload.share * 100);
   return (
     <>
       {!upload.media && !upload.error && (
-        <progress value={percent} max={100} aria-label={t("composer.uploading", { percent })} className="absolute inset-x-1.5 bottom-1.5 h-1 w-[calc(100%-12px)] appearance-none overflow-hidden rounded-full bg-black/20 [&::-webkit-progress-bar]:bg-black/20 [&::-webkit-progress-value]:bg-accent [&::-moz-progress-bar]:bg-accent" />
+        <progress
+          value={percent}
+          max={100}
+          aria-label={t("composer.uploading", { percent })}
+          className="absolute inset-x-1.5 bottom-1.5 h-1 w-[calc(100%-12px)] appearance-none overflow-hidden rounded-full bg-black/20 [&::-webkit-progress-bar]:bg-black/20 [&::-webkit-progress-value]:bg-accent [&::-moz-progress-bar]:bg-accent"
+        />
       )}
       {upload.error && (
-        <button type="button" onClick={() => onRetry(upload)} title={upload.error} className="absolute inset-0 flex flex-col items-center justify-center gap-0.5 rounded-xl bg-[color-mix(in_srgb,var(--surface)_82%,transparent)] text-2xs font-medium text-bad">
+        <button
+          type="button"
+          onClick={() => onRetry(upload)}
+          title={upload.error}
+          className="absolute inset-0 flex flex-col items-center justify-center gap-0.5 rounded-xl bg-[color-mix(in_srgb,var(--surface)_82%,transparent)] text-2xs font-medium text-bad"
+        >
           <Icon name="reopen" className="size-4" />
           {t("composer.uploadFailed")}
         </button>
       )}
-      <IconButton icon="close" label={t("composer.removeFile", { name: upload.file.name })} onClick={() => onRemove(upload.id)} className="absolute -top-1.5 -right-1.5 size-6 rounded-full! bg-raised! shadow-pop" />
+      <IconButton
+        icon="close"
+        label={t("composer.removeFile", { name: upload.file.name })}
+        onClick={() => onRemove(upload.id)}
+        className="absolute -top-1.5 -right-1.5 size-6 rounded-full! bg-raised! shadow-pop"
+      />
     </>
   );
 }

@@ -33,7 +33,11 @@ export function useUploads(features: Features | undefined) {
       running.current.set(upload.id, controller);
       change(upload.id, { error: null, share: 0 });
       try {
-        const media = await uploadFile(upload.file, (share) => change(upload.id, { share }), controller.signal);
+        const media = await uploadFile(
+          upload.file,
+          (share) => change(upload.id, { share }),
+          controller.signal,
+        );
         change(upload.id, { media, share: 1 });
       } catch (error) {
         if (!controller.signal.aborted) change(upload.id, { error: errorText(error, t) });

@@ -14,7 +14,13 @@ import { errorText } from "@/lib/errors";
 import { formatDay, formatShort } from "@/lib/format";
 import { conversationPath, navigate } from "@/lib/router";
 
-export function ContactPanel({ conversation, onClose }: { conversation: DeskConversation; onClose: () => void }) {
+export function ContactPanel({
+  conversation,
+  onClose,
+}: {
+  conversation: DeskConversation;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const { contact: brief } = conversation;
@@ -48,7 +54,9 @@ export function ContactPanel({ conversation, onClose }: { conversation: DeskConv
         {query.isError && (
           <div className="mt-4 flex flex-col items-center gap-2 text-sm text-muted">
             {t("contact.failed")}
-            <Button size="sm" onClick={() => void query.refetch()}>{t("common.retry")}</Button>
+            <Button size="sm" onClick={() => void query.refetch()}>
+              {t("common.retry")}
+            </Button>
           </div>
         )}
         {query.data && <Details contact={query.data} current={conversation.id} onSave={save} />}
@@ -57,23 +65,54 @@ export function ContactPanel({ conversation, onClose }: { conversation: DeskConv
   );
 }
 
-function Details({ contact, current, onSave }: { contact: Contact; current: string; onSave: (patch: Parameters<typeof updateContact>[1]) => Promise<void> }) {
+function Details({
+  contact,
+  current,
+  onSave,
+}: {
+  contact: Contact;
+  current: string;
+  onSave: (patch: Parameters<typeof updateContact>[1]) => Promise<void>;
+}) {
   const { t } = useTranslation();
   const conversations = contact.conversations ?? [];
   return (
     <>
-      <Editable label={t("contact.email")} value={contact.email ?? ""} type="email" onSave={(email) => onSave({ email: email || null })} />
-      <Editable label={t("contact.phone")} value={contact.phone ?? ""} type="tel" onSave={(phone) => onSave({ phone: phone || null })} />
-      <Editable label={t("contact.note")} value={contact.note} placeholder={t("contact.notePlaceholder")} isLong onSave={(note) => onSave({ note })} />
+      <Editable
+        label={t("contact.email")}
+        value={contact.email ?? ""}
+        type="email"
+        onSave={(email) => onSave({ email: email || null })}
+      />
+      <Editable
+        label={t("contact.phone")}
+        value={contact.phone ?? ""}
+        type="tel"
+        onSave={(phone) => onSave({ phone: phone || null })}
+      />
+      <Editable
+        label={t("contact.note")}
+        value={contact.note}
+        placeholder={t("contact.notePlaceholder")}
+        isLong
+        onSave={(note) => onSave({ note })}
+      />
       {conversations.length > 1 && (
         <>
           <h3 className="pt-5 pb-1 text-xs font-medium text-muted">{t("contact.conversations")}</h3>
           <ul className="-mx-2">
             {conversations.map((one) => (
               <li key={one.id}>
-                <button type="button" disabled={one.id === current} onClick={() => navigate(conversationPath(one.id))} className="flex h-9 w-full items-center gap-2 rounded-lg px-2 text-left text-sm enabled:hover:bg-hover">
+                <button
+                  type="button"
+                  disabled={one.id === current}
+                  onClick={() => navigate(conversationPath(one.id))}
+                  className="flex h-9 w-full items-center gap-2 rounded-lg px-2 text-left text-sm enabled:hover:bg-hover"
+                >
                   <Icon name="inbox" className="size-4 text-faint" />
-                  <span className="flex-1 truncate">{one.id === current ? t("contact.current") : one.status && t(`status.${one.status}`)}</span>
+                  <span className="flex-1 truncate">
+                    {one.id === current ? t("contact.current") : one.status && t(`status.${one.status}`)}
+                  </span>
                   {one.active_at && <span className="text-xs text-muted">{formatShort(one.active_at)}</span>}
                 </button>
               </li>
@@ -81,7 +120,11 @@ function Details({ contact, current, onSave }: { contact: Contact; current: stri
           </ul>
         </>
       )}
-      {contact.created_at && <p className="pt-5 text-xs text-muted">{t("contact.since", { date: formatDay(contact.created_at).toLocaleLowerCase() })}</p>}
+      {contact.created_at && (
+        <p className="pt-5 text-xs text-muted">
+          {t("contact.since", { date: formatDay(contact.created_at).toLocaleLowerCase() })}
+        </p>
+      )}
     </>
   );
 }
@@ -89,7 +132,7 @@ function Details({ contact, current, onSave }: { contact: Contact; current: stri
 function Fact({ label, children }: { label: string; children: React.ReactNode }) {
   return (
     <div className="flex min-h-8 items-baseline gap-3 py-1 text-sm">
-      <dt className="w-28 shrink-0 text-muted">{label}</dt>
+      <dt className="w-24 shrink-0 text-muted">{label}</dt>
       <dd className="min-w-0 flex-1 truncate select-text">{children}</dd>
     </div>
   );
@@ -142,20 +185,40 @@ function Editable({ label, value, placeholder, type = "text", isTitle, isLong, o
     onBlur: () => void save(),
     onKeyDown,
   };
-  const look = "w-full rounded-md bg-transparent px-2 outline-none hover:bg-hover focus:bg-surface focus:ring-2 focus:ring-accent disabled:opacity-60 dark:focus:bg-canvas";
-  if (isTitle) return <input {...common} onChange={(event) => setText(event.target.value)} className={`${look} py-0.5 text-center text-lg font-semibold`} />;
+  const look =
+    "w-full rounded-md bg-transparent px-2 outline-none hover:bg-hover focus:bg-surface focus:ring-2 focus:ring-accent disabled:opacity-60 dark:focus:bg-canvas";
+  if (isTitle)
+    return (
+      <input
+        {...common}
+        onChange={(event) => setText(event.target.value)}
+        className={`${look} py-0.5 text-center text-lg font-semibold`}
+      />
+    );
   if (isLong) {
     return (
       <div className="pt-2 text-sm">
         <p className="pb-0.5 text-muted">{label}</p>
-        <textarea {...common} rows={3} placeholder={placeholder} onChange={(event) => setText(event.target.value)} className={`${look} -mx-2 w-[calc(100%+16px)] resize-none py-1`} />
+        <textarea
+          {...common}
+          rows={3}
+          placeholder={placeholder}
+          onChange={(event) => setText(event.target.value)}
+          className={`${look} -mx-2 w-[calc(100%+16px)] resize-none py-1`}
+        />
       </div>
     );
   }
   return (
     <div className="flex min-h-8 items-center gap-1 text-sm">
-      <span className="w-28 shrink-0 text-muted">{label}</span>
-      <input {...common} type={type} placeholder={t("contact.empty")} onChange={(event) => setText(event.target.value)} className={`${look} h-7 min-w-0 flex-1`} />
+      <span className="w-24 shrink-0 text-muted">{label}</span>
+      <input
+        {...common}
+        type={type}
+        placeholder={t("contact.empty")}
+        onChange={(event) => setText(event.target.value)}
+        className={`${look} h-7 min-w-0 flex-1`}
+      />
     </div>
   );
 }

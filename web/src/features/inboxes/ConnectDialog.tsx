@@ -21,7 +21,11 @@ function ConnectForm({ onDone }: { onDone: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const form = useForm({ token: "", name: "" }, { token: "required" }, async ({ token, name }) => {
-    await connectInbox({ channel: "telegram", ...(name.trim() ? { name: name.trim() } : {}), secrets: { token: token.trim() } });
+    await connectInbox({
+      channel: "telegram",
+      ...(name.trim() ? { name: name.trim() } : {}),
+      secrets: { token: token.trim() },
+    });
     await client.invalidateQueries({ queryKey: keys.inboxes });
     onDone();
   });
@@ -32,8 +36,21 @@ function ConnectForm({ onDone }: { onDone: () => void }) {
         <li>{t("inboxes.step2")}</li>
       </ol>
       <FormError>{form.failure}</FormError>
-      <TextField label={t("inboxes.tokenLabel")} hint={t("inboxes.tokenHint")} autoComplete="off" spellCheck={false} autoFocus {...form.field("token")} className="h-9 font-mono" />
-      <TextField label={t("inboxes.nameLabel")} hint={t("inboxes.nameHint")} autoComplete="off" {...form.field("name")} />
+      <TextField
+        label={t("inboxes.tokenLabel")}
+        hint={t("inboxes.tokenHint")}
+        autoComplete="off"
+        spellCheck={false}
+        autoFocus
+        {...form.field("token")}
+        className="h-9 font-mono"
+      />
+      <TextField
+        label={t("inboxes.nameLabel")}
+        hint={t("inboxes.nameHint")}
+        autoComplete="off"
+        {...form.field("name")}
+      />
       <div className="flex justify-end gap-2">
         <Button onClick={onDone}>{t("common.cancel")}</Button>
         <Button type="submit" tone="primary" isBusy={form.isBusy}>

@@ -1,6 +1,14 @@
 /** The list of conversations: statuses with counts, search, and rows that exist only while they are seen. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  useCallback,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useTranslation } from "react-i18next";
 import type { Filter } from "@/api/desk";
 import { useConversationList, useCounts, useInboxes, useMe } from "@/api/hooks";
@@ -24,7 +32,12 @@ export function ConversationList({ open }: { open: string | null }) {
     <section aria-label={t("list.label")} className="flex h-full min-h-0 flex-col">
       <header className="shrink-0 px-3 pt-3">
         <div className="mb-2.5 flex h-8 items-center gap-1">
-          <IconButton icon="menu" label={t("nav.openMenu")} className="-ml-1 size-9 md:hidden" onClick={() => dialogStore.set("rail")} />
+          <IconButton
+            icon="menu"
+            label={t("nav.openMenu")}
+            className="-ml-1 size-9 md:hidden"
+            onClick={() => dialogStore.set("rail")}
+          />
           <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
             <FilterTitle filter={filter} />
           </h1>
@@ -78,16 +91,28 @@ function SearchBox({ value, onChange }: { value: string; onChange: (value: strin
         className="peer h-8 w-full rounded-lg bg-hover pr-8 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent [&::-webkit-search-cancel-button]:hidden"
       />
       {value ? (
-        <IconButton icon="close" label={t("common.close")} className="absolute top-1 right-1 size-6" onClick={() => onChange("")} />
+        <IconButton
+          icon="close"
+          label={t("common.close")}
+          className="absolute top-1 right-1 size-6"
+          onClick={() => onChange("")}
+        />
       ) : (
-        <Keys keys={["/"]} className="pointer-events-none absolute top-[7px] right-2 peer-focus:hidden max-md:hidden" />
+        <Keys
+          keys={["/"]}
+          className="pointer-events-none absolute top-[7px] right-2 peer-focus:hidden max-md:hidden"
+        />
       )}
     </div>
   );
 }
 
 /** Counts of what the list can show, by status, for the inbox in view; views of persons count open ones only. */
-function countOf(counts: Counts | undefined, filter: Filter, status: (typeof STATUSES)[number]): number | undefined {
+function countOf(
+  counts: Counts | undefined,
+  filter: Filter,
+  status: (typeof STATUSES)[number],
+): number | undefined {
   if (!counts) return undefined;
   if (filter.inbox_id) return counts.inboxes[filter.inbox_id]?.[status] ?? 0;
   if (!filter.assignee) return counts[status];
@@ -99,7 +124,11 @@ function StatusTabs({ filter }: { filter: Filter }) {
   const { t } = useTranslation();
   const counts = useCounts().data;
   return (
-    <div role="group" aria-label={t("list.statusFilter")} className="-mx-1 mt-2 flex gap-0.5 overflow-x-auto border-b border-line px-1 [scrollbar-width:none]">
+    <div
+      role="group"
+      aria-label={t("list.statusFilter")}
+      className="mt-2 flex justify-between gap-0.5 overflow-x-auto border-b border-line [scrollbar-width:none]"
+    >
       {STATUSES.map((status) => {
         const isOn = filter.status === status;
         const count = countOf(counts, filter, status);
@@ -109,10 +138,10 @@ function StatusTabs({ filter }: { filter: Filter }) {
             type="button"
             aria-pressed={isOn}
             onClick={() => filterStore.set((old) => ({ ...old, status }))}
-            className={`relative flex h-9 shrink-0 items-center gap-1 rounded-md px-1.5 text-sm outline-offset-[-2px] ${isOn ? "font-medium text-ink after:absolute after:inset-x-1.5 after:-bottom-px after:h-0.5 after:rounded-full after:bg-accent" : "text-muted hover:text-ink"}`}
+            className={`relative flex h-9 shrink-0 items-center gap-1 rounded-md px-1 text-[12.5px] outline-offset-[-2px] ${isOn ? "font-medium text-ink after:absolute after:inset-x-1 after:-bottom-px after:h-0.5 after:rounded-full after:bg-accent" : "text-muted hover:text-ink"}`}
           >
             {t(`status.${status}`)}
-            {count ? <span className="text-xs text-faint tabular-nums">{count}</span> : null}
+            {count ? <span className="text-2xs text-faint tabular-nums">{count}</span> : null}
           </button>
         );
       })}
@@ -122,7 +151,9 @@ function StatusTabs({ filter }: { filter: Filter }) {
 
 function matches(conversation: DeskConversation, words: string): boolean {
   const { contact, last_message } = conversation;
-  return [contact.name, contact.username, contact.address, last_message?.text].some((text) => text?.toLocaleLowerCase().includes(words));
+  return [contact.name, contact.username, contact.address, last_message?.text].some((text) =>
+    text?.toLocaleLowerCase().includes(words),
+  );
 }
 
 function Rows({ filter, search, open }: { filter: Filter; search: string; open: string | null }) {
@@ -148,7 +179,8 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
 
   useEffect(() => visibleOrder.set(items.map((item) => item.id)), [items]);
   useEffect(() => {
-    if (list.data?.next && lastShown >= items.length - LOAD_AHEAD) void list.loadMore().catch(() => undefined);
+    if (list.data?.next && lastShown >= items.length - LOAD_AHEAD)
+      void list.loadMore().catch(() => undefined);
   }, [lastShown, items.length, list.data?.next, list.loadMore]);
   useEffect(() => {
     const index = items.findIndex((item) => item.id === open);
@@ -162,12 +194,15 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
     const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (!by) return;
     event.preventDefault();
-    const from = (event.target as HTMLElement).closest<HTMLElement>("[data-conversation]")?.dataset.conversation;
+    const from = (event.target as HTMLElement).closest<HTMLElement>("[data-conversation]")?.dataset
+      .conversation;
     const next = items.findIndex((item) => item.id === from) + by;
     const id = items[next]?.id;
     if (!id) return;
     rows.scrollToIndex(next, { align: "auto" });
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-conversation="${id}"]`)?.focus());
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-conversation="${id}"]`)?.focus(),
+    );
   };
 
   if (list.isPending) return <RowsLoading />;
@@ -180,7 +215,8 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
   }
   if (items.length === 0) {
     if (words) return <Empty icon="search" title={t("list.noMatch")} text={t("list.noMatchText")} />;
-    if (filter.status === "open") return <Empty icon="check" title={t("list.emptyOpen")} text={t("list.emptyOpenText")} />;
+    if (filter.status === "open")
+      return <Empty icon="check" title={t("list.emptyOpen")} text={t("list.emptyOpenText")} />;
     return <Empty icon="inbox" title={t("list.empty")} text={t("list.emptyText")} />;
   }
   const hasOpen = items.some((item) => item.id === open);
@@ -192,7 +228,8 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
       role="list"
       tabIndex={hasOpen ? -1 : 0}
       onFocus={(event) => {
-        if (event.target === scroller.current) scroller.current.querySelector<HTMLElement>("[data-conversation]")?.focus();
+        if (event.target === scroller.current)
+          scroller.current.querySelector<HTMLElement>("[data-conversation]")?.focus();
       }}
     >
       <div className="relative" style={{ height: rows.getTotalSize() }}>
@@ -200,8 +237,19 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
           const item = items[row.index];
           if (!item) return null;
           return (
-            <div key={row.key} role="listitem" className="absolute inset-x-0 top-0" style={{ transform: `translateY(${row.start}px)`, height: row.size }}>
-              <Row conversation={item} isOpen={item.id === open} draft={drafts[item.id]} me={me} onOpen={onOpen} />
+            <div
+              key={row.key}
+              role="listitem"
+              className="absolute inset-x-0 top-0"
+              style={{ transform: `translateY(${row.start}px)`, height: row.size }}
+            >
+              <Row
+                conversation={item}
+                isOpen={item.id === open}
+                draft={drafts[item.id]}
+                me={me}
+                onOpen={onOpen}
+              />
             </div>
           );
         })}

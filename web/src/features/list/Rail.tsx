@@ -23,7 +23,12 @@ export function Rail() {
   const filter = useStore(filterStore);
   const isAll = !filter.inbox_id && !filter.assignee;
   const show = (part: Partial<Filter>) => {
-    filterStore.set((old) => ({ status: old.status === "all" ? "open" : old.status, inbox_id: null, assignee: null, ...part }));
+    filterStore.set((old) => ({
+      status: old.status === "all" ? "open" : old.status,
+      inbox_id: null,
+      assignee: null,
+      ...part,
+    }));
     if (dialogStore.get() === "rail") dialogStore.set(null);
     if (!location.pathname.startsWith("/inbox")) navigate("/inbox");
   };
@@ -34,9 +39,27 @@ export function Rail() {
         <span className="truncate font-semibold tracking-tight">{me.workspace.name}</span>
       </div>
       <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
-        <RailItem icon="inbox" label={t("nav.all")} count={counts?.open} isOn={isAll} onClick={() => show({})} />
-        <RailItem icon="user" label={t("nav.mine")} count={counts?.mine} isOn={filter.assignee === "me"} onClick={() => show({ assignee: "me" })} />
-        <RailItem icon="userOff" label={t("nav.unassigned")} count={counts?.unassigned} isOn={filter.assignee === "none"} onClick={() => show({ assignee: "none" })} />
+        <RailItem
+          icon="inbox"
+          label={t("nav.all")}
+          count={counts?.open}
+          isOn={isAll}
+          onClick={() => show({})}
+        />
+        <RailItem
+          icon="user"
+          label={t("nav.mine")}
+          count={counts?.mine}
+          isOn={filter.assignee === "me"}
+          onClick={() => show({ assignee: "me" })}
+        />
+        <RailItem
+          icon="userOff"
+          label={t("nav.unassigned")}
+          count={counts?.unassigned}
+          isOn={filter.assignee === "none"}
+          onClick={() => show({ assignee: "none" })}
+        />
         {inboxes && inboxes.length > 0 && (
           <>
             <h2 className="px-2.5 pt-5 pb-1 text-xs font-medium text-muted">{t("nav.inboxes")}</h2>
@@ -55,7 +78,15 @@ export function Rail() {
         )}
       </div>
       <div className="flex flex-col gap-px border-t border-line p-2">
-        <RailItem icon="settings" label={t("nav.settings")} isOn={usePath().startsWith("/settings")} onClick={() => { dialogStore.set(null); navigate("/settings"); }} />
+        <RailItem
+          icon="settings"
+          label={t("nav.settings")}
+          isOn={usePath().startsWith("/settings")}
+          onClick={() => {
+            dialogStore.set(null);
+            navigate("/settings");
+          }}
+        />
         <ProfileMenu />
       </div>
     </nav>
@@ -85,7 +116,11 @@ function RailItem({ icon, label, count, warning, isOn, onClick }: RailItemProps)
     >
       <Icon name={icon} className={`size-[17px] ${isOn ? "text-accent-ink" : ""}`} />
       <span className="min-w-0 flex-1 truncate">{label}</span>
-      {warning ? <Icon name="alert" className="size-4 text-bad" /> : count ? <span className="text-xs text-muted tabular-nums">{count}</span> : null}
+      {warning ? (
+        <Icon name="alert" className="size-4 text-bad" />
+      ) : count ? (
+        <span className="text-xs text-muted tabular-nums">{count}</span>
+      ) : null}
       {warning && <span className="sr-only">{warning}</span>}
     </button>
   );
@@ -103,7 +138,11 @@ export function ProfileMenu() {
       align="start"
       side="top"
       trigger={
-        <button type="button" aria-label={t("nav.profileMenu")} className="flex h-10 w-full items-center gap-2.5 rounded-lg px-1.5 text-left hover:bg-hover data-[state=open]:bg-hover">
+        <button
+          type="button"
+          aria-label={t("nav.profileMenu")}
+          className="flex h-10 w-full items-center gap-2.5 rounded-lg px-1.5 text-left hover:bg-hover data-[state=open]:bg-hover"
+        >
           <Avatar id={me.actor.id} name={me.actor.name} size="sm" />
           <span className="min-w-0 flex-1 truncate text-sm font-medium">{me.actor.name}</span>
           <Icon name="chevron" className="size-4 rotate-180 text-faint" />
@@ -111,20 +150,38 @@ export function ProfileMenu() {
       }
     >
       <MenuLabel>{me.login?.email}</MenuLabel>
-      <MenuItem icon="user" onSelect={() => navigate("/settings/profile")}>{t("settings.profile")}</MenuItem>
-      {palette && <MenuItem icon="search" keys={palette.shortcut && keysOf(palette.shortcut)} onSelect={palette.run}>{t("nav.commands")}</MenuItem>}
-      {help && <MenuItem icon="keyboard" keys={help.shortcut && keysOf(help.shortcut)} onSelect={help.run}>{t("nav.help")}</MenuItem>}
+      <MenuItem icon="user" onSelect={() => navigate("/settings/profile")}>
+        {t("settings.profile")}
+      </MenuItem>
+      {palette && (
+        <MenuItem icon="search" keys={palette.shortcut && keysOf(palette.shortcut)} onSelect={palette.run}>
+          {t("nav.commands")}
+        </MenuItem>
+      )}
+      {help && (
+        <MenuItem icon="keyboard" keys={help.shortcut && keysOf(help.shortcut)} onSelect={help.run}>
+          {t("nav.help")}
+        </MenuItem>
+      )}
       <MenuLine />
       <MenuLabel>{t("fields.theme")}</MenuLabel>
       {(["system", "light", "dark"] as const).map((choice) => (
-        <MenuItem key={choice} isChecked={theme === choice} onSelect={() => setTheme(choice)}>{t(`theme.${choice}`)}</MenuItem>
+        <MenuItem key={choice} isChecked={theme === choice} onSelect={() => setTheme(choice)}>
+          {t(`theme.${choice}`)}
+        </MenuItem>
       ))}
       <MenuLine />
       <MenuLabel>{t("fields.language")}</MenuLabel>
-      <MenuItem isChecked={i18n.language === "ru"} onSelect={() => void setLanguage("ru")}>Русский</MenuItem>
-      <MenuItem isChecked={i18n.language === "en"} onSelect={() => void setLanguage("en")}>English</MenuItem>
+      <MenuItem isChecked={i18n.language === "ru"} onSelect={() => void setLanguage("ru")}>
+        Русский
+      </MenuItem>
+      <MenuItem isChecked={i18n.language === "en"} onSelect={() => void setLanguage("en")}>
+        English
+      </MenuItem>
       <MenuLine />
-      <MenuItem icon="logout" onSelect={() => void signOut()}>{t("auth.signOut")}</MenuItem>
+      <MenuItem icon="logout" onSelect={() => void signOut()}>
+        {t("auth.signOut")}
+      </MenuItem>
     </Menu>
   );
 }

@@ -6,7 +6,15 @@ import { Avatar } from "@/components/Avatar";
 import { Icon, type IconName } from "@/components/Icon";
 import { formatMoment, formatShort } from "@/lib/format";
 
-const KIND_ICONS: Record<string, IconName> = { image: "image", video: "video", animation: "video", audio: "mic", voice: "mic", file: "file", sticker: "smile" };
+const KIND_ICONS: Record<string, IconName> = {
+  image: "image",
+  video: "video",
+  animation: "video",
+  audio: "mic",
+  voice: "mic",
+  file: "file",
+  sticker: "smile",
+};
 
 interface RowProps {
   conversation: DeskConversation;
@@ -34,7 +42,9 @@ export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }
       <Avatar id={contact.id} name={contact.name} />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
         <span className="flex items-baseline gap-2">
-          <span className={`min-w-0 flex-1 truncate ${isUnread ? "font-semibold" : "font-medium"}`}>{contact.name}</span>
+          <span className={`min-w-0 flex-1 truncate ${isUnread ? "font-semibold" : "font-medium"}`}>
+            {contact.name}
+          </span>
           <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>
             <Moment conversation={conversation} />
           </span>
@@ -52,7 +62,10 @@ export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }
           </span>
           {last && <Trouble snippet={last} />}
           {isUnread ? (
-            <span aria-label={t("list.unread", { count: unread })} className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">
+            <span
+              aria-label={t("list.unread", { count: unread })}
+              className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums"
+            >
               {unread > 99 ? "99+" : unread}
             </span>
           ) : (
@@ -80,7 +93,10 @@ function Moment({ conversation }: { conversation: DeskConversation }) {
 function LastMessage({ snippet, isOwn }: { snippet: Snippet; isOwn: boolean }) {
   const { t } = useTranslation();
   if (snippet.is_deleted) return <span className="truncate italic">{t("list.deleted")}</span>;
-  const icon = snippet.kind === "note" ? "note" : snippet.attachment_kind && (KIND_ICONS[snippet.attachment_kind] ?? "file");
+  const icon =
+    snippet.kind === "note"
+      ? "note"
+      : snippet.attachment_kind && (KIND_ICONS[snippet.attachment_kind] ?? "file");
   return (
     <>
       {icon && <Icon name={icon} className={`size-[15px] ${snippet.kind === "note" ? "text-note" : ""}`} />}
@@ -95,7 +111,9 @@ function LastMessage({ snippet, isOwn }: { snippet: Snippet; isOwn: boolean }) {
 function attachmentText(snippet: Snippet, t: ReturnType<typeof useTranslation>["t"]): string {
   const kind = snippet.attachment_kind;
   if (!kind) return "";
-  return kind === "image" && snippet.attachment_count > 1 ? t("list.photos", { count: snippet.attachment_count }) : t(`kinds.${kind}`);
+  return kind === "image" && snippet.attachment_count > 1
+    ? t("list.photos", { count: snippet.attachment_count })
+    : t(`kinds.${kind}`);
 }
 
 function Trouble({ snippet }: { snippet: Snippet }) {

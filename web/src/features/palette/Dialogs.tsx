@@ -39,7 +39,9 @@ function Palette() {
   const words = query.trim().toLocaleLowerCase();
   const picks = useMemo(() => {
     const commands: Pick[] = [...actions.values()]
-      .filter((action) => action.isListed && action.isEnabled && action.label.toLocaleLowerCase().includes(words))
+      .filter(
+        (action) => action.isListed && action.isEnabled && action.label.toLocaleLowerCase().includes(words),
+      )
       .map((action) => ({
         id: action.name,
         label: action.label,
@@ -50,7 +52,16 @@ function Palette() {
           action.run();
         },
       }));
-    return [...commands, ...(words ? findConversations(client.getQueriesData<LoadedList>({ queryKey: keys.lists }), words, t("palette.conversations")) : [])];
+    return [
+      ...commands,
+      ...(words
+        ? findConversations(
+            client.getQueriesData<LoadedList>({ queryKey: keys.lists }),
+            words,
+            t("palette.conversations"),
+          )
+        : []),
+    ];
   }, [actions, client, words, t]);
   return <Picker picks={picks} placeholder={t("palette.placeholder")} query={query} onQuery={setQuery} />;
 }
@@ -89,9 +100,14 @@ export function HelpDialog() {
   const withKeys = [...actions.values()].filter((action) => action.shortcut);
   const groups = (["conversation", "navigation", "general"] as const).map((group) => ({
     title: t(`palette.${group}`),
-    lines: withKeys.filter((a) => a.group === group).map((a) => ({ label: a.label, keys: a.shortcut ? keysOf(a.shortcut) : [] })),
+    lines: withKeys
+      .filter((a) => a.group === group)
+      .map((a) => ({ label: a.label, keys: a.shortcut ? keysOf(a.shortcut) : [] })),
   }));
-  groups.push({ title: t("help.writing"), lines: WRITING.map((line) => ({ label: t(line.key), keys: line.keys })) });
+  groups.push({
+    title: t("help.writing"),
+    lines: WRITING.map((line) => ({ label: t(line.key), keys: line.keys })),
+  });
   return (
     <Dialog isOpen={isOpen} onClose={close} title={t("help.title")} width="max-w-2xl">
       <div className="grid grid-cols-2 gap-x-10 gap-y-5 overflow-y-auto px-5 pb-6 max-sm:grid-cols-1">
@@ -138,7 +154,13 @@ function SnoozeChoice({ onChoose }: ChangeDialogProps<Date>) {
   return (
     <div className="px-3 pb-4">
       {snoozePresets(new Date()).map((preset, index) => (
-        <button key={preset.name} type="button" autoFocus={index === 0} onClick={() => choose(preset.until)} className="flex h-10 w-full items-center gap-3 rounded-lg px-2 text-left text-sm hover:bg-hover">
+        <button
+          key={preset.name}
+          type="button"
+          autoFocus={index === 0}
+          onClick={() => choose(preset.until)}
+          className="flex h-10 w-full items-center gap-3 rounded-lg px-2 text-left text-sm hover:bg-hover"
+        >
           <Icon name="clock" className="size-4 text-muted" />
           <span className="flex-1">{t(`conversation.${preset.name}`)}</span>
           <span className="text-xs text-muted">{formatMoment(preset.until)}</span>
@@ -155,7 +177,13 @@ function SnoozeChoice({ onChoose }: ChangeDialogProps<Date>) {
         }}
       >
         <div className="flex-1">
-          <TextField label={t("conversation.custom")} type="datetime-local" value={custom} error={error} onChange={setCustom} />
+          <TextField
+            label={t("conversation.custom")}
+            type="datetime-local"
+            value={custom}
+            error={error}
+            onChange={setCustom}
+          />
         </div>
         <Button type="submit" className="h-9 self-start mt-[25px]">
           {t("conversation.snooze")}
@@ -169,7 +197,13 @@ export function AssignDialog({ onChoose }: ChangeDialogProps<Actor | null>) {
   const { t } = useTranslation();
   const isOpen = useStore(dialogStore) === "assign";
   return (
-    <Dialog isOpen={isOpen} onClose={close} title={t("conversation.assignTitle")} isTitleHidden width="max-w-sm">
+    <Dialog
+      isOpen={isOpen}
+      onClose={close}
+      title={t("conversation.assignTitle")}
+      isTitleHidden
+      width="max-w-sm"
+    >
       {isOpen && <AssignChoice onChoose={onChoose} />}
     </Dialog>
   );
@@ -186,7 +220,10 @@ function AssignChoice({ onChoose }: ChangeDialogProps<Actor | null>) {
     onChoose(assignee);
   };
   const people: Pick[] = users
-    .filter((user) => !user.deactivated_at && user.role !== "member" && user.name.toLocaleLowerCase().includes(words))
+    .filter(
+      (user) =>
+        !user.deactivated_at && user.role !== "member" && user.name.toLocaleLowerCase().includes(words),
+    )
     .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
     .map((user) => ({
       id: user.id,
@@ -195,6 +232,15 @@ function AssignChoice({ onChoose }: ChangeDialogProps<Actor | null>) {
       trail: user.id === me && <span className="text-xs text-muted">{t("common.you")}</span>,
       run: choose({ id: user.id, kind: user.kind, name: user.name, role: user.role }),
     }));
-  const nobody: Pick[] = words ? [] : [{ id: "nobody", label: t("conversation.nobody"), icon: "userOff", run: choose(null) }];
-  return <Picker picks={[...people, ...nobody]} placeholder={t("conversation.assignTitle")} query={query} onQuery={setQuery} />;
+  const nobody: Pick[] = words
+    ? []
+    : [{ id: "nobody", label: t("conversation.nobody"), icon: "userOff", run: choose(null) }];
+  return (
+    <Picker
+      picks={[...people, ...nobody]}
+      placeholder={t("conversation.assignTitle")}
+      query={query}
+      onQuery={setQuery}
+    />
+  );
 }

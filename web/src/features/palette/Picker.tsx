@@ -60,11 +60,19 @@ export function Picker({ picks, placeholder, query, onQuery }: PickerProps) {
           className="h-full flex-1 bg-transparent text-base outline-none"
         />
       </div>
-      <div ref={list} id={listId} role="listbox" aria-label={placeholder} className="min-h-0 overflow-y-auto p-1.5">
+      <div
+        ref={list}
+        id={listId}
+        role="listbox"
+        aria-label={placeholder}
+        className="min-h-0 overflow-y-auto p-1.5"
+      >
         {picks.length === 0 && <p className="p-5 text-center text-sm text-muted">{t("palette.empty")}</p>}
         {picks.map((pick, index) => (
           <div key={pick.id}>
-            {pick.group && pick.group !== picks[index - 1]?.group && <p className="px-2.5 pt-2 pb-1 text-xs text-muted">{pick.group}</p>}
+            {pick.group && pick.group !== picks[index - 1]?.group && (
+              <p className="px-2.5 pt-2 pb-1 text-xs text-muted">{pick.group}</p>
+            )}
             <div
               id={`${listId}-${index}`}
               role="option"

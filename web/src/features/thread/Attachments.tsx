@@ -7,7 +7,8 @@ import { Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { formatBytes, formatDuration } from "@/lib/format";
 
-const isPicture = (a: Attachment) => a.kind === "image" || (a.kind === "sticker" && a.content_type.startsWith("image/"));
+const isPicture = (a: Attachment) =>
+  a.kind === "image" || (a.kind === "sticker" && a.content_type.startsWith("image/"));
 
 interface AttachmentsProps {
   attachments: Attachment[];
@@ -36,7 +37,11 @@ function Album({ pictures, onOpen }: { pictures: Attachment[]; onOpen: (index: n
   if (pictures.length === 1 && first) {
     const { width, height } = first.thumbnail ?? { width: first.width ?? 320, height: first.height ?? 240 };
     const scale = Math.min(MAX_WIDTH / width, MAX_HEIGHT / height, Math.max(1, 200 / width));
-    const size = { width: Math.max(120, Math.round(width * scale)), aspectRatio: `${width} / ${height}`, maxHeight: MAX_HEIGHT };
+    const size = {
+      width: Math.max(120, Math.round(width * scale)),
+      aspectRatio: `${width} / ${height}`,
+      maxHeight: MAX_HEIGHT,
+    };
     return (
       <div className="max-w-full" style={size}>
         <Picture attachment={first} onOpen={() => onOpen(0)} />
@@ -46,9 +51,22 @@ function Album({ pictures, onOpen }: { pictures: Attachment[]; onOpen: (index: n
   const columns = pictures.length === 2 || pictures.length === 4 ? 2 : 3;
   const lead = pictures.length % columns;
   return (
-    <div className={`grid w-[340px] max-w-full gap-0.5 overflow-hidden rounded-[inherit] ${columns === 2 ? "grid-cols-2" : "grid-cols-6"}`}>
+    <div
+      className={`grid w-[340px] max-w-full gap-0.5 overflow-hidden rounded-[inherit] ${columns === 2 ? "grid-cols-2" : "grid-cols-6"}`}
+    >
       {pictures.map((picture, index) => (
-        <div key={picture.media_id} className={columns === 2 ? "aspect-square" : index < lead ? (lead === 1 ? "col-span-6 aspect-[16/9]" : "col-span-3 aspect-square") : "col-span-2 aspect-square"}>
+        <div
+          key={picture.media_id}
+          className={
+            columns === 2
+              ? "aspect-square"
+              : index < lead
+                ? lead === 1
+                  ? "col-span-6 aspect-[16/9]"
+                  : "col-span-3 aspect-square"
+                : "col-span-2 aspect-square"
+          }
+        >
           <Picture attachment={picture} onOpen={() => onOpen(index)} />
         </div>
       ))}
@@ -70,8 +88,20 @@ function Picture({ attachment, onOpen }: { attachment: Attachment; onOpen: () =>
     );
   }
   return (
-    <button type="button" onClick={onOpen} aria-label={t("media.open", { name })} className="block h-full w-full overflow-hidden bg-hover outline-offset-[-3px]">
-      <img src={attachment.thumbnail ? thumbnailUrl(attachment.media_id) : inlineUrl(attachment.media_id)} alt={name} loading="lazy" decoding="async" onError={() => setBroken(true)} className="h-full w-full object-cover" />
+    <button
+      type="button"
+      onClick={onOpen}
+      aria-label={t("media.open", { name })}
+      className="block h-full w-full overflow-hidden bg-hover outline-offset-[-3px]"
+    >
+      <img
+        src={attachment.thumbnail ? thumbnailUrl(attachment.media_id) : inlineUrl(attachment.media_id)}
+        alt={name}
+        loading="lazy"
+        decoding="async"
+        onError={() => setBroken(true)}
+        className="h-full w-full object-cover"
+      />
     </button>
   );
 }
@@ -79,7 +109,8 @@ function Picture({ attachment, onOpen }: { attachment: Attachment; onOpen: () =>
 function Other({ attachment }: { attachment: Attachment }) {
   if (attachment.state === "ready") {
     if (attachment.kind === "voice" || attachment.kind === "audio") return <Player attachment={attachment} />;
-    if (attachment.kind === "video" || attachment.kind === "animation") return <Video attachment={attachment} />;
+    if (attachment.kind === "video" || attachment.kind === "animation")
+      return <Video attachment={attachment} />;
   }
   return <FileCard attachment={attachment} />;
 }
@@ -127,9 +158,16 @@ function Player({ attachment }: { attachment: Attachment }) {
         onPause={() => setPlaying(false)}
         onEnded={() => setAt(0)}
         onTimeUpdate={(event) => setAt(event.currentTarget.currentTime)}
-        onLoadedMetadata={(event) => Number.isFinite(event.currentTarget.duration) && setLength(event.currentTarget.duration)}
+        onLoadedMetadata={(event) =>
+          Number.isFinite(event.currentTarget.duration) && setLength(event.currentTarget.duration)
+        }
       />
-      <button type="button" onClick={toggle} aria-label={t(isPlaying ? "media.pause" : "media.play")} className="flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent hover:brightness-110">
+      <button
+        type="button"
+        onClick={toggle}
+        aria-label={t(isPlaying ? "media.pause" : "media.play")}
+        className="flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent hover:brightness-110"
+      >
         <Icon name={isPlaying ? "pause" : "play"} className="size-[18px]" />
       </button>
       <div className="min-w-0 flex-1">
@@ -147,7 +185,9 @@ function Player({ attachment }: { attachment: Attachment }) {
           }}
           className="h-4 w-full accent-accent"
         />
-        <p className="text-2xs text-muted tabular-nums">{formatDuration(isPlaying || at > 0 ? at : length)}</p>
+        <p className="text-2xs text-muted tabular-nums">
+          {formatDuration(isPlaying || at > 0 ? at : length)}
+        </p>
       </div>
     </div>
   );
@@ -156,14 +196,29 @@ function Player({ attachment }: { attachment: Attachment }) {
 function FileCard({ attachment }: { attachment: Attachment }) {
   const { t } = useTranslation();
   const { state, name, size_bytes } = attachment;
-  const about = state === "pending" ? t("media.pending") : state === "failed" ? attachment.error || t("media.failed") : size_bytes !== null ? formatBytes(size_bytes) : "";
+  const about =
+    state === "pending"
+      ? t("media.pending")
+      : state === "failed"
+        ? attachment.error || t("media.failed")
+        : size_bytes !== null
+          ? formatBytes(size_bytes)
+          : "";
   const body = (
     <>
-      <span className={`flex size-10 shrink-0 items-center justify-center rounded-xl ${state === "failed" ? "bg-bad-soft text-bad" : "bg-accent-soft text-accent-ink"}`}>
-        {state === "pending" ? <Spinner /> : <Icon name={state === "failed" ? "alert" : "file"} className="size-5" />}
+      <span
+        className={`flex size-10 shrink-0 items-center justify-center rounded-xl ${state === "failed" ? "bg-bad-soft text-bad" : "bg-accent-soft text-accent-ink"}`}
+      >
+        {state === "pending" ? (
+          <Spinner />
+        ) : (
+          <Icon name={state === "failed" ? "alert" : "file"} className="size-5" />
+        )}
       </span>
       <span className="min-w-0 flex-1">
-        <span className="line-clamp-2 text-sm font-medium break-words [overflow-wrap:anywhere]">{name || t(`kinds.${attachment.kind}`)}</span>
+        <span className="line-clamp-2 text-sm font-medium break-words [overflow-wrap:anywhere]">
+          {name || t(`kinds.${attachment.kind}`)}
+        </span>
         <span className="block text-xs text-muted">{about}</span>
       </span>
     </>
@@ -171,7 +226,12 @@ function FileCard({ attachment }: { attachment: Attachment }) {
   const look = "flex w-[280px] max-w-full items-center gap-3 px-3 pt-2.5 pb-1";
   if (state !== "ready") return <div className={look}>{body}</div>;
   return (
-    <a href={contentUrl(attachment.media_id)} download={name} title={t("media.download")} className={`group/file ${look} rounded-[inherit] outline-offset-[-3px]`}>
+    <a
+      href={contentUrl(attachment.media_id)}
+      download={name}
+      title={t("media.download")}
+      className={`group/file ${look} rounded-[inherit] outline-offset-[-3px]`}
+    >
       {body}
       <Icon name="download" className="size-4 text-faint group-hover/file:text-ink" />
     </a>

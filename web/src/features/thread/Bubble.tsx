@@ -43,12 +43,20 @@ export const Bubble = memo(function Bubble({ item, me, isFlashed, can, doings }:
       onFocus={() => setActive(true)}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
     >
-      {!isOurs && <span className="w-7 shrink-0 self-end">{item.isLastOfGroup && <Avatar id={message.sender.id} name={message.sender.name} size="sm" />}</span>}
-      <div className={`flex max-w-[min(78%,560px)] min-w-0 flex-col max-md:max-w-[85%] ${isOurs ? "items-end" : "items-start"}`}>
+      {!isOurs && (
+        <span className="w-7 shrink-0 self-end">
+          {item.isLastOfGroup && <Avatar id={message.sender.id} name={message.sender.name} size="sm" />}
+        </span>
+      )}
+      <div
+        className={`flex max-w-[min(78%,560px)] min-w-0 flex-col max-md:max-w-[85%] ${isOurs ? "items-end" : "items-start"}`}
+      >
         <Body item={item} me={me} doings={doings} />
         <DeliveryTrouble message={message} pending={pending} />
       </div>
-      {!pending && !message.deleted_at && <Toolbar isActive={isActive} message={message} me={me} can={can} doings={doings} />}
+      {!pending && !message.deleted_at && (
+        <Toolbar isActive={isActive} message={message} me={me} can={can} doings={doings} />
+      )}
     </div>
   );
 });
@@ -62,7 +70,13 @@ function SystemLine({ message }: { message: Message }) {
 }
 
 function shapeOf(item: Item, isOurs: boolean): string {
-  const corner = isOurs ? (item.isLastOfGroup ? "rounded-br-md" : "rounded-r-md") : item.isLastOfGroup ? "rounded-bl-md" : "rounded-l-md";
+  const corner = isOurs
+    ? item.isLastOfGroup
+      ? "rounded-br-md"
+      : "rounded-r-md"
+    : item.isLastOfGroup
+      ? "rounded-bl-md"
+      : "rounded-l-md";
   return `rounded-2xl ${corner}`;
 }
 
@@ -71,10 +85,16 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
   const { message, pending } = item;
   const isOurs = message.sender.kind !== "contact";
   const isNote = message.kind === "note";
-  const tone = isNote ? "bg-bubble-note ring-1 ring-note-line" : isOurs ? "bg-bubble-out" : "bg-bubble-in shadow-bubble";
+  const tone = isNote
+    ? "bg-bubble-note ring-1 ring-note-line"
+    : isOurs
+      ? "bg-bubble-out"
+      : "bg-bubble-in shadow-bubble";
   if (message.deleted_at) {
     return (
-      <div className={`flex items-center gap-2 border border-line px-3 py-1.5 text-sm text-muted italic ${shapeOf(item, isOurs)}`}>
+      <div
+        className={`flex items-center gap-2 border border-line px-3 py-1.5 text-sm text-muted italic ${shapeOf(item, isOurs)}`}
+      >
         <Icon name="trash" className="size-4 text-faint" />
         {t("thread.deleted")}
         <Meta item={item} />
@@ -82,22 +102,35 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
     );
   }
   const hasText = message.text !== "";
-  const isBare = !hasText && message.attachments.length > 0 && message.attachments.every((a) => a.kind === "image" || a.kind === "video" || a.kind === "animation" || a.kind === "sticker");
+  const isBare =
+    !hasText &&
+    message.attachments.length > 0 &&
+    message.attachments.every(
+      (a) => a.kind === "image" || a.kind === "video" || a.kind === "animation" || a.kind === "sticker",
+    );
   const showName = isOurs && message.sender.id !== me && item.isFirstOfGroup;
   return (
-    <div className={`relative max-w-full min-w-0 overflow-hidden ${shapeOf(item, isOurs)} ${tone} ${pending ? "opacity-75" : ""}`}>
+    <div
+      className={`relative max-w-full min-w-0 overflow-hidden ${shapeOf(item, isOurs)} ${tone} ${pending ? "opacity-75" : ""}`}
+    >
       {(showName || isNote) && <Heading message={message} me={me} isNote={isNote} />}
       {message.reply_to && <Quote reply={message.reply_to} onJump={doings.jump} />}
-      {message.attachments.length > 0 && <Attachments attachments={message.attachments} onOpen={doings.view} />}
+      {message.attachments.length > 0 && (
+        <Attachments attachments={message.attachments} onOpen={doings.view} />
+      )}
       {isBare ? (
         <span className="pointer-events-none absolute right-1.5 bottom-1.5 rounded-full bg-black/50 px-2 py-px text-white [&_*]:text-white! [&_button]:pointer-events-auto">
           <Meta item={item} />
         </span>
       ) : (
-        <div className={`px-3 pb-1.5 ${message.attachments.length > 0 || isNote || showName || message.reply_to ? "pt-1" : "pt-1.5"}`}>
+        <div
+          className={`px-3 pb-1.5 ${!hasText && message.attachments.length > 0 ? "-mt-3.5" : ""} ${message.attachments.length > 0 || isNote || showName || message.reply_to ? "pt-1" : "pt-1.5"}`}
+        >
           {hasText && <RichText text={message.text} entities={message.entities} />}
-          {!hasText && message.attachments.length === 0 && <span className="text-muted italic">{t("thread.emptyMessage")}</span>}
-          <span className="float-right mt-[5px] ml-3">
+          {!hasText && message.attachments.length === 0 && (
+            <span className="text-muted italic">{t("thread.emptyMessage")}</span>
+          )}
+          <span className="relative float-right mt-[3px] ml-3">
             <Meta item={item} />
           </span>
           <span className="clear-both block" />
@@ -111,9 +144,17 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
 function Heading({ message, me, isNote }: { message: Message; me: string; isNote: boolean }) {
   const { t } = useTranslation();
   const name = message.sender.id === me ? t("common.you") : message.sender.name;
-  if (!isNote) return <p className={`hued-text hue-${hashOf(message.sender.id) % 8} px-3 pt-1.5 text-xs font-semibold`}>{name}</p>;
+  if (!isNote)
+    return (
+      <p className={`hued-text hue-${hashOf(message.sender.id) % 8} px-3 pt-1.5 text-xs font-semibold`}>
+        {name}
+      </p>
+    );
   return (
-    <p className="flex items-center gap-1.5 px-3 pt-1.5 text-xs font-medium text-note" title={t("thread.noteVisible")}>
+    <p
+      className="flex items-center gap-1.5 px-3 pt-1.5 text-xs font-medium text-note"
+      title={t("thread.noteVisible")}
+    >
       <Icon name="note" className="size-3.5" />
       {t("thread.note")} · {name}
     </p>
@@ -122,7 +163,12 @@ function Heading({ message, me, isNote }: { message: Message; me: string; isNote
 
 function Quote({ reply, onJump }: { reply: NonNullable<Message["reply_to"]>; onJump: (id: string) => void }) {
   return (
-    <button type="button" tabIndex={-1} onClick={() => onJump(reply.id)} className="mx-2 mt-2 mb-0.5 block max-w-[calc(100%-16px)] rounded-lg border-l-[3px] border-accent bg-accent-soft px-2 py-1 text-left text-xs hover:brightness-105">
+    <button
+      type="button"
+      tabIndex={-1}
+      onClick={() => onJump(reply.id)}
+      className="mx-2 mt-2 mb-0.5 block max-w-[calc(100%-16px)] rounded-lg border-l-[3px] border-accent bg-accent-soft px-2 py-1 text-left text-xs hover:brightness-105"
+    >
       <span className="block truncate font-semibold text-accent-ink">{reply.sender_name}</span>
       <span className="line-clamp-2 text-muted">{reply.quote || reply.text || "…"}</span>
     </button>
@@ -133,7 +179,10 @@ function Reactions({ message, me }: { message: Message; me: string }) {
   return (
     <p className="flex flex-wrap gap-1 px-2.5 pb-2">
       {message.reactions.map((reaction) => (
-        <span key={reaction.emoji} className={`inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs ${reaction.actor_ids.includes(me) ? "bg-accent-soft text-accent-ink" : "bg-hover text-muted"}`}>
+        <span
+          key={reaction.emoji}
+          className={`inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs ${reaction.actor_ids.includes(me) ? "bg-accent-soft text-accent-ink" : "bg-hover text-muted"}`}
+        >
           {reaction.emoji}
           {reaction.actor_ids.length > 1 && <span className="tabular-nums">{reaction.actor_ids.length}</span>}
         </span>
@@ -151,12 +200,23 @@ function Meta({ item }: { item: Item }) {
       {message.edited_at && !message.deleted_at && (
         <Popover.Root open={isOpen} onOpenChange={setOpen}>
           <Popover.Trigger asChild>
-            <button type="button" tabIndex={-1} className="rounded hover:text-ink hover:underline" title={t("thread.history")}>
+            <button
+              type="button"
+              tabIndex={-1}
+              className="rounded hover:text-ink hover:underline"
+              title={t("thread.history")}
+            >
               {t("thread.edited")}
             </button>
           </Popover.Trigger>
           <Popover.Portal>
-            <Popover.Content side="top" sideOffset={6} collisionPadding={12} aria-label={t("thread.history")} className="pop-in z-50 max-h-80 w-80 overflow-y-auto rounded-xl bg-raised p-1.5 shadow-pop outline-none">
+            <Popover.Content
+              side="top"
+              sideOffset={6}
+              collisionPadding={12}
+              aria-label={t("thread.history")}
+              className="pop-in z-50 max-h-80 w-80 overflow-y-auto rounded-xl bg-raised p-1.5 shadow-pop outline-none"
+            >
               {isOpen && <History message={message} />}
             </Popover.Content>
           </Popover.Portal>
@@ -170,7 +230,19 @@ function Meta({ item }: { item: Item }) {
   );
 }
 
-function Toolbar({ isActive, message, me, can, doings }: { isActive: boolean; message: Message; me: string; can: BubbleProps["can"]; doings: BubbleDoings }) {
+function Toolbar({
+  isActive,
+  message,
+  me,
+  can,
+  doings,
+}: {
+  isActive: boolean;
+  message: Message;
+  me: string;
+  can: BubbleProps["can"];
+  doings: BubbleDoings;
+}) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
   if (!isActive && !isOpen) return <span className="w-15 shrink-0 max-md:w-7" />;
@@ -179,15 +251,48 @@ function Toolbar({ isActive, message, me, can, doings }: { isActive: boolean; me
   const copyText = () => void navigator.clipboard.writeText(message.text);
   return (
     <span className="flex w-15 shrink-0 items-center max-md:w-7">
-      {canReply && <IconButton icon="reply" label={t("thread.reply")} tabIndex={-1} className="size-7 max-md:hidden" onClick={() => doings.reply(message)} />}
-      <Menu onOpenChange={setOpen} trigger={<IconButton icon="more" label={t("thread.messageMenu")} tabIndex={-1} data-message-menu="" className="size-7" />}>
-        {canReply && <MenuItem icon="reply" onSelect={() => doings.reply(message)}>{t("thread.reply")}</MenuItem>}
-        {message.text && <MenuItem icon="copy" onSelect={copyText}>{t("thread.copyText")}</MenuItem>}
-        {isOwn && (can.edit || message.kind === "note") && <MenuItem icon="edit" onSelect={() => doings.edit(message)}>{t("thread.edit")}</MenuItem>}
+      {canReply && (
+        <IconButton
+          icon="reply"
+          label={t("thread.reply")}
+          tabIndex={-1}
+          className="size-7 max-md:hidden"
+          onClick={() => doings.reply(message)}
+        />
+      )}
+      <Menu
+        onOpenChange={setOpen}
+        trigger={
+          <IconButton
+            icon="more"
+            label={t("thread.messageMenu")}
+            tabIndex={-1}
+            data-message-menu=""
+            className="size-7"
+          />
+        }
+      >
+        {canReply && (
+          <MenuItem icon="reply" onSelect={() => doings.reply(message)}>
+            {t("thread.reply")}
+          </MenuItem>
+        )}
+        {message.text && (
+          <MenuItem icon="copy" onSelect={copyText}>
+            {t("thread.copyText")}
+          </MenuItem>
+        )}
+        {isOwn && (can.edit || message.kind === "note") && (
+          <MenuItem icon="edit" onSelect={() => doings.edit(message)}>
+            {t("thread.edit")}
+          </MenuItem>
+        )}
         {isOwn && (can.delete || message.kind === "note") && (
           <>
             <MenuLine />
-            <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>{t("common.delete")}</MenuItem>
+            <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>
+              {t("common.delete")}
+            </MenuItem>
           </>
         )}
       </Menu>

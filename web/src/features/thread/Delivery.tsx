@@ -9,14 +9,33 @@ import { Icon, type IconName } from "@/components/Icon";
 import { showToast } from "@/components/overlays";
 import { errorText } from "@/lib/errors";
 
-const ICONS: Record<DeliveryState, IconName> = { queued: "clock", sending: "clock", sent: "check", delivered: "checks", read: "checks", failed: "alert", unknown: "question", cancelled: "close" };
-const TONES: Partial<Record<DeliveryState, string>> = { read: "text-accent-ink", failed: "text-bad", unknown: "text-warn" };
+const ICONS: Record<DeliveryState, IconName> = {
+  queued: "clock",
+  sending: "clock",
+  sent: "check",
+  delivered: "checks",
+  read: "checks",
+  failed: "alert",
+  unknown: "question",
+  cancelled: "close",
+};
+const TONES: Partial<Record<DeliveryState, string>> = {
+  read: "text-accent-ink",
+  failed: "text-bad",
+  unknown: "text-warn",
+};
 
 export function DeliveryMark({ message, pending }: { message: Message; pending: PendingMessage | null }) {
   const { t } = useTranslation();
-  const state: DeliveryState | undefined = pending ? (pending.state === "failed" ? "failed" : "queued") : message.status?.state;
+  const state: DeliveryState | undefined = pending
+    ? pending.state === "failed"
+      ? "failed"
+      : "queued"
+    : message.status?.state;
   if (!state) return null;
-  const label = pending ? t(pending.state === "failed" ? "delivery.notSaved" : "delivery.waiting") : t(`delivery.${state}`);
+  const label = pending
+    ? t(pending.state === "failed" ? "delivery.notSaved" : "delivery.waiting")
+    : t(`delivery.${state}`);
   return (
     <span title={label} data-delivery={state} className={`inline-flex ${TONES[state] ?? ""}`}>
       <Icon name={ICONS[state]} className="size-[14px]" />
@@ -75,7 +94,17 @@ function useDecision(message: Message) {
   return { decide: (action: "retry" | "send_again" | "mark_sent") => void decide(action), busy };
 }
 
-function Trouble({ tone, title, reason, children }: { tone: "bad" | "warn"; title: string; reason?: string; children: React.ReactNode }) {
+function Trouble({
+  tone,
+  title,
+  reason,
+  children,
+}: {
+  tone: "bad" | "warn";
+  title: string;
+  reason?: string;
+  children: React.ReactNode;
+}) {
   return (
     <div className="mt-1 flex max-w-[420px] flex-col items-end text-right text-xs" role="status">
       <p>
@@ -89,7 +118,12 @@ function Trouble({ tone, title, reason, children }: { tone: "bad" | "warn"; titl
 
 function Way({ label, isBusy, onClick }: { label: string; isBusy?: boolean; onClick: () => void }) {
   return (
-    <button type="button" disabled={isBusy} onClick={onClick} className="rounded-md px-1.5 py-1 font-medium text-accent-ink hover:bg-hover disabled:opacity-50">
+    <button
+      type="button"
+      disabled={isBusy}
+      onClick={onClick}
+      className="rounded-md px-1.5 py-1 font-medium text-accent-ink hover:bg-hover disabled:opacity-50"
+    >
       {label}
     </button>
   );

@@ -34,8 +34,17 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
   const panel = actions.get("conversation.panel");
   return (
     <header className="flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
-      <IconButton icon="back" label={t("conversation.back")} className="size-10 md:hidden" onClick={() => navigate("/inbox")} />
-      <button type="button" onClick={panel?.run} className="-ml-1.5 flex min-w-0 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover">
+      <IconButton
+        icon="back"
+        label={t("conversation.back")}
+        className="size-10 md:hidden"
+        onClick={() => navigate("/inbox")}
+      />
+      <button
+        type="button"
+        onClick={panel?.run}
+        className="-ml-1.5 flex min-w-0 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover"
+      >
         <span className="md:hidden">
           <Avatar id={contact.id} name={contact.name} size="sm" />
         </span>
@@ -56,7 +65,15 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
           <ActionButton action={actions.get("conversation.reopen")} icon="reopen" tone="plain" />
         )}
       </span>
-      <Menu trigger={<IconButton icon="more" label={t("conversation.actions")} className="size-8 pointer-coarse:size-10" />}>
+      <Menu
+        trigger={
+          <IconButton
+            icon="more"
+            label={t("conversation.actions")}
+            className="size-8 pointer-coarse:size-10"
+          />
+        }
+      >
         {MENU.map(([name, icon]) => (
           <ActionItem key={name} action={actions.get(name)} icon={icon} />
         ))}
@@ -67,14 +84,23 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
         <MenuLine />
         <ActionItem action={panel} icon="panel" />
       </Menu>
-      <IconButton icon="panel" label={t("conversation.panel")} isOn={isPanelOpen} aria-pressed={isPanelOpen} className="size-8 max-md:hidden" onClick={panel?.run} />
+      <IconButton
+        icon="panel"
+        label={t("conversation.panel")}
+        isOn={isPanelOpen}
+        aria-pressed={isPanelOpen}
+        className="size-8 max-md:hidden"
+        onClick={panel?.run}
+      />
     </header>
   );
 }
 
 function stateText(conversation: DeskConversation, t: ReturnType<typeof useTranslation>["t"]): string {
-  if (conversation.status === "snoozed" && conversation.snoozed_until) return t("conversation.snoozedUntil", { time: formatMoment(conversation.snoozed_until) });
-  if (conversation.status === "open") return conversation.contact.username ? `@${conversation.contact.username.replace(/^@/, "")}` : "";
+  if (conversation.status === "snoozed" && conversation.snoozed_until)
+    return t("conversation.snoozedUntil", { time: formatMoment(conversation.snoozed_until) });
+  if (conversation.status === "open")
+    return conversation.contact.username ? `@${conversation.contact.username.replace(/^@/, "")}` : "";
   return t(`status.${conversation.status}`);
 }
 
@@ -91,9 +117,17 @@ function AssigneeButton({ conversation }: { conversation: DeskConversation }) {
   const { t } = useTranslation();
   const action = useActions().get("conversation.assign");
   const { assignee } = conversation;
-  const label = assignee ? t("conversation.assignedTo", { name: assignee.name }) : t("conversation.unassigned");
+  const label = assignee
+    ? t("conversation.assignedTo", { name: assignee.name })
+    : t("conversation.unassigned");
   return (
-    <button type="button" onClick={action?.run} aria-label={`${label}. ${t("conversation.assign")}`} title={label} className="flex h-8 max-w-44 items-center gap-2 rounded-lg px-1.5 text-sm text-muted hover:bg-hover hover:text-ink">
+    <button
+      type="button"
+      onClick={action?.run}
+      aria-label={`${label}. ${t("conversation.assign")}`}
+      title={label}
+      className="flex h-8 max-w-44 items-center gap-2 rounded-lg px-1.5 text-sm text-muted hover:bg-hover hover:text-ink"
+    >
       {assignee ? <Avatar id={assignee.id} name={assignee.name} size="xs" /> : <Icon name="userOff" />}
       <span className="truncate max-xl:hidden">{assignee?.name ?? t("conversation.nobody")}</span>
     </button>

@@ -31,7 +31,9 @@ export function History({ message }: { message: Message }) {
           return (
             <li key={version.version} className="rounded-lg px-2.5 py-1.5 text-sm odd:bg-hover">
               <RichText text={version.text} entities={version.entities ?? []} />
-              <span className="mt-0.5 block text-2xs text-muted">{at ? formatMoment(at) : t("thread.version", { number: version.version })}</span>
+              <span className="mt-0.5 block text-2xs text-muted">
+                {at ? formatMoment(at) : t("thread.version", { number: version.version })}
+              </span>
             </li>
           );
         })}

@@ -39,7 +39,11 @@ function wrap(node: ReactNode, mark: Entity): ReactNode {
     case "code":
       return <code className="rounded bg-hover px-1 py-px font-mono text-[0.92em]">{node}</code>;
     case "pre":
-      return <code className="my-1 block overflow-x-auto rounded-lg bg-hover px-2.5 py-2 font-mono text-[0.92em] whitespace-pre">{node}</code>;
+      return (
+        <code className="my-1 block overflow-x-auto rounded-lg bg-hover px-2.5 py-2 font-mono text-[0.92em] whitespace-pre">
+          {node}
+        </code>
+      );
     case "blockquote":
       return <span className="my-1 block border-l-2 border-accent pl-2 text-muted">{node}</span>;
     case "spoiler":

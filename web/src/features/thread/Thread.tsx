@@ -14,7 +14,7 @@ import { errorText } from "@/lib/errors";
 import { formatDay } from "@/lib/format";
 import { useStore } from "@/lib/store";
 import { Bubble, type BubbleDoings } from "./Bubble";
-import { buildItems, type Item } from "./items";
+import { buildItems, byDay, type Item } from "./items";
 import { Lightbox, type Viewing } from "./Lightbox";
 import { useThreadScroll } from "./scrolling";
 
@@ -45,14 +45,26 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
   const pending = useStore(sync.outbox.store);
   const [firstUnread] = useState(() => firstUnreadOf(conversation, thread));
   const items = useMemo(
-    () => buildItems(thread, pending.filter((one) => one.conversation_id === id), me, firstUnread),
+    () =>
+      buildItems(
+        thread,
+        pending.filter((one) => one.conversation_id === id),
+        me,
+        firstUnread,
+      ),
     [thread, pending, me, firstUnread, id],
   );
   const scroller = useRef<HTMLDivElement>(null);
   const [isLoadingOlder, loadOlder] = useLoader(id, "before", thread.has_before);
   const [, loadNewer] = useLoader(id, "after", thread.has_after);
   const [startAt] = useState(() => items.find((item) => item.isFirstUnread)?.key ?? null);
-  const scroll = useThreadScroll({ scroller, version: items, startAt, onNearTop: loadOlder, onNearBottom: loadNewer });
+  const scroll = useThreadScroll({
+    scroller,
+    version: items,
+    startAt,
+    onNearTop: loadOlder,
+    onNearBottom: loadNewer,
+  });
   const [flashed, setFlashed] = useState<string | null>(null);
   const [viewing, setViewing] = useState<Viewing | null>(null);
   const [removing, setRemoving] = useState<Message | null>(null);
@@ -64,7 +76,8 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
   const isOwnNew = pending.some((one) => one.conversation_id === id && one.state === "waiting");
   const { toBottom, toKey } = scroll;
   const toNewest = useCallback(async () => {
-    if (latest.current.has_after) await sync.show(id, null).catch((error) => showToast(errorText(error, t), { isBad: true }));
+    if (latest.current.has_after)
+      await sync.show(id, null).catch((error) => showToast(errorText(error, t), { isBad: true }));
     requestAnimationFrame(toBottom);
   }, [sync, id, toBottom, t]);
   useEffect(() => {
@@ -122,10 +135,15 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
         <div className="flex min-h-full flex-col justify-end pt-3 pb-2">
           {isLoadingOlder && <Loading label={t("thread.loadingOlder")} />}
           {items.length === 0 && <p className="m-auto text-sm text-muted">{t("thread.empty")}</p>}
-          {items.map((item, index) => (
-            <Line key={item.key} item={item} isLast={index === items.length - 1}>
-              <Bubble item={item} me={me.id} isFlashed={flashed === item.key} can={can} doings={doings} />
-            </Line>
+          {byDay(items).map((day) => (
+            <section key={day[0]?.message.created_at.slice(0, 10)} className="flex flex-col">
+              <DayMark at={day[0]?.message.created_at ?? ""} />
+              {day.map((item) => (
+                <Line key={item.key} item={item} isLast={item === items.at(-1)}>
+                  <Bubble item={item} me={me.id} isFlashed={flashed === item.key} can={can} doings={doings} />
+                </Line>
+              ))}
+            </section>
           ))}
           {!thread.has_after && <Typing conversation={id} />}
         </div>
@@ -150,7 +168,11 @@ function firstUnreadOf(conversation: DeskConversation, thread: ThreadData): numb
 function useAbilities(conversation: DeskConversation) {
   const features = useInboxes().data?.find((inbox) => inbox.id === conversation.inbox_id)?.features;
   return useMemo(
-    () => ({ reply: features?.can_reply ?? true, edit: features?.can_edit ?? true, delete: features?.can_delete ?? false }),
+    () => ({
+      reply: features?.can_reply ?? true,
+      edit: features?.can_edit ?? true,
+      delete: features?.can_delete ?? false,
+    }),
     [features],
   );
 }
@@ -209,8 +231,10 @@ function useReadPosition(id: string, thread: ThreadData, isAtBottom: boolean): v
 /** How many messages came while the reader was further up. */
 function useNews(thread: ThreadData, isAtBottom: boolean, me: string): number {
   const seen = useRef(thread.items.at(-1)?.position ?? 0);
-  if (isAtBottom && !thread.has_after) seen.current = Math.max(seen.current, thread.items.at(-1)?.position ?? 0);
-  return thread.items.filter((m) => m.position > seen.current && m.sender.id !== me && m.kind !== "system").length;
+  if (isAtBottom && !thread.has_after)
+    seen.current = Math.max(seen.current, thread.items.at(-1)?.position ?? 0);
+  return thread.items.filter((m) => m.position > seen.current && m.sender.id !== me && m.kind !== "system")
+    .length;
 }
 
 /** Up and down walk through messages, Enter opens the menu of one. */
@@ -231,15 +255,21 @@ function walkMessages(event: KeyboardEvent<HTMLDivElement>): void {
   next?.scrollIntoView({ block: "nearest" });
 }
 
+/** The day on screen stays in sight above its messages. */
+function DayMark({ at }: { at: string }) {
+  return (
+    <div className="pointer-events-none sticky top-2 z-10 mt-3 flex justify-center">
+      <span className="rounded-full bg-[color-mix(in_srgb,var(--canvas)_82%,transparent)] px-2.5 py-0.5 text-xs font-medium text-muted ring-1 ring-line backdrop-blur-sm">
+        {formatDay(at)}
+      </span>
+    </div>
+  );
+}
+
 function Line({ item, isLast, children }: { item: Item; isLast: boolean; children: React.ReactNode }) {
   const { t } = useTranslation();
   return (
     <>
-      {item.isFirstOfDay && (
-        <div className="pointer-events-none sticky top-2 z-10 mt-3 flex justify-center">
-          <span className="rounded-full bg-[color-mix(in_srgb,var(--canvas)_82%,transparent)] px-2.5 py-0.5 text-xs font-medium text-muted ring-1 ring-line backdrop-blur-sm">{formatDay(item.message.created_at)}</span>
-        </div>
-      )}
       {item.isFirstUnread && (
         <div className="mt-4 mb-1 flex items-center gap-3 px-4 text-xs font-medium text-accent-ink">
           <span className="h-px flex-1 bg-accent/25" />
@@ -277,9 +307,19 @@ function ToNewest({ count, onClick }: { count: number; onClick: () => void }) {
   const { t } = useTranslation();
   const label = count > 0 ? t("thread.new", { count }) : t("thread.newest");
   return (
-    <button type="button" onClick={onClick} aria-label={label} title={label} className="rise-in absolute right-4 bottom-4 flex size-10 items-center justify-center rounded-full bg-raised text-muted shadow-pop hover:text-ink">
+    <button
+      type="button"
+      onClick={onClick}
+      aria-label={label}
+      title={label}
+      className="rise-in absolute right-4 bottom-4 flex size-10 items-center justify-center rounded-full bg-raised text-muted shadow-pop hover:text-ink"
+    >
       <Icon name="down" />
-      {count > 0 && <span className="absolute -top-1.5 flex h-5 min-w-5 items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">{count}</span>}
+      {count > 0 && (
+        <span className="absolute -top-1.5 flex h-5 min-w-5 items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">
+          {count}
+        </span>
+      )}
     </button>
   );
 }
@@ -300,7 +340,17 @@ function RemoveDialog({ message, onClose }: { message: Message | null; onClose: 
       setBusy(false);
     }
   };
-  return <Confirm isOpen={message !== null} title={t("thread.deleteTitle")} text={t("thread.deleteText")} action={t("common.delete")} isBusy={isBusy} onConfirm={() => void remove()} onClose={onClose} />;
+  return (
+    <Confirm
+      isOpen={message !== null}
+      title={t("thread.deleteTitle")}
+      text={t("thread.deleteText")}
+      action={t("common.delete")}
+      isBusy={isBusy}
+      onConfirm={() => void remove()}
+      onClose={onClose}
+    />
+  );
 }
 
 function Loading({ label }: { label: string }) {
@@ -314,7 +364,11 @@ function Loading({ label }: { label: string }) {
 function Waiting() {
   const { t } = useTranslation();
   return (
-    <div role="status" aria-label={t("common.loading")} className="flex min-h-0 flex-1 flex-col justify-end gap-2 bg-canvas px-5 pb-8">
+    <div
+      role="status"
+      aria-label={t("common.loading")}
+      className="flex min-h-0 flex-1 flex-col justify-end gap-2 bg-canvas px-5 pb-8"
+    >
       {["w-56", "w-72", "w-40 self-end", "w-64 self-end", "w-48"].map((width) => (
         <span key={width} className={`shimmer h-9 max-w-[80%] rounded-2xl bg-hover ${width}`} />
       ))}

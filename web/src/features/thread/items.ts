@@ -41,7 +41,12 @@ function asMessage(pending: PendingMessage, me: Actor): Message {
   };
 }
 
-export function buildItems(thread: Thread, pending: PendingMessage[], me: Actor, firstUnread: number | null): Item[] {
+export function buildItems(
+  thread: Thread,
+  pending: PendingMessage[],
+  me: Actor,
+  firstUnread: number | null,
+): Item[] {
   const stored = new Set(thread.items.map((m) => m.client_id).filter((id) => id !== null));
   const waiting = thread.has_after ? [] : pending.filter((p) => !stored.has(p.client_id));
   const rows = [
@@ -53,7 +58,11 @@ export function buildItems(thread: Thread, pending: PendingMessage[], me: Actor,
     const before = rows[index - 1]?.message;
     const after = rows[index + 1]?.message;
     const isFirstUnread =
-      !isUnreadMarked && firstUnread !== null && message.number !== null && message.number >= firstUnread && message.sender.id !== me.id;
+      !isUnreadMarked &&
+      firstUnread !== null &&
+      message.number !== null &&
+      message.number >= firstUnread &&
+      message.sender.id !== me.id;
     isUnreadMarked ||= isFirstUnread;
     return {
       key: message.client_id ?? message.id,
@@ -75,4 +84,14 @@ function isOneGroup(a: Message, b: Message): boolean {
     Date.parse(b.created_at) - Date.parse(a.created_at) < GROUP_MS &&
     isSameDay(a.created_at, b.created_at)
   );
+}
+
+/** Cuts the items into days, in order. */
+export function byDay(items: Item[]): Item[][] {
+  const days: Item[][] = [];
+  for (const item of items) {
+    if (item.isFirstOfDay) days.push([]);
+    days.at(-1)?.push(item);
+  }
+  return days;
 }

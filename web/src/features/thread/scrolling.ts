@@ -43,7 +43,9 @@ export function useThreadScroll({ scroller, version, startAt, onNearTop, onNearB
       box.scrollTop = box.scrollHeight;
     } else if (anchor.current) {
       const row = box.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.current.key)}"]`);
-      if (row) box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
+      if (row)
+        box.scrollTop +=
+          row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
     }
   }, [scroller]);
 
