@@ -143,6 +143,21 @@ def reset_password(*, email: str, password: str | None = None) -> None:
     _run(work())
 
 
+@admin.command
+def release_deliveries() -> None:
+    """Let go of outward messages that were held because the database came from elsewhere (a restore)."""
+
+    async def work() -> None:
+        from parley.desk.outward import release_held
+        from parley.infra.runtime import open_runtime
+
+        settings = load_settings()
+        async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
+            print(f"{await release_held(runtime.db)} released")
+
+    _run(work())
+
+
 @journal.command
 def replay() -> None:
     """Run all failed journal items again, oldest first (after a fix)."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
+from parley.apps.openapi import describe_api
 from parley.apps.pages import API_STYLE, SECURITY_HEADERS, Pages, render_api_page
 from parley.infra.db import Database
 from parley.infra.http import error_body
@@ -96,7 +97,7 @@ class Dispatcher:
             await self._show_metrics(scope, send)
         elif path == "/docs":
             if self._api_page is None:
-                self._api_page = render_api_page(self._rest.openapi_schema.to_schema()).encode()
+                self._api_page = render_api_page(describe_api(self._rest)).encode()
             await _bytes(send, 200, "text/html; charset=utf-8", self._api_page)
         else:
             await _bytes(send, 200, "text/css; charset=utf-8", API_STYLE.encode())

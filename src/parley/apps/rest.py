@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 import parley
 from parley.accounts import api as accounts_api
 from parley.accounts import provide_caller
+from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
 from parley.conversations import Collector, list_visible_inboxes, may_see_media
 from parley.conversations import api as conversations_api
@@ -49,7 +50,7 @@ class Parts:
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def openapi_json(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    return request.app.openapi_schema.to_schema()
+    return describe_api(request.app)
 
 
 def build_rest(parts: Parts) -> Litestar:

@@ -27,6 +27,8 @@ from parley.channels.registry import build_adapters
 from parley.conversations import Collector
 from parley.desk import reactions
 from parley.desk.accounts import Channels
+from parley.desk.delivery_store import hold_unfinished
+from parley.infra.installation import accept_cluster, is_foreign_cluster
 from parley.infra.log import set_up_logging
 from parley.infra.metrics import Metrics
 from parley.infra.migrate import migrate
@@ -59,6 +61,7 @@ async def serve(settings: Settings) -> None:
         key = secrets.token_urlsafe(24)
         channels = make_channels(runtime, key)
         runtime.db.reactions.append(reactions.react)
+        await hold_after_restore(runtime)
         collector = Collector(runtime.db)
         gateway = Gateway(runtime)
         gateway.register(metrics.registry)
@@ -101,6 +104,16 @@ async def open_database(settings: Settings) -> AsyncIterator[str]:
         if await migrate(dsn):
             log.info("database.migrated")
         yield dsn
+
+
+async def hold_after_restore(runtime: Runtime) -> None:
+    """Hold unfinished outward work when this database comes from another cluster, until an operator releases it."""
+    async with runtime.db.system() as tx:
+        if not await is_foreign_cluster(tx):
+            return
+        count = await hold_unfinished(tx)
+        await accept_cluster(tx)
+    log.warning("serve.deliveries_held", count=count, release_with="parley admin release-deliveries")
 
 
 def make_channels(runtime: Runtime, sandbox_key: str = "") -> Channels:

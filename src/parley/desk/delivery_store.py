@@ -163,3 +163,16 @@ async def find_recipient(tx: Tx, conversation_id: UUID) -> asyncpg.Record | None
         JOIN identity i ON i.workspace_id = d.workspace_id AND i.id = d.identity_id WHERE d.conversation_id = $1""",
         conversation_id,
     )
+
+
+async def list_held(tx: Tx) -> list[UUID]:
+    """Return the deliveries that wait for an operator. Index: delivery_failed. System role."""
+    return [row["id"] for row in await tx.fetch("SELECT id FROM delivery WHERE work = 'held' ORDER BY seq")]
+
+
+async def hold_unfinished(tx: Tx) -> int:
+    """Hold every delivery that was not begun, also those claimed by a process of another life; returns how many."""
+    return await tx.execute(
+        """UPDATE delivery SET work = 'held', lease_token = NULL, lease_until = NULL
+        WHERE work = 'ready' OR (work = 'leased' AND state = 'queued')"""
+    )

@@ -14,7 +14,7 @@ from parley.desk.delivery import record_move
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.errors import MoveRefused, NoDelivery
 from parley.desk.ledger import ACTIONS, Move
-from parley.infra.db import Tx
+from parley.infra.db import Database, Tx
 
 
 async def act_on_delivery(
@@ -44,3 +44,9 @@ async def act_on_delivery(
         raise MoveRefused(state="sending", wanted=after)
     await record_move(tx, delivery, Move(to=after))
     return await get_message(tx, conversation_id, message_id)
+
+
+async def release_held(db: Database) -> int:
+    """Queue all held deliveries again, for operators; returns how many."""
+    async with db.system() as tx:
+        return len(await DELIVERIES.rerun(tx, await delivery_store.list_held(tx)))

@@ -42,7 +42,9 @@ def error_body(code: str, message: str, fields: dict[str, Any] | None = None) ->
     return {"error": {"code": code, "message": message, "fields": fields or {}}}
 
 
-def _answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response[dict[str, Any]]:
+def _answer(
+    status: int, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> Response[dict[str, Any]]:
     return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
@@ -98,11 +100,11 @@ def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    ParleyError: _parley_error,  # type: ignore[dict-item]  # handlers narrow the exception type
-    ValidationException: _validation_error,  # type: ignore[dict-item]
-    SerializationException: _client_error,  # type: ignore[dict-item]
-    ClientException: _client_error,  # type: ignore[dict-item]
-    HTTPException: _http_error,  # type: ignore[dict-item]
-    RecursionError: _recursion,  # type: ignore[dict-item]
+    ParleyError: _parley_error,
+    ValidationException: _validation_error,
+    SerializationException: _client_error,
+    ClientException: _client_error,
+    HTTPException: _http_error,
+    RecursionError: _recursion,
     Exception: _bug,
 }

@@ -31,9 +31,9 @@ def _setting(variable: str, default: Any, about: str) -> Any:
 class Settings:
     """What an operator may set."""
 
-    host: str = _setting("PARLEY_HOST", "127.0.0.1", "Address to listen on.")  # noqa: RUF009 - makes a field
+    host: str = _setting("PARLEY_HOST", "127.0.0.1", "Address to listen on.")
     port: int = _setting("PARLEY_PORT", 8000, "Port to listen on.")
-    data_dir: Path = _setting(
+    data_dir: Path = _setting(  # noqa: RUF009 - it makes a field
         "PARLEY_DATA_DIR", Path("data"), "Folder of everything kept on disk: database, files, keys."
     )
     public_url: str = _setting(
