@@ -72,7 +72,7 @@ async def set_state(tx: Tx, inbox_id: UUID, state: str, reason: str | None) -> b
     return bool(
         await tx.execute(
             """UPDATE inbox SET state = $2, state_reason = $3,
-                disconnected_at = CASE WHEN $2 = 'disconnected' THEN $4 END
+                disconnected_at = CASE WHEN $2 = 'disconnected' THEN $4::timestamptz END
             WHERE id = $1 AND state <> 'disconnected' AND (state, state_reason) IS DISTINCT FROM ($2, $3)""",
             inbox_id,
             state,
