@@ -9,7 +9,7 @@ from uuid import UUID
 from parley.accounts import store
 from parley.infra.db import Tx
 from parley.kit.errors import NotFound
-from parley.kit.events import Event
+from parley.kit.events import PERSONAL_KINDS, Event
 
 
 async def record_personal(
@@ -20,6 +20,7 @@ async def record_personal(
     Locks the actor's row: where several actors are told in one transaction, go in order of their ids.
     Raises: NotFound without such an actor in the workspace.
     """
+    assert kind in PERSONAL_KINDS, f"{kind} is not in the table of events"
     tag = int.from_bytes(os.urandom(4), signed=True)
     number = await store.append_personal(tx, workspace_id, actor_id, tag=tag, kind=kind, data=data)
     if number is None:

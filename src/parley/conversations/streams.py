@@ -15,7 +15,7 @@ from parley.conversations import store
 from parley.conversations.errors import StreamReset
 from parley.conversations.schemas import Cursor
 from parley.infra.db import Tx
-from parley.kit.events import ALL, STAFF, Event
+from parley.kit.events import ALL, CONVERSATION_KINDS, STAFF, Event
 from parley.kit.ids import public_id
 
 RESUME_LIMIT = 1000
@@ -42,6 +42,7 @@ async def append(
 
     Locks the conversation's row; take the member's row first. On return the event is numbered, not yet committed.
     """
+    assert kind in CONVERSATION_KINDS, f"{kind} is not in the table of events"
     tag = new_tag()
     number = await store.append_event(
         tx, workspace_id, conversation_id, tag=tag, kind=kind, audience=audience, actor_id=actor_id, data=data

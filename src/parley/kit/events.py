@@ -15,6 +15,36 @@ ALL = "all"
 STAFF = "staff"
 """Audience: the workspace's side of a desk conversation; the contact never learns of it."""
 
+CONVERSATION_KINDS: dict[str, str] = {
+    "message.created": "A message was posted: `message`.",
+    "message.updated": "A message looks different, by an edit, a file that arrived or an album that grew: `message`.",
+    "message.deleted": "A message was deleted for everyone; a tombstone keeps its place: `message`.",
+    "message.status_changed": "What became of an outward message at the provider: `message_id`, `status`.",
+    "reaction.added": "Somebody put a reaction: `message_id`, `emoji`, `actor_id`.",
+    "reaction.removed": "Somebody took a reaction away: `message_id`, `emoji`, `actor_id`.",
+    "member.joined": "An actor is in the conversation now: `member`.",
+    "member.left": "An actor is in the conversation no more: `member`.",
+    "member.changed": "A member has another role: `member`.",
+    "conversation.status_changed": "A desk conversation was opened, set aside, resolved or snoozed: `status`, `snoozed_until`.",
+    "conversation.assigned": "A desk conversation is somebody's, or nobody's: `assignee`.",
+}
+"""Events of a conversation's stream: the kind, and what it says with which `data`."""
+
+PERSONAL_KINDS: dict[str, str] = {
+    "read.moved": "You have read further, on whichever device: `conversation_id`, `read_number`, `own_since`.",
+    "conversation.added": "You were taken into a conversation: `conversation_id`.",
+    "conversation.removed": "You were taken out of a conversation: `conversation_id`.",
+    "rights.changed": "Your role or the inboxes you work in changed: what you watch is looked at anew.",
+}
+"""Events of an actor's personal stream, which nobody else sees."""
+
+SIGNAL_KINDS: dict[str, str] = {
+    "typing.started": "Somebody is writing.",
+    "typing.stopped": "Somebody stopped writing.",
+    "member.read": "Somebody has read up to a message number: `read_number`.",
+}
+"""Signals: live only, never stored."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change. ``(stream_id, number)`` is unique for ever; ``tag`` tells a number reused after a restore.

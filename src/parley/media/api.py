@@ -23,7 +23,7 @@ from parley.media.pictures import Pictures
 from parley.media.schemas import MediaJson, to_json
 from parley.media.serving import content_headers, entity_tag, is_known, parse_range, thumbnail_headers
 
-_TAGS = ["media"]
+_TAGS = ["Media"]
 _Runtime = NamedDependency[Runtime]
 _Caller = NamedDependency[Caller]
 _Pictures = NamedDependency[SkipValidation[Pictures]]
@@ -31,7 +31,7 @@ _Access = NamedDependency[SkipValidation[MediaAccess]]
 _Name = Annotated[str, QueryParameter(max_length=1000, description="The file's name, with its ending.")]
 
 
-@post("/v1/media", tags=_TAGS, operation_id="uploadMedia", request_max_body_size=None)
+@post("/v1/media", tags=_TAGS, operation_id="upload_media", request_max_body_size=None)
 async def upload_media(
     request: Request[Any, Any, Any], runtime: _Runtime, caller: _Caller, pictures: _Pictures, name: _Name = ""
 ) -> MediaJson:
@@ -47,7 +47,7 @@ async def upload_media(
     return to_json(media)
 
 
-@get("/v1/media/{media_id:str}", tags=_TAGS, operation_id="getMedia")
+@get("/v1/media/{media_id:str}", tags=_TAGS, operation_id="get_media")
 async def get_media(
     runtime: _Runtime, caller: _Caller, media_access: _Access, media_id: FromPath[str]
 ) -> MediaJson:
@@ -58,7 +58,7 @@ async def get_media(
 @get(
     "/v1/media/{media_id:str}/content",
     tags=_TAGS,
-    operation_id="getMediaContent",
+    operation_id="get_media_content",
     media_type="application/octet-stream",
 )
 async def get_content(
@@ -98,7 +98,7 @@ async def get_content(
 @get(
     "/v1/media/{media_id:str}/thumbnail",
     tags=_TAGS,
-    operation_id="getMediaThumbnail",
+    operation_id="get_media_thumbnail",
     media_type="image/webp",
 )
 async def get_thumbnail(

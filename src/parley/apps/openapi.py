@@ -1,0 +1,79 @@
+"""The OpenAPI document as it is true of this API: what the framework derives, corrected where it cannot know.
+
+The framework derives parameters, bodies and answers from the handlers. It does not know our error shape, which
+operations are public, or that a handler's docstring is its summary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+_METHODS = ("get", "put", "post", "delete", "patch")
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "description": "The one shape of whatever goes wrong.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "fields"],
+            "properties": {
+                "code": {"type": "string", "description": "Stable; listed in docs/reference/errors.md."},
+                "message": {"type": "string", "description": "One sentence for people."},
+                "fields": {
+                    "type": "object",
+                    "description": "What the error is about.",
+                    "additionalProperties": {},
+                },
+            },
+        }
+    },
+}
+_ERROR_ANSWER: dict[str, Any] = {
+    "description": "The request was refused, or failed.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+
+
+def describe_api(rest: Litestar) -> dict[str, Any]:
+    """Return the document, its operations with summary, security and errors. Needs no database."""
+    document = rest.openapi_schema.to_schema()
+    document["components"]["schemas"]["Error"] = _ERROR
+    document["components"]["responses"] = {"Error": _ERROR_ANSWER}
+    for route in rest.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        operations = document["paths"].get(route.path_format, {})
+        for method, (handler, _) in route.route_handler_map.items():
+            operation = operations.get(method.lower())
+            if operation is not None:
+                _complete(operation, handler)
+    return document
+
+
+def list_operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (method, path, operation) of every operation, in the order of the document."""
+    return [
+        (method, path, operations[method])
+        for path, operations in document["paths"].items()
+        for method in _METHODS
+        if method in operations
+    ]
+
+
+def _complete(operation: dict[str, Any], handler: Any) -> None:
+    head, _, rest = inspect.cleandoc(handler.fn.__doc__ or "").partition("\n\n")
+    about = " ".join(head.split())
+    if handler.summary is None:
+        operation["summary"] = about.partition(". ")[0].rstrip(".")
+    operation["description"] = "\n\n".join(filter(None, (about, " ".join(rest.split()))))
+    if operation["description"].rstrip(".") == operation["summary"]:
+        del operation["description"]
+    if "caller" not in inspect.signature(handler.fn).parameters:
+        operation["security"] = []
+    operation["responses"].pop("400", None)
+    operation["responses"]["default"] = {"$ref": "#/components/responses/Error"}
