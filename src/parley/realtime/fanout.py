@@ -19,8 +19,8 @@ from parley.conversations import Cursor, resume, resume_personal
 from parley.conversations.errors import StreamReset
 from parley.infra.bus import Bus
 from parley.infra.db import Database, Tx
+from parley.infra.failures import describe_failure
 from parley.infra.feed import FeedPosition, feed_end, read_feed
-from parley.kit.errors import ParleyError
 from parley.kit.events import Event, Hint, Signal, StreamKind, Touch
 from parley.realtime.frames import Ready, touched_frame
 from parley.realtime.meters import Tally
@@ -162,8 +162,8 @@ class Fanout:
             streams, self._doubtful = self._doubtful, set()
             try:
                 await self._read(streams)
-            except ParleyError as error:
-                log.warning("realtime.gap_not_closed", code=error.code, streams=len(streams))
+            except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
+                log.warning("realtime.gap_not_closed", error=describe_failure(error), streams=len(streams))
                 self._doubtful |= {stream for stream in streams if not stream.is_empty}
                 await asyncio.sleep(RETRY_SECONDS)
                 self._doubt.set()
@@ -201,8 +201,8 @@ class Fanout:
                     await self._recover()
                 await self._read_feed()
                 is_broken = False
-            except ParleyError as error:
-                log.warning("realtime.feed_unreadable", code=error.code)
+            except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
+                log.warning("realtime.feed_unreadable", error=describe_failure(error))
                 is_broken = True
 
     async def _read_feed(self) -> None:

@@ -7,9 +7,9 @@ import asyncio
 import structlog
 from prometheus_client import CollectorRegistry
 
-from parley.accounts import Caller, authenticate
+from parley.accounts import Caller, authenticate, find_callers
+from parley.infra.failures import describe_failure
 from parley.infra.runtime import Runtime
-from parley.kit.errors import ParleyError, Unauthenticated
 from parley.realtime import errors
 from parley.realtime.fanout import Fanout
 from parley.realtime.meters import TallyCollector
@@ -85,24 +85,23 @@ class Gateway:
         return await authenticate(self._runtime.db, token)
 
     async def _guard(self) -> None:
-        """Close sessions whose token expired or was revoked, and notice changed roles."""
+        """Close sessions whose token expired or was revoked, and notice changed roles: one read for all of them."""
         while True:
             await asyncio.sleep(GUARD_SECONDS)
-            tokens = {session.token for session in self._sessions if session.is_known}
-            for token in tokens:
-                await self._check(token)
+            try:
+                await self._check_tokens()
+            except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
+                log.warning("realtime.sessions_unchecked", error=describe_failure(error))
 
-    async def _check(self, token: str) -> None:
-        try:
-            caller: Caller | None = await self._authenticate(token)
-        except Unauthenticated:
-            caller = None
-        except ParleyError as error:
-            log.warning("realtime.sessions_unchecked", code=error.code)
+    async def _check_tokens(self) -> None:
+        checked = {session: session.token for session in self._sessions if session.is_known}
+        if not checked:
             return
-        for session in tuple(self._sessions):
-            if session.token != token or session.is_closed:
+        callers = await find_callers(self._runtime.db, set(checked.values()))
+        for session, token in checked.items():
+            if session.is_closed or session.token != token:
                 continue
+            caller = callers.get(token)
             if caller is None:
                 session.end(errors.CLOSE_UNAUTHENTICATED, "unauthenticated")
             else:

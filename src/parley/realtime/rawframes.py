@@ -16,10 +16,18 @@ import engineio
 import socketio
 from engineio import packet as engine_packet
 from engineio.async_drivers.asgi import WebSocket as EngineWebSocket
+from engineio.payload import Payload
 from socketio import packet as socketio_packet
 
 from parley.realtime.frames import ws_text_frame
 from parley.realtime.wire import Wire, find_wire
+
+_DIGITS = "0123456"
+_LONGEST_SIGN = 16
+"""Characters of an Engine.IO packet that is no message, such as ``2probe``."""
+
+# A polling client sends what it has in one body; the library's own limit is 16 packets. Its documented knob.
+Payload.max_decode_packets = 256
 
 
 class PacketQueue(asyncio.Queue[Any]):
@@ -55,11 +63,24 @@ def _size(packet: Any) -> int:
 
 
 class _KnownWebSocket(EngineWebSocket):  # type: ignore[misc]  # untyped library
-    """Engine.IO's WebSocket, leaving its wire at the connection that it serves."""
+    """Engine.IO's WebSocket, leaving its wire at the connection that it serves, and passing on packets only."""
 
     async def __call__(self, environ: dict[str, Any]) -> Any:
         self.handler.__self__.wire = find_wire(environ["asgi.scope"])
         return await super().__call__(environ)
+
+    async def wait(self) -> str | bytes:
+        """Return the next packet. What is none ends the connection: Engine.IO's own parser would break at it."""
+        data: str | bytes = await super().wait()
+        if isinstance(data, str) and not _is_packet(data):
+            raise ConnectionAbortedError("not an Engine.IO packet")
+        return data
+
+
+def _is_packet(text: str) -> bool:
+    if text[:1] == "4":
+        return text[1:2] in _DIGITS and len(text) > 1
+    return text[:1] in _DIGITS and 0 < len(text) <= _LONGEST_SIGN
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]  # untyped library
@@ -103,6 +124,12 @@ def enqueue(socket: Any, text: str) -> None:
     """Put a Socket.IO packet into the connection's queue."""
     if not socket.closed:
         socket.queue.put_nowait(engine_packet.Packet(engine_packet.MESSAGE, text))
+
+
+def release_poll(socket: Any) -> None:
+    """Answer the request that a polling client may have waiting; the library leaves it for 45 s after a goodbye."""
+    if socket is not None and not socket.upgraded:
+        socket.queue.put_nowait(engine_packet.Packet(engine_packet.NOOP))
 
 
 class RawFrameManager(socketio.AsyncManager):  # type: ignore[misc]  # untyped library

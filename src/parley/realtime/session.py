@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from parley.accounts import Caller
+from parley.accounts import Caller, find_callers
 from parley.conversations import Cursor, list_visible_inboxes
 from parley.kit.errors import ParleyError, TooLarge, Unauthenticated
 from parley.kit.events import ALL, STAFF, Event, Signal
@@ -272,6 +272,16 @@ class Session:
             raise errors.AnotherActor
         self.token = token
         self.recognise(caller)
+
+    async def refresh_caller(self) -> bool:
+        """Learn anew what the caller may do, past every cache; False when its token is good no longer."""
+        token = self.token
+        caller = (await find_callers(self.fanout.db, [token])).get(token)
+        if caller is None and token == self.token:
+            self.end(errors.CLOSE_UNAUTHENTICATED, "unauthenticated")
+            return False
+        self._caller = caller or self._caller
+        return True
 
     def recognise(self, caller: Caller) -> None:
         """Go on as this caller, the same actor; what it watches is looked at again if it may do other things now."""

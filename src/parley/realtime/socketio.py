@@ -21,6 +21,7 @@ from parley.realtime.rawframes import (
     enqueue,
     find_idle_wire,
     is_idle,
+    release_poll,
     wire_of,
 )
 from parley.realtime.session import Session
@@ -71,8 +72,9 @@ class SocketIoApp:
             await send({"type": "http.response.body", "body": b""})
 
     async def stop(self) -> None:
-        """End what runs beside the connections."""
-        await self.server.shutdown()
+        """End what runs beside the connections. Repeat: harmless."""
+        if self.server.eio.service_task_handle is not None:
+            await self.server.shutdown()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -108,10 +110,12 @@ class SocketIoApp:
         answer = await session.handle(arguments[0] if arguments else None)
         return None if answer is None else msgspec.to_builtins(answer, enc_hook=str)
 
-    async def _on_disconnect(self, sid: str, _reason: str) -> None:
+    async def _on_disconnect(self, sid: str, reason: str) -> None:
         session = self._sessions.pop(sid, None)
         if session is not None:
             session.close()
+        if reason == self.server.reason.CLIENT_DISCONNECT:
+            release_poll(self.server.eio.sockets.get(self.server.manager.eio_sid_from_sid(sid, "/")))
 
 
 class SocketIoOutlet:

@@ -7,7 +7,7 @@ what it missed is read and sent first, then what was kept, and only without a ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from parley.conversations import (
 )
 from parley.conversations.errors import ConversationNotFound, StreamReset
 from parley.infra.db import Tx
-from parley.kit.errors import ParleyError
+from parley.infra.failures import describe_failure
 from parley.kit.events import Event
 from parley.realtime.frames import EventFrames, GoneFrame, Ready, ResetFrame
 from parley.realtime.streams import Stream, Subscription
@@ -34,8 +34,8 @@ from parley.realtime.streams import Stream, Subscription
 if TYPE_CHECKING:
     from parley.realtime.session import Session
 
-CHUNK = 100
-"""Missed events sent between two looks at how the reader keeps up."""
+CHUNK = 4
+"""Missed events shown between two looks at how the reader keeps up: some 100 kB each at the most."""
 READ_LIMIT = 500
 RETRY_SECONDS = 1.0
 
@@ -83,13 +83,15 @@ async def review(session: Session) -> None:
         version = session.rights_version
         try:
             await _review_once(session, version)
-        except ParleyError as error:
-            log.warning("realtime.rights_unread", code=error.code)
+        except Exception as error:  # noqa: BLE001 - what is held back stays so until the rights are known
+            log.warning("realtime.rights_unread", error=describe_failure(error))
             version = -1
             await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _review_once(session: Session, version: int) -> None:
+    if not await session.refresh_caller():
+        return
     held = [one for one in session.watched.values() if one.is_held]
     views = await _find_views(session, held) if held else {}
     if version != session.rights_version:
@@ -112,7 +114,7 @@ async def _decide(subscription: Subscription, view: View | None, version: int) -
         await _follow(subscription)
     except ConversationNotFound:
         _tell_gone(subscription)
-    except ParleyError:
+    except Exception:
         subscription.is_held = True
         raise
 
@@ -178,11 +180,23 @@ async def _follow(subscription: Subscription) -> None:
 
 async def _show(subscription: Subscription, events: Sequence[Event]) -> None:
     name = subscription.stream.name
-    for start in range(0, len(events), CHUNK):
+    for piece in _pieces(subscription, events):
         if subscription.is_over or subscription.is_reset:
             return
-        subscription.show([EventFrames(event, name) for event in events[start : start + CHUNK]])
+        subscription.show([EventFrames(event, name) for event in piece])
         await subscription.session.drained()
+
+
+def _pieces(subscription: Subscription, events: Sequence[Event]) -> Iterator[list[Event]]:
+    piece: list[Event] = []
+    shown = 0
+    for event in events:
+        piece.append(event)
+        shown += subscription.may_see(event)
+        if shown == CHUNK:
+            yield piece
+            piece, shown = [], 0
+    yield piece
 
 
 async def _require_view(tx: Tx, subscription: Subscription) -> View:
