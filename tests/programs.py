@@ -65,7 +65,11 @@ class Program:
         self.log_path = folder / f"{name}.log"
         self._command = command
         self._env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("PARLEY_", "DATABASE_"))},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("PARLEY_", "DATABASE_"))
+            },
             **env,
         }
         self._process: asyncio.subprocess.Process | None = None
@@ -401,6 +405,34 @@ class Site:
 
         known = await eventually(all_here)
         return [(chat, known[str(chat.customer_id)]) for chat in chats]
+
+    async def send_all(self, conversation_id: str, texts: list[str]) -> dict[str, str]:
+        """Send texts in order; return message ids by text."""
+        ids = {}
+        for text in texts:
+            answer = await self.server.send_until_taken(conversation_id, text, f"{conversation_id}:{text}")
+            ids[text] = answer.json()["id"]
+        return ids
+
+    async def states(self, conversation_id: str) -> dict[str, str]:
+        """Return the outward states of a conversation's messages by text."""
+        stored = await self.server.messages(conversation_id)
+        return {message["text"]: message["status"]["state"] for message in stored if message["status"]}
+
+    async def until_settled(self, conversation_id: str, seconds: float = 30) -> dict[str, str]:
+        """Wait until nothing is under way; return the states by text."""
+
+        async def settled() -> dict[str, str] | None:
+            found = await self.states(conversation_id)
+            return found if not {"queued", "sending"} & set(found.values()) else None
+
+        found: dict[str, str] = await eventually(settled, seconds)
+        return found
+
+    async def act(self, conversation_id: str, message_id: str, action: str) -> Json:
+        """Do what an agent may about a delivery."""
+        path = f"/v1/conversations/{conversation_id}/messages/{message_id}/delivery"
+        return await self.server.call("POST", path, {"action": action})
 
 
 @contextlib.asynccontextmanager

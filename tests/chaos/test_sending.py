@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Json, Site, eventually, open_site
+from tests.programs import Json, Site, open_site
 
 pytestmark = pytest.mark.anyio
 
@@ -81,13 +81,5 @@ async def test_fifty_equal_sends_at_once_are_one_message(tmp_path: Path, databas
         assert all(message == told[0] for message in told)
         stored = await site.server.messages(conversation_id)
         assert [message["text"] for message in stored] == [f"hello of {chat.customer_id}", "hello"]
-        await _until_sent(site, conversation_id)
+        await site.until_settled(conversation_id)
         assert await chat.accepted() == ["hello"]
-
-
-async def _until_sent(site: Site, conversation_id: str) -> None:
-    async def all_sent() -> bool:
-        stored = await site.server.messages(conversation_id)
-        return all(message["status"]["state"] == "sent" for message in stored if message["status"])
-
-    await eventually(all_sent)
