@@ -158,12 +158,12 @@ async def _react(
 async def _lock(
     tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID
 ) -> tuple[asyncpg.Record, asyncpg.Record, View]:
-    """Lock member, conversation, message, in this order; the message must be one that the caller sees."""
+    """Lock conversation and message, in this order; the message must be one that the caller sees."""
     await store.lock_access(tx, conversation_id, caller.actor_id)
-    view = await require_view(tx, caller, conversation_id)
     conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if conversation is None:
         raise ConversationNotFound
+    view = await require_view(tx, caller, conversation_id)
     message = await store.lock_message(tx, conversation_id, message_id)
     if message is None or (message["kind"] == "note" and view != "staff"):
         raise MessageNotFound

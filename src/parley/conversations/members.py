@@ -53,10 +53,10 @@ async def open_conversation(
     if not is_new and direct_key:
         found = await store.find_direct(tx, caller.workspace_id, direct_key)
         return await get_conversation(tx, caller, found or conversation_id)
-    role = "member" if kind == "direct" else "owner"
-    await _join(tx, caller, conversation_id, caller.actor_id, role)
-    for actor_id in sorted(others):
-        await _join(tx, caller, conversation_id, actor_id, "reader" if kind == "broadcast" else "member")
+    role = "reader" if kind == "broadcast" else "member"
+    for actor_id in sorted([caller.actor_id, *others]):
+        is_owner = actor_id == caller.actor_id and kind != "direct"
+        await _join(tx, caller, conversation_id, actor_id, "owner" if is_owner else role)
     return await get_conversation(tx, caller, conversation_id)
 
 
@@ -98,14 +98,13 @@ async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UU
 
     Raises: ConversationNotFound, Forbidden, NotFound.
     """
+    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     mine = await _require_moderator(tx, caller, conversation_id)
     if role == "owner" and mine["role"] != "owner":
         raise Forbidden("Only an owner makes owners.")
     known = await find_actors(tx, [actor_id])
     if actor_id not in known or known[actor_id].kind == "contact":
         raise NotFound("This actor is not in this workspace.")
-    await store.lock_member(tx, conversation_id, actor_id)
-    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if not await _join(tx, caller, conversation_id, actor_id, role):
         present = await store.find_member(tx, conversation_id, actor_id)
         if present and present["role"] == "owner" and mine["role"] != "owner":
@@ -120,6 +119,7 @@ async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UU
 
 async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID) -> None:
     """Take a member out, or leave. Repeat: harmless. Raises: ConversationNotFound, Forbidden."""
+    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if actor_id != caller.actor_id:
         mine = await _require_moderator(tx, caller, conversation_id)
         theirs = await store.find_member(tx, conversation_id, actor_id)

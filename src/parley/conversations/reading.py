@@ -23,11 +23,10 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
     The caller's other devices learn it by the personal stream. Repeat: harmless.
     Raises: ConversationNotFound.
     """
-    await store.lock_member(tx, conversation_id, caller.actor_id)
-    await require_view(tx, caller, conversation_id)
     conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if conversation is None:
         raise ConversationNotFound
+    await require_view(tx, caller, conversation_id)
     member = await store.find_member(tx, conversation_id, caller.actor_id)
     read, own = (member["read_number"], member["own_since"]) if member else (0, 0)
     last = conversation["last_number"]

@@ -10,30 +10,29 @@ import asyncpg
 
 from parley.infra.db import Tx
 
-# Lock order: member rows, inbox membership, then conversations by id. Laterals with LIMIT keep the plan on indexes
-# whatever the planner thinks of an array's length.
+# Lock order: conversations by id, then what lies under them. Member rows change only under their conversation's lock,
+# so whoever was removed before us is seen as removed. Laterals with LIMIT keep the plan on indexes whatever the
+# planner thinks of an array's length.
 _LOCK = """
 WITH draft AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[])
         WITH ORDINALITY AS d (workspace_id, conversation_id, sender_id, client_id, group_key, reply_to_id, ord)
+), locked_conversation AS MATERIALIZED (
+    SELECT c.id, c.workspace_id, c.kind, c.inbox_id, c.head, c.last_number
+    FROM (SELECT DISTINCT conversation_id FROM draft ORDER BY conversation_id) d
+    CROSS JOIN LATERAL (SELECT * FROM conversation x WHERE x.id = d.conversation_id FOR NO KEY UPDATE) c
 ), locked_member AS MATERIALIZED (
     SELECT m.conversation_id, m.actor_id, m.role, m.read_number, m.own_since
-    FROM (SELECT DISTINCT conversation_id, sender_id FROM draft ORDER BY conversation_id, sender_id) d
+    FROM (SELECT DISTINCT conversation_id, sender_id FROM draft
+          WHERE (SELECT count(*) FROM locked_conversation) > 0) d
     CROSS JOIN LATERAL (SELECT * FROM member x WHERE x.conversation_id = d.conversation_id
         AND x.actor_id = d.sender_id FOR NO KEY UPDATE) m
 ), locked_staff AS MATERIALIZED (
     SELECT d.conversation_id, d.sender_id
-    FROM (SELECT DISTINCT conversation_id, sender_id FROM draft) d
-    CROSS JOIN LATERAL (SELECT c.inbox_id FROM conversation c WHERE c.id = d.conversation_id LIMIT 1) c
-    CROSS JOIN LATERAL (SELECT FROM inbox_member i WHERE i.inbox_id = c.inbox_id AND i.actor_id = d.sender_id
+    FROM (SELECT DISTINCT d.conversation_id, d.sender_id, c.inbox_id FROM draft d
+          JOIN locked_conversation c ON c.id = d.conversation_id WHERE c.inbox_id IS NOT NULL) d
+    CROSS JOIN LATERAL (SELECT FROM inbox_member i WHERE i.inbox_id = d.inbox_id AND i.actor_id = d.sender_id
         FOR KEY SHARE) i
-    WHERE c.inbox_id IS NOT NULL
-), locked_conversation AS MATERIALIZED (
-    SELECT c.id, c.workspace_id, c.kind, c.inbox_id, c.head, c.last_number
-    FROM (SELECT DISTINCT conversation_id FROM draft
-          WHERE (SELECT count(*) FROM locked_member) + (SELECT count(*) FROM locked_staff) >= 0
-          ORDER BY conversation_id) d
-    CROSS JOIN LATERAL (SELECT * FROM conversation x WHERE x.id = d.conversation_id FOR NO KEY UPDATE) c
 )
 SELECT c.kind, c.inbox_id, c.head, c.last_number, m.role, m.read_number, m.own_since,
     s.sender_id IS NOT NULL AS is_staff, a.kind AS sender_kind, a.name AS sender_name, a.role AS sender_role,

@@ -131,12 +131,10 @@ async def find_access(
 
 
 async def lock_access(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
-    """Hold the rows by which an actor may speak, so that a removal waits for our commit."""
-    await tx.execute(
-        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR KEY SHARE",
-        conversation_id,
-        actor_id,
-    )
+    """Hold the inbox membership by which an actor may speak, so that taking it away waits for our commit.
+
+    Member rows need no lock of their own: they change only under the conversation's.
+    """
     await tx.execute(
         """SELECT FROM inbox_member WHERE actor_id = $2
             AND inbox_id = (SELECT inbox_id FROM conversation WHERE id = $1) FOR KEY SHARE""",
@@ -145,17 +143,12 @@ async def lock_access(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
     )
 
 
-async def lock_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
-    """Lock a member's row that is about to change; always before the conversation's row."""
-    await tx.execute(
-        "SELECT FROM member WHERE conversation_id = $1 AND actor_id = $2 FOR NO KEY UPDATE",
-        conversation_id,
-        actor_id,
-    )
-
-
 async def lock_conversation(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> asyncpg.Record | None:
-    """Lock the stream's counter row until commit and return the row."""
+    """Lock the stream's counter row until commit and return the row.
+
+    Lock order everywhere: conversations by id, then members, messages and what else lies under them, personal
+    counters by id last. Members change only under this lock.
+    """
     return await tx.fetchrow(
         "SELECT * FROM conversation WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
         workspace_id,
@@ -426,7 +419,7 @@ async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> 
 
 
 async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
-    """Delete a member; waits for sends of theirs that are under way. Returns whether there was one."""
+    """Delete a member; the conversation's row is locked. Returns whether there was one."""
     return bool(
         await tx.execute(
             "DELETE FROM member WHERE conversation_id = $1 AND actor_id = $2", conversation_id, actor_id

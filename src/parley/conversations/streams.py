@@ -40,7 +40,7 @@ async def append(
 ) -> Event:
     """Write one event at the conversation's next number and run its reactions.
 
-    Locks the conversation's row; take the member's row first. On return the event is numbered, not yet committed.
+    Locks the conversation's row. On return the event is numbered, not yet committed.
     """
     assert kind in CONVERSATION_KINDS, f"{kind} is not in the table of events"
     tag = new_tag()

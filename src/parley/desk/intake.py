@@ -34,7 +34,6 @@ from parley.conversations.store import (
     create_conversation,
     lock_access,
     lock_conversation,
-    lock_member,
     lock_message,
 )
 from parley.desk import intake_store
@@ -241,7 +240,6 @@ async def ensure_conversation(tx: Tx, inbox: asyncpg.Record, identity: Identity)
     unfinished = await intake_store.find_unfinished(tx, inbox["id"], identity.contact_id)
     if unfinished:
         conversation_id: UUID = unfinished["conversation_id"]
-        await lock_member(tx, conversation_id, identity.contact_id)
         await lock_conversation(tx, inbox["workspace_id"], conversation_id)
         row = await lock_desk_row(tx, conversation_id)
         if row and row["status"] == "snoozed":
@@ -251,7 +249,6 @@ async def ensure_conversation(tx: Tx, inbox: asyncpg.Record, identity: Identity)
     if inbox["reopen"] == "reopen":
         last = await intake_store.find_last_resolved(tx, inbox["id"], identity.contact_id)
         if last and _is_within(last["resolved_at"], inbox["reopen_within_hours"], tx.now):
-            await lock_member(tx, last["conversation_id"], identity.contact_id)
             await open_again(tx, inbox["workspace_id"], last["conversation_id"])
             reopened: UUID = last["conversation_id"]
             return reopened
