@@ -181,7 +181,8 @@ async def test_readers_live_through_an_outage_of_the_database(
         events = [await house.append(house.group) for _ in range(3)]
         await client.reach(house.group, 3)
         await house.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         _bus(house.runtime).is_lost = lambda _: True
         await house.sql(
