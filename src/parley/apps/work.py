@@ -18,6 +18,7 @@ from parley.desk.incoming_media import FETCH_KIND, FETCH_RETRIES, MediaFetcher
 from parley.desk.intake import Intake
 from parley.desk.intake_store import JOURNAL
 from parley.desk.polling import Poller
+from parley.desk.receipt_store import delete_parked_before
 from parley.desk.statuses import wake_snoozed
 from parley.infra.jobs import JOBS, Job, Jobs
 from parley.infra.metrics import Metrics
@@ -98,5 +99,7 @@ async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
         while count >= batch:
             async with runtime.db.system() as tx:
                 count = await table.prune(tx, before=work_before, limit=batch)
+    async with runtime.db.system() as tx:
+        await delete_parked_before(tx, work_before)
     await sweep_accounts(runtime.db)
     await delete_unattached(runtime)

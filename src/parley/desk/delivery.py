@@ -12,7 +12,6 @@ import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -34,13 +33,13 @@ from parley.channels.contract import (
     Unsupported,
 )
 from parley.contacts import find_identity
-from parley.conversations import editing, history
+from parley.conversations import history
 from parley.conversations.schemas import Message
 from parley.conversations.store import lock_conversation
-from parley.desk import delivery_store, inbox_store, intake_store
+from parley.desk import delivery_store, inbox_store, intake_store, receipt_store, receipts
 from parley.desk.accounts import Channels
 from parley.desk.delivery_store import DELIVERIES
-from parley.desk.ledger import MOVES, Move, check_move
+from parley.desk.ledger import MOVES, Move, record_move
 from parley.desk.limiter import Limiter
 from parley.desk.outgoing import make_outgoing
 from parley.desk.reach import note_reach
@@ -121,14 +120,14 @@ class Delivery:
             try:
                 plan = await self._plan(tx, claim)
             except SendError as error:
-                await _record(
+                await record_move(
                     tx, delivery, Move(to="failed", error_code=_code(error), error_text=error.message)
                 )
                 await DELIVERIES.fail(tx, claim, error.message)
                 return None
             if plan is None or not plan.todo:
-                await _record(tx, delivery, Move(to="sending"))
-                await _record(tx, {**delivery, "state": "sending"}, Move(to="sent"))
+                await record_move(tx, delivery, Move(to="sending"))
+                await record_move(tx, {**delivery, "state": "sending"}, Move(to="sent"))
                 await DELIVERIES.finish(tx, claim)
                 return None
             return plan
@@ -169,7 +168,7 @@ class Delivery:
                 async with self._db.transaction(workspace_id) as tx:
                     delivery = await _lock(tx, claim)
                     if delivery is not None and delivery["state"] == "sending":
-                        await _record(tx, delivery, Move(to="queued"))
+                        await record_move(tx, delivery, Move(to="queued"))
                     due_at = tx.now + dt.timedelta(seconds=seconds)
                     await DELIVERIES.retry_later(tx, claim, due_at, "waiting for the provider's limit")
                 return False
@@ -182,7 +181,7 @@ class Delivery:
             if delivery is None or delivery["lease_token"] != claim.lease_token or not claim.is_good:
                 raise LeaseLost(table=DELIVERIES.name, id=str(claim.id))
             if delivery["state"] == "queued":
-                await _record(tx, delivery, Move(to="sending"))
+                await record_move(tx, delivery, Move(to="sending"))
             await delivery_store.set_part(tx, claim.id, ordinal, "sending")
 
     # ------------------------------------------------------------ verdicts
@@ -202,7 +201,10 @@ class Delivery:
 
     async def _part_sent(self, claim: Claim, plan: _Plan, ordinal: int, sent: Sent, *, is_last: bool) -> None:
         workspace_id = _workspace(claim)
+        has_receipts = plan.adapter.features.has_receipts and claim.row["action"] == "send"
         async with self._db.transaction(workspace_id) as tx:
+            if has_receipts:
+                await receipt_store.lock_chat(tx, claim.row["inbox_id"], plan.chat)
             delivery = await _lock(tx, claim)
             if delivery is None:
                 return
@@ -221,7 +223,9 @@ class Delivery:
             if not is_last:
                 return
             if "sent" in MOVES[delivery["state"]]:
-                await _record(tx, delivery, Move(to="sent"))
+                await record_move(tx, delivery, Move(to="sent"))
+                if has_receipts:
+                    await receipts.apply_parked(tx, {**delivery, "state": "sent"}, plan.chat)
             if delivery["lease_token"] == claim.lease_token:
                 await DELIVERIES.finish(tx, claim)
 
@@ -235,7 +239,7 @@ class Delivery:
             return
         part = "unknown" if move.to == "unknown" else "failed"
         await delivery_store.set_part(tx, claim.id, ordinal, part, code=move.error_code)
-        await _record(tx, delivery, move)
+        await record_move(tx, delivery, move)
         if move.to == "unknown":
             await DELIVERIES.finish(tx, claim)
         else:
@@ -259,7 +263,7 @@ class Delivery:
             if delivery is None:
                 return
             await delivery_store.set_part(tx, claim.id, ordinal, "queued", code=error.code)
-            await _record(tx, delivery, Move(to="queued"))
+            await record_move(tx, delivery, Move(to="queued"))
             await DELIVERIES.retry_later(tx, claim, tx.now + dt.timedelta(seconds=seconds), error.message)
 
     async def _refuse(self, claim: Claim, plan: _Plan, ordinal: int, error: SendError) -> None:
@@ -290,44 +294,24 @@ async def settle_broken(tx: Tx, claim: Claim, reason: str) -> None:
         for ordinal in under_way:
             await delivery_store.set_part(tx, claim.id, ordinal, "unknown")
         text = "The server stopped while the provider was being asked."
-        await _record(tx, delivery, Move(to="unknown", error_code="interrupted", error_text=text))
+        await record_move(tx, delivery, Move(to="unknown", error_code="interrupted", error_text=text))
         await DELIVERIES.finish(tx, claim)
         return
     if delivery["state"] == "sending":
-        await _record(tx, delivery, Move(to="queued"))
+        await record_move(tx, delivery, Move(to="queued"))
     if claim.attempts >= DELIVERIES.max_attempts:
         state = {**delivery, "state": "queued"}
-        await _record(tx, state, Move(to="failed", error_code="bug", error_text=reason))
+        await record_move(tx, state, Move(to="failed", error_code="bug", error_text=reason))
         await DELIVERIES.fail(tx, claim, reason)
         return
     seconds = BACKOFF_SECONDS[min(max(claim.attempts, 1), len(BACKOFF_SECONDS)) - 1]
     await DELIVERIES.retry_later(tx, claim, tx.now + dt.timedelta(seconds=seconds), reason)
 
 
-async def _record(tx: Tx, delivery: Any, move: Move) -> None:
-    """Write a move in the ledger and show it on the message. Raises: MoveRefused."""
-    check_move(delivery["state"], move.to)
-    await delivery_store.set_state(tx, delivery["id"], move.to, move.error_code, move.error_text)
-    if delivery["action"] == "send":
-        await editing.set_status(
-            tx,
-            workspace_id=delivery["workspace_id"],
-            conversation_id=delivery["conversation_id"],
-            message_id=delivery["message_id"],
-            status=move.as_status(),
-            inbox_id=delivery["inbox_id"],
-        )
-
-
 async def _lock(tx: Tx, claim: Claim) -> asyncpg.Record | None:
     """Lock conversation and delivery, in this order."""
     await lock_conversation(tx, _workspace(claim), claim.row["conversation_id"])
     return await delivery_store.lock_delivery(tx, claim.id)
-
-
-async def record_move(tx: Tx, delivery: Any, move: Move) -> None:
-    """As the verdicts do: for an agent's action and a provider's later status. The conversation's row is locked."""
-    await _record(tx, delivery, move)
 
 
 def _code(error: ParleyError) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from parley.conversations import editing
 from parley.conversations.schemas import Status, StatusError
+from parley.desk import delivery_store
 from parley.desk.errors import MoveRefused
+from parley.infra.db import Tx
 
 MOVES: dict[str, frozenset[str]] = {
     "queued": frozenset({"sending", "failed", "cancelled"}),
@@ -45,3 +50,18 @@ def check_move(from_state: str, to_state: str) -> None:
     """Raises: MoveRefused unless the ledger knows this move."""
     if to_state not in MOVES[from_state]:
         raise MoveRefused(state=from_state, wanted=to_state)
+
+
+async def record_move(tx: Tx, delivery: Any, move: Move) -> None:
+    """Write a move and show it on the message. The conversation's row is locked. Raises: MoveRefused."""
+    check_move(delivery["state"], move.to)
+    await delivery_store.set_state(tx, delivery["id"], move.to, move.error_code, move.error_text)
+    if delivery["action"] == "send":
+        await editing.set_status(
+            tx,
+            workspace_id=delivery["workspace_id"],
+            conversation_id=delivery["conversation_id"],
+            message_id=delivery["message_id"],
+            status=move.as_status(),
+            inbox_id=delivery["inbox_id"],
+        )

@@ -10,10 +10,9 @@ from parley.conversations.history import get_message
 from parley.conversations.schemas import Message
 from parley.conversations.store import lock_access, lock_conversation
 from parley.desk import delivery_store
-from parley.desk.delivery import record_move
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.errors import MoveRefused, NoDelivery
-from parley.desk.ledger import ACTIONS, Move
+from parley.desk.ledger import ACTIONS, Move, record_move
 from parley.infra.db import Database, Tx
 
 
