@@ -221,16 +221,16 @@ class _Batch:
                 draft.kind,
                 draft.sender_id,
                 message.text,
-                msgspec.to_builtins(draft.entities) or None,
+                _json(draft.entities) if draft.entities else None,
                 row["reply_id"],
                 draft.quote,
                 draft.client_id,
                 draft.group_key,
-                draft.extra or None,
-                {"state": "queued"} if message.status else None,
+                _json(draft.extra) if draft.extra else None,
+                '{"state": "queued"}' if message.status else None,
                 stream.tag,
                 audience,
-                data,
+                _json(data),
             )
         )
         self._files += [
@@ -312,3 +312,7 @@ def _role_may_write(kind: str, role: str) -> bool:
     if kind == "broadcast":
         return role in ("owner", "moderator")
     return role != "reader"
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -75,13 +75,15 @@ _WRITE = """
 WITH written_message AS (
     INSERT INTO message (workspace_id, conversation_id, id, position, number, kind, sender_id, text, entities,
         reply_to_id, quote, client_id, group_key, extra, status, created_at)
-    SELECT *, $29 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
-        $7::uuid[], $8::text[], $9::jsonb[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::jsonb[],
-        $15::jsonb[])
+    SELECT w, c, id, position, number, kind, sender, text, entities::jsonb, reply_to, quote, client, album,
+        extra::jsonb, status::jsonb, $29
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::uuid[], $8::text[],
+        $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+        AS m (w, c, id, position, number, kind, sender, text, entities, reply_to, quote, client, album, extra, status)
 ), written_event AS (
     INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at)
-    SELECT w, c, number, tag, 'message.created', audience, actor, data, $29
-    FROM unnest($1::uuid[], $2::uuid[], $4::bigint[], $16::integer[], $17::text[], $7::uuid[], $18::jsonb[])
+    SELECT w, c, number, tag, 'message.created', audience, actor, data::jsonb, $29
+    FROM unnest($1::uuid[], $2::uuid[], $4::bigint[], $16::integer[], $17::text[], $7::uuid[], $18::text[])
         AS e (w, c, number, tag, audience, actor, data)
 ), moved_stream AS (
     UPDATE conversation c SET head = u.head, tag = u.tag, last_number = u.last_number,
@@ -101,6 +103,8 @@ DO UPDATE SET read_number = excluded.read_number, own_since = excluded.own_since
 
 async def write_batch(tx: Tx, *columns: list[Any]) -> None:
     """Write messages, events, counters and read positions of a batch in one statement.
+
+    JSON comes as encoded text: a list of lists would be taken for an array of two dimensions.
 
     Raises: asyncpg.UniqueViolationError when a client id or group key was taken meanwhile.
     """

@@ -30,11 +30,13 @@ async def append_event(
     """Number and write one event; returns the number. Locks the conversation row until commit."""
     number: int = await tx.fetchval(
         """WITH stream AS (
-            UPDATE conversation SET head = head + 1, tag = $3
-            WHERE workspace_id = $1 AND id = $2 RETURNING head
+            UPDATE conversation SET head = head + 1, tag = $3,
+                feed_transaction = greatest(feed_transaction, pg_current_xact_id())
+            WHERE workspace_id = $1 AND id = $2 RETURNING head, feed_transaction
         )
-        INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at)
-        SELECT $1, $2, head, $3, $4, $5, $6, $7, $8 FROM stream RETURNING number""",
+        INSERT INTO event
+            (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at, transaction)
+        SELECT $1, $2, head, $3, $4, $5, $6, $7, $8, feed_transaction FROM stream RETURNING number""",
         workspace_id,
         conversation_id,
         tag,
