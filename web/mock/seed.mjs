@@ -105,7 +105,7 @@ export function seed({ isEmpty = false } = {}) {
     state: "broken",
     state_reason: "401 Unauthorized: the token was revoked",
   });
-  const actor = ({ id, kind, name, role }) => ({ id, kind, name, role });
+  const actor = ({ id, kind, name }) => ({ id, kind, name });
 
   for (let i = 0; i < 140; i += 1) {
     const status =

@@ -213,11 +213,11 @@ const routes = [
         {
           id: "1",
           at: iso(-30),
-          actor_id: anna.id,
+          actor: toActor(anna),
           action: "inbox.connected",
           target: world.inboxes[0]?.id ?? "",
         },
-        { id: "2", at: iso(-5000), actor_id: anna.id, action: "user.invited", target: max.id },
+        { id: "2", at: iso(-5000), actor: toActor(anna), action: "user.invited", target: max.id },
       ],
       next: null,
     }),

@@ -42,6 +42,7 @@ export class World {
       role,
       email,
       deactivated_at: null,
+      has_joined: true,
       created_at: iso(-90 * 1440),
     };
     this.users.push(user);
@@ -200,9 +201,14 @@ export class World {
   }
 
   edit(row, message, text, actorId) {
-    message.versions ??= [{ version: 1, text: message.text, created_at: message.created_at }];
+    message.versions ??= [];
+    message.versions.push({
+      version: message.version,
+      text: message.text,
+      entities: message.entities,
+      replaced_at: iso(0),
+    });
     Object.assign(message, { text, entities: [], version: message.version + 1, edited_at: iso(0) });
-    message.versions.push({ version: message.version, text, created_at: message.edited_at });
     const { versions, ...data } = message;
     this.record(row, "message.updated", { message: data }, actorId);
   }
@@ -373,7 +379,7 @@ function snippet(message) {
     text: message.text.slice(0, 200),
     attachment_count: message.attachments.length,
     attachment_kind: message.attachments[0]?.kind ?? null,
-    status: message.status?.state ?? null,
+    status: message.status,
     created_at: message.created_at,
     is_deleted: message.deleted_at !== null,
   };

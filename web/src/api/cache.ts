@@ -46,7 +46,7 @@ export function placeInList(
   if (!isListed(conversation, filter, me)) {
     return rest.length === list.items.length ? list : { ...list, items: rest };
   }
-  let at = rest.findIndex((item) => item.active_at < conversation.active_at);
+  let at = rest.findIndex((item) => Date.parse(item.active_at) < Date.parse(conversation.active_at));
   if (at < 0) {
     // Older than all that is loaded: a later page will bring it.
     if (list.next) return rest.length === list.items.length ? list : { ...list, items: rest };

@@ -201,7 +201,7 @@ function noteNew(conversation: DeskConversation, message: Message, me: string): 
   const next = {
     ...conversation,
     last_message: toSnippet(message),
-    active_at: message.created_at > conversation.active_at ? message.created_at : conversation.active_at,
+    active_at: latest(conversation.active_at, message),
   };
   if (message.number === null || message.number <= conversation.last_number) return next;
   const isOwn = message.sender.id === me;
@@ -212,6 +212,10 @@ function noteNew(conversation: DeskConversation, message: Message, me: string): 
   if (isOwn) counted.own_since += 1;
   return { ...counted, unread: countUnread(counted) };
 }
+
+/** Only what was said to everyone brings a conversation to the top. */
+const latest = (active_at: string, { kind, created_at }: Message): string =>
+  kind === "text" && Date.parse(created_at) > Date.parse(active_at) ? created_at : active_at;
 
 function refreshSnippet(conversation: DeskConversation, message: Message): DeskConversation {
   if (conversation.last_message?.id !== message.id) return conversation;
@@ -227,7 +231,7 @@ export function toSnippet(message: Message): Snippet {
     text: message.text.slice(0, SNIPPET_LENGTH),
     attachment_count: message.attachments.length,
     attachment_kind: message.attachments[0]?.kind ?? null,
-    status: message.status?.state ?? null,
+    status: message.status,
     created_at: message.created_at,
     is_deleted: message.deleted_at !== null,
   };

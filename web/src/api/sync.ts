@@ -166,7 +166,10 @@ export class Sync {
   }
 
   private lose(stream: string): void {
-    if (stream.startsWith("act_")) return this.startOver();
+    if (stream.startsWith("act_")) {
+      this.startOver();
+      return;
+    }
     this.gone.set((old) => new Set([...old, stream]));
     dropConversation(this.client, stream);
     this.countSoon();
@@ -227,7 +230,7 @@ export class Sync {
 
   private noteSignal(frame: SignalFrame): void {
     if (frame.actor_id === this.me) return;
-    if (frame.kind === "typing.stopped") return this.stopTyping(frame.stream, frame.actor_id);
+    if (frame.kind === "typing.stopped") this.stopTyping(frame.stream, frame.actor_id);
     if (frame.kind !== "typing.started") return;
     const until = Date.now() + TYPING_MS;
     this.typing.set((all) => ({ ...all, [frame.stream]: { ...all[frame.stream], [frame.actor_id]: until } }));

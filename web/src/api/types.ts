@@ -22,6 +22,7 @@ export interface Me {
   login: { email: string } | null;
   session_id: string | null;
   scopes: string[];
+  locale: string | null;
 }
 
 export interface SignedIn {
@@ -32,6 +33,8 @@ export interface SignedIn {
 
 export interface User extends Actor {
   email: string | null;
+  /** The invitation was accepted. */
+  has_joined: boolean;
   deactivated_at: string | null;
   created_at: string;
 }
@@ -51,14 +54,13 @@ export interface ApiKey {
   hint: string;
   scopes: string[];
   created_at: string;
-  last_used_at?: string | null;
+  last_used_at: string | null;
 }
 
 export interface AuditEntry {
   id: string;
   at: string;
-  actor?: Sender | null;
-  actor_id?: string | null;
+  actor: Sender | null;
   action: string;
   target: string;
 }
@@ -71,7 +73,7 @@ export interface Page<T> {
 /** Where a reader stands in a stream: the number of the last applied event, and its random tag. */
 export interface Cursor {
   number: number;
-  tag: number | string;
+  tag: number;
 }
 
 export type MessageKind = "text" | "note" | "system";
@@ -157,13 +159,12 @@ export interface Message {
   extra: Record<string, unknown>;
 }
 
+/** A text that a message had before. */
 export interface MessageVersion {
   version: number;
   text: string;
-  entities?: Entity[];
-  created_at?: string;
-  edited_at?: string | null;
-  at?: string;
+  entities: Entity[];
+  replaced_at: string;
 }
 
 export interface Snippet {
@@ -173,8 +174,7 @@ export interface Snippet {
   text: string;
   attachment_count: number;
   attachment_kind: AttachmentKind | null;
-  /** The state alone or the whole status: both are read. */
-  status: DeliveryState | DeliveryStatus | null;
+  status: DeliveryStatus | null;
   created_at: string;
   is_deleted: boolean;
 }
@@ -203,7 +203,7 @@ export interface DeskConversation {
   inbox_id: string;
   status: ConversationStatus;
   snoozed_until: string | null;
-  assignee: Actor | null;
+  assignee: Sender | null;
   contact: DeskContact;
   active_at: string;
   created_at: string;
@@ -268,25 +268,29 @@ export interface Channels {
 export interface Contact {
   id: string;
   name: string;
-  username?: string | null;
-  address?: string | null;
   email: string | null;
   phone: string | null;
   note: string;
-  is_reachable?: boolean;
-  identities?: { inbox_id: string; address: string; username: string | null; is_reachable: boolean }[];
-  conversations?: { id: string; inbox_id?: string; status?: ConversationStatus; active_at?: string }[];
-  created_at?: string;
+  locale: string | null;
+  identities: {
+    id: string;
+    inbox_id: string;
+    address: string;
+    name: string;
+    username: string | null;
+    is_reachable: boolean;
+  }[];
+  created_at: string;
 }
 
 export interface JournalItem {
   id: string;
   inbox_id: string;
   received_at: string;
-  state?: string;
-  error?: string | null;
-  last_error?: string | null;
-  attempts?: number;
+  state: "ready" | "leased" | "done" | "failed" | "held";
+  attempts: number;
+  error: string | null;
+  body: string;
 }
 
 // ------------------------------------------------------------------ realtime
@@ -302,7 +306,7 @@ export interface EventData {
   "member.left": { member: { actor: Actor; role: string } };
   "member.changed": { member: { actor: Actor; role: string } };
   "conversation.status_changed": { status: ConversationStatus; snoozed_until: string | null };
-  "conversation.assigned": { assignee: Actor | null };
+  "conversation.assigned": { assignee: Sender | null };
   "conversation.renamed": { title: string };
 }
 
@@ -312,7 +316,7 @@ interface EventHead<K> {
   type: "event";
   stream: string;
   number: number;
-  tag: number | string;
+  tag: number;
   kind: K;
   at: string;
   actor_id: string | null;
@@ -337,7 +341,7 @@ export interface SkipFrame {
   stream: string;
   from: number;
   to: number;
-  tag: number | string;
+  tag: number;
 }
 
 export type StreamFrame = EventFrame | PersonalFrame | SkipFrame;

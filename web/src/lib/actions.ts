@@ -24,7 +24,14 @@ export function useAction(name: string): Action | undefined {
 }
 
 const isMac = /Mac|iP(hone|ad)/.test(navigator.userAgent);
-const NAMES: Record<string, string> = { Slash: "/", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Enter: "↵" };
+const NAMES: Record<string, string> = {
+  Slash: "/",
+  Comma: ",",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  Enter: "↵",
+};
 
 /** How a shortcut is written, one string per key. */
 export function keysOf(shortcut: NonNullable<Action["shortcut"]>): string[] {

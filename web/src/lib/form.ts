@@ -64,6 +64,8 @@ export function useForm<T extends Record<string, string>>(
 
 function focusFirst(form: HTMLFormElement, found: Partial<Record<string, string>>): void {
   for (const element of form.querySelectorAll<HTMLInputElement>("input")) {
-    if (found[element.name]) return element.focus();
+    if (!found[element.name]) continue;
+    element.focus();
+    return;
   }
 }

@@ -43,7 +43,8 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
   const obstacle = useObstacle(conversation, inbox);
   const composing = useStore(composingStore, (all) => all[id] ?? null);
   const [draft] = useState(() => loadDraft(id));
-  const [text, setText] = useState(draft.text);
+  const [written, setWritten] = useState(draft.text);
+  const [edited, setEdited] = useState<{ id: string; text: string } | null>(null);
   const [wantsNote, setNote] = useState(draft.isNote);
   const [isSaving, setSaving] = useState(false);
   const [isSendWanted, setSendWanted] = useState(false);
@@ -55,6 +56,12 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
 
   const editing = composing?.kind === "edit" ? composing.message : null;
   const replying = composing?.kind === "reply" ? composing.message : null;
+  // Editing has its own words; what was being written waits underneath.
+  const text = editing ? (edited?.id === editing.id ? edited.text : editing.text) : written;
+  const setText = (words: string) => {
+    if (editing) setEdited({ id: editing.id, text: words });
+    else setWritten(words);
+  };
   const isNote = editing ? editing.kind === "note" : wantsNote || obstacle?.isHard === true;
   const limit = limitOf(inbox?.features, isNote, uploads.uploads.length > 0);
   const isTooLong = text.length > limit;
@@ -63,18 +70,15 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
   useFocusRequests(id, area, setNote);
   useGrowing(area, text);
   useEffect(() => {
-    if (!editing) saveDraft(id, { text, isNote: wantsNote });
-  }, [id, text, wantsNote, editing]);
-  const editingId = editing?.id;
-  useEffect(() => {
-    // Starting to edit brings the message's words, ending it brings back what was being written.
-    setText(editing ? editing.text : loadDraft(id).text);
-    // biome-ignore lint/correctness/useExhaustiveDependencies: only the change of the message edited counts
-  }, [editingId, id]);
+    saveDraft(id, { text: written, isNote: wantsNote });
+  }, [id, written, wantsNote]);
 
-  const stopComposing = useCallback(() => setComposing(id, null), [id]);
+  const stopComposing = useCallback(() => {
+    setEdited(null);
+    setComposing(id, null);
+  }, [id]);
   const clear = () => {
-    setText("");
+    setWritten("");
     uploads.clear();
     saveDraft(id, { text: "", isNote: wantsNote });
     stopComposing();

@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { keys } from "@/api/cache";
+import { keys, type LoadedList } from "@/api/cache";
 import { getContact, updateContact } from "@/api/desk";
 import { useInboxes } from "@/api/hooks";
 import type { Contact, DeskConversation } from "@/api/types";
@@ -75,7 +75,7 @@ function Details({
   onSave: (patch: Parameters<typeof updateContact>[1]) => Promise<void>;
 }) {
   const { t } = useTranslation();
-  const conversations = contact.conversations ?? [];
+  const conversations = useConversationsOf(contact.id);
   return (
     <>
       <Editable
@@ -111,9 +111,9 @@ function Details({
                 >
                   <Icon name="inbox" className="size-4 text-faint" />
                   <span className="flex-1 truncate">
-                    {one.id === current ? t("contact.current") : one.status && t(`status.${one.status}`)}
+                    {one.id === current ? t("contact.current") : t(`status.${one.status}`)}
                   </span>
-                  {one.active_at && <span className="text-xs text-muted">{formatShort(one.active_at)}</span>}
+                  <span className="text-xs text-muted">{formatShort(one.active_at)}</span>
                 </button>
               </li>
             ))}
@@ -122,11 +122,21 @@ function Details({
       )}
       {contact.created_at && (
         <p className="pt-5 text-xs text-muted">
-          {t("contact.since", { date: formatDay(contact.created_at).toLocaleLowerCase() })}
+          {t("contact.since", { date: formatDay(contact.created_at) })}
         </p>
       )}
     </>
   );
+}
+
+/** Of the lists loaded so far, what belongs to this contact, newest first. */
+function useConversationsOf(contact: string): DeskConversation[] {
+  const client = useQueryClient();
+  const found = new Map<string, DeskConversation>();
+  for (const [, list] of client.getQueriesData<LoadedList>({ queryKey: keys.lists })) {
+    for (const item of list?.items ?? []) if (item.contact.id === contact) found.set(item.id, item);
+  }
+  return [...found.values()].sort((a, b) => b.active_at.localeCompare(a.active_at));
 }
 
 function Fact({ label, children }: { label: string; children: React.ReactNode }) {

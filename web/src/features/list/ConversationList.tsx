@@ -182,11 +182,11 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
     if (list.data?.next && lastShown >= items.length - LOAD_AHEAD)
       void list.loadMore().catch(() => undefined);
   }, [lastShown, items.length, list.data?.next, list.loadMore]);
+  // Only a new selection scrolls; new messages must not.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     const index = items.findIndex((item) => item.id === open);
     if (index >= 0) rows.scrollToIndex(index, { align: "auto" });
-    // Only a new selection scrolls; new messages must not.
-    // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   }, [open]);
 
   const onOpen = useCallback((id: string) => navigate(conversationPath(id)), []);

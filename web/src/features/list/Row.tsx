@@ -62,11 +62,9 @@ export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }
           </span>
           {last && <Trouble snippet={last} />}
           {isUnread ? (
-            <span
-              aria-label={t("list.unread", { count: unread })}
-              className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums"
-            >
-              {unread > 99 ? "99+" : unread}
+            <span className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">
+              <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
+              <span className="sr-only">{t("list.unread", { count: unread })}</span>
             </span>
           ) : (
             assignee && <Avatar id={assignee.id} name={assignee.name} size="xs" />
@@ -118,7 +116,7 @@ function attachmentText(snippet: Snippet, t: ReturnType<typeof useTranslation>["
 
 function Trouble({ snippet }: { snippet: Snippet }) {
   const { t } = useTranslation();
-  const state = typeof snippet.status === "object" ? snippet.status?.state : snippet.status;
+  const state = snippet.status?.state;
   if (state !== "failed" && state !== "unknown") return null;
   const label = t(state === "failed" ? "list.deliveryFailed" : "list.deliveryUnknown");
   return (

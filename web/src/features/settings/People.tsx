@@ -153,7 +153,11 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
         <p className="truncate text-sm text-muted">{user.email}</p>
       </div>
       <Badge tone={isOff ? "quiet" : user.role === "owner" || user.role === "admin" ? "accent" : "quiet"}>
-        {isOff ? t("people.deactivated") : t(`people.${user.role ?? "member"}`)}
+        {isOff
+          ? t("people.deactivated")
+          : !user.has_joined
+            ? t("people.invited")
+            : t(`people.${user.role ?? "member"}`)}
       </Badge>
       {isManaged ? (
         <Menu trigger={<IconButton icon="more" label={t("people.actionsOf", { name: user.name })} />}>

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { listAudit } from "@/api/accounts";
 import { keys } from "@/api/cache";
 import { listFailedItems, replayItem } from "@/api/desk";
-import { useInboxes, useUsers } from "@/api/hooks";
+import { useInboxes } from "@/api/hooks";
 import type { AuditEntry, JournalItem } from "@/api/types";
 import { Button } from "@/components/controls";
 import { Icon } from "@/components/Icon";
@@ -56,9 +56,7 @@ function JournalLine({ item }: { item: JournalItem }) {
     <div className="flex items-start gap-3 px-4 py-3">
       <Icon name="alert" className="mt-0.5 size-5 text-bad" />
       <div className="min-w-0 flex-1">
-        <p className="text-sm break-words select-text">
-          {item.error ?? item.last_error ?? t("journal.noReason")}
-        </p>
+        <p className="text-sm break-words select-text">{item.error ?? t("journal.noReason")}</p>
         <p className="text-xs text-muted">{about}</p>
       </div>
       <Button size="sm" icon="reopen" isBusy={isBusy} onClick={() => void replay()}>
@@ -90,8 +88,8 @@ export function Audit() {
 }
 
 function AuditLine({ entry }: { entry: AuditEntry }) {
-  const users = useUsers().data;
-  const name = entry.actor?.name ?? users?.find((user) => user.id === entry.actor_id)?.name ?? "—";
+  const { t } = useTranslation();
+  const name = entry.actor?.name ?? t("common.none");
   return (
     <div className="flex items-baseline gap-3 px-4 py-2.5 text-sm max-sm:flex-wrap">
       <span className="font-medium">{name}</span>

@@ -21,22 +21,19 @@ export function History({ message }: { message: Message }) {
     );
   }
   if (versions.isError) return <p className="p-3 text-sm text-bad">{t("thread.historyFailed")}</p>;
-  const newestFirst = [...versions.data].sort((a, b) => b.version - a.version);
+  const before = [...versions.data].sort((a, b) => b.version - a.version);
   return (
     <>
       <p className="px-2.5 pt-1.5 pb-1 text-xs font-medium text-muted">{t("thread.history")}</p>
       <ol>
-        {newestFirst.map((version) => {
-          const at = version.at ?? version.edited_at ?? version.created_at;
-          return (
-            <li key={version.version} className="rounded-lg px-2.5 py-1.5 text-sm odd:bg-hover">
-              <RichText text={version.text} entities={version.entities ?? []} />
-              <span className="mt-0.5 block text-2xs text-muted">
-                {at ? formatMoment(at) : t("thread.version", { number: version.version })}
-              </span>
-            </li>
-          );
-        })}
+        {before.map((version) => (
+          <li key={version.version} className="rounded-lg px-2.5 py-1.5 text-sm odd:bg-hover">
+            <RichText text={version.text} entities={version.entities} />
+            <span className="mt-0.5 block text-2xs text-muted">
+              {t("thread.until", { time: formatMoment(version.replaced_at) })}
+            </span>
+          </li>
+        ))}
       </ol>
     </>
   );
