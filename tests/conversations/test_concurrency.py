@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 
 from parley.conversations import editing, members, reading
-from parley.conversations.errors import ConversationNotFound
+from parley.desk.inboxes import set_member
 from parley.desk.schemas import DeskChange
 from parley.desk.statuses import change_conversation
 from parley.infra.db import Tx
-from parley.kit.errors import Forbidden, ParleyError
+from parley.kit.errors import ParleyError
 from parley.kit.ids import parse_id
 from tests.conversations.conftest import Scene
-from tests.house import Person, read_numbers, require_dense
+from tests.house import GroupKind, Person, read_numbers, require_dense
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,7 @@ class Crowd:
         self.acts: list[Act] = [
             self.send_collected, self.send_collected, self.send_straight, self.read, self.read, self.edit,
             self.delete, self.react, self.join_or_leave, self.change_role, self.change_status,
+            self.open_group, self.open_direct, self.staff,
         ]  # fmt: skip
 
     @property
@@ -119,6 +120,20 @@ class Crowd:
         place, person = dice.choice(self.rooms), dice.choice(self.people)
         change = DeskChange(status=dice.choice(["open", "pending", "resolved"]), assignee_id=person.public)
         await self._in_transaction(lambda tx: change_conversation(tx, person.caller, place, change))
+
+    async def open_group(self, dice: random.Random) -> None:
+        owner, *others = dice.sample(self.people, 3)
+        kind: GroupKind = dice.choice(["group", "broadcast"])
+        await self.scene.place.open(owner, *others, kind=kind)
+
+    async def open_direct(self, dice: random.Random) -> None:
+        one, other = dice.sample(self.people, 2)
+        await self.scene.place.open(one, other, kind="direct", title=None)
+
+    async def staff(self, dice: random.Random) -> None:
+        person, is_member = dice.choice(self.people[1:]), dice.random() < 0.7
+        owner, inbox = self.scene.olga.caller, self.scene.inbox
+        await self._in_transaction(lambda tx: set_member(tx, owner, inbox, person.id, is_member=is_member))
 
 
 @pytest.fixture

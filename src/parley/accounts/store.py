@@ -482,9 +482,11 @@ async def append_personal(
     """
     sql = """
         WITH counter AS (
-            UPDATE actor SET head = head + 1, tag = $3 WHERE workspace_id = $1 AND id = $2 RETURNING head, tag
+            UPDATE actor SET head = head + 1, tag = $3,
+                feed_transaction = greatest(feed_transaction, pg_current_xact_id())
+            WHERE workspace_id = $1 AND id = $2 RETURNING head, tag, feed_transaction
         )
-        INSERT INTO personal_event (workspace_id, actor_id, number, tag, kind, data, at)
-        SELECT $1, $2, head, tag, $4, $5, $6 FROM counter RETURNING number"""
+        INSERT INTO personal_event (workspace_id, actor_id, number, tag, kind, data, at, transaction)
+        SELECT $1, $2, head, tag, $4, $5, $6, feed_transaction FROM counter RETURNING number"""
     number: int | None = await tx.fetchval(sql, workspace_id, actor_id, tag, kind, data, tx.now)
     return number

@@ -80,18 +80,21 @@ WITH written_message AS (
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::uuid[], $8::text[],
         $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
         AS m (w, c, id, position, number, kind, sender, text, entities, reply_to, quote, client, album, extra, status)
-), written_event AS (
-    INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at)
-    SELECT w, c, number, tag, 'message.created', audience, actor, data::jsonb, $29
-    FROM unnest($1::uuid[], $2::uuid[], $4::bigint[], $16::integer[], $17::text[], $7::uuid[], $18::text[])
-        AS e (w, c, number, tag, audience, actor, data)
 ), moved_stream AS (
     UPDATE conversation c SET head = u.head, tag = u.tag, last_number = u.last_number,
+        feed_transaction = greatest(c.feed_transaction, pg_current_xact_id()),
         last_message_id = coalesce(u.message_id, c.last_message_id),
         last_message_at = CASE WHEN u.message_id IS NULL THEN c.last_message_at ELSE $29 END
     FROM unnest($19::uuid[], $20::bigint[], $21::integer[], $22::bigint[], $23::uuid[])
         AS u (id, head, tag, last_number, message_id)
-    WHERE c.id = u.id
+    WHERE c.id = u.id RETURNING c.id, c.feed_transaction
+), written_event AS (
+    INSERT INTO event
+        (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at, transaction)
+    SELECT w, c, number, tag, 'message.created', audience, actor, data::jsonb, $29, s.feed_transaction
+    FROM unnest($1::uuid[], $2::uuid[], $4::bigint[], $16::integer[], $17::text[], $7::uuid[], $18::text[])
+        AS e (w, c, number, tag, audience, actor, data)
+    JOIN moved_stream s ON s.id = e.c
 )
 INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, own_since, joined_at)
 SELECT w, c, a, 'member', r, o, $29

@@ -122,6 +122,8 @@ def _continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: st
         if not events or events[0].number != cursor.number or events[0].tag != cursor.tag:
             raise reset()
         events = events[1:]
-    if len(events) > RESUME_LIMIT or not events or events[0].number != cursor.number + 1:
+    if len(events) > RESUME_LIMIT or not events:
         raise reset()
+    if events[0].number != cursor.number + 1 or events[-1].number != cursor.number + len(events):
+        raise reset()  # some are kept no more, the first ones or, while old events are being deleted, any
     return events

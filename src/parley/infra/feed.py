@@ -1,8 +1,8 @@
 """The feed: all events of the installation, read across streams by followers.
 
-Events are ordered by the transaction that wrote them and read only below the oldest transaction still running
-(`pg_snapshot_xmin`), so none can appear behind a reader's position: commit-safe without an extra row. At least
-once; in order within a stream. Read under `Database.system()`.
+Events are ordered by the transaction that wrote them (never below that of the event before in the stream) and read
+only below the oldest transaction still running (`pg_snapshot_xmin`), so none can appear behind a reader's position:
+commit-safe without an extra row. At least once; in order within a stream. Read under `Database.system()`.
 """
 
 from __future__ import annotations

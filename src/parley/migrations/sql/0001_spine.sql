@@ -38,9 +38,10 @@ CREATE TABLE actor (
     locale text,
     avatar_media_id uuid,
     fields jsonb NOT NULL DEFAULT '{}',
-    -- the personal stream's counter
+    -- the personal stream's counter, and its place in the feed (see event)
     head bigint NOT NULL DEFAULT 0,
     tag integer NOT NULL DEFAULT 0,
+    feed_transaction xid8 NOT NULL DEFAULT '0',
     created_at timestamptz NOT NULL DEFAULT now(),
     deactivated_at timestamptz,
     PRIMARY KEY (workspace_id, id),
@@ -226,9 +227,10 @@ CREATE TABLE conversation (
     inbox_id uuid,
     -- direct conversations: the two actors, ordered, so that a pair has one
     direct_key text,
-    -- the stream: number and tag of its last event
+    -- the stream: number and tag of its last event, and its place in the feed (see event)
     head bigint NOT NULL DEFAULT 0,
     tag integer NOT NULL DEFAULT 0,
+    feed_transaction xid8 NOT NULL DEFAULT '0',
     -- the last dense message number, and the last visible message for lists
     last_number bigint NOT NULL DEFAULT 0,
     last_message_id uuid,
@@ -334,6 +336,9 @@ CREATE TABLE reaction (
 );
 
 -- Streams. `transaction` orders the feed: read by (transaction, conversation_id, number) below the oldest running one.
+-- It is the writing transaction's, or that of the event before in the stream where that is higher: a transaction
+-- numbered early may come late to a stream, and the feed keeps the stream's order. Never lower than the writer's own,
+-- so nothing appears behind a follower.
 CREATE TABLE event (
     workspace_id uuid NOT NULL,
     conversation_id uuid NOT NULL,
