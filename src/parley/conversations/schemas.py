@@ -15,6 +15,9 @@ Role = Literal["owner", "moderator", "member", "reader"]
 TEXT_LIMIT = 20_000
 """Characters in one message at the most; a channel may split it into several of the provider's."""
 
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+"""A key or an address: nothing that cannot be stored or shown, since it is kept as it comes."""
+
 
 class Cursor(msgspec.Struct, frozen=True):
     """The last event of a stream that a reader has applied. A tag tells a number reused after a restore."""
@@ -34,11 +37,11 @@ class ActorRef(msgspec.Struct, frozen=True):
 class EntityJson(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Formatting of a stretch of text; offsets in UTF-16 units."""
 
-    kind: Annotated[str, Meta(max_length=32)]
+    kind: Annotated[str, Meta(max_length=32, pattern=_PLAIN)]
     offset: Annotated[int, Meta(ge=0, le=100_000)]
     length: Annotated[int, Meta(ge=1, le=100_000)]
-    url: Annotated[str, Meta(max_length=2048)] | None = None
-    language: Annotated[str, Meta(max_length=64)] | None = None
+    url: Annotated[str, Meta(max_length=2048, pattern=_PLAIN)] | None = None
+    language: Annotated[str, Meta(max_length=64, pattern=_PLAIN)] | None = None
 
 
 class Thumbnail(msgspec.Struct, frozen=True):
@@ -198,7 +201,7 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message to send. ``client_id`` makes a repeat harmless, for ever."""
 
-    client_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PLAIN)]
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
     entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
     media_ids: Annotated[list[str], Meta(max_length=30)] = []

@@ -180,9 +180,8 @@ class _Batch:
         is_outward = row["kind"] == "desk" and draft.kind == "text" and row["sender_kind"] != "contact"
         reply = None
         if row["reply_id"]:
-            reply = history.make_reply(
-                row["reply_id"], row["reply_sender_name"], row["reply_text"], draft.quote
-            )
+            quote = clean_text(draft.quote) if draft.quote else None
+            reply = history.make_reply(row["reply_id"], row["reply_sender_name"], row["reply_text"], quote)
         return Message(
             id=public_id("msg", message_id),
             conversation_id=public_id("cnv", draft.conversation_id),
@@ -223,7 +222,7 @@ class _Batch:
                 message.text,
                 _json(draft.entities) if draft.entities else None,
                 row["reply_id"],
-                draft.quote,
+                message.reply_to.quote if message.reply_to else None,
                 draft.client_id,
                 draft.group_key,
                 _json(draft.extra) if draft.extra else None,
@@ -299,7 +298,7 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
         error = MaySpeakNot()
     if error:
         return error
-    if not draft.text.strip() and not draft.media_ids:
+    if not clean_text(draft.text).strip() and not draft.media_ids:
         return EmptyMessage()
     if draft.reply_to_id and (
         row["reply_id"] is None or (row["reply_kind"] == "note" and draft.kind != "note")

@@ -440,10 +440,15 @@ async def find_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.
 
 
 async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
-    """Return members by actor id. Index: member's primary key."""
+    """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
+
+    Index: member's primary key.
+    """
     return await tx.fetch(
         """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
-        WHERE m.conversation_id = $1 AND m.actor_id > $2 ORDER BY m.actor_id LIMIT $3""",
+        JOIN conversation c ON c.id = m.conversation_id
+        WHERE m.conversation_id = $1 AND m.actor_id > $2 AND (c.kind <> 'desk' OR a.kind <> 'user')
+        ORDER BY m.actor_id LIMIT $3""",
         conversation_id,
         after,
         limit,

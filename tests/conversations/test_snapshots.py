@@ -1,0 +1,335 @@
+"""Old snapshot + events = fresh snapshot, for every kind of event and every view; and what a contact never learns."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from parley.conversations import editing, members, reading
+from parley.conversations.schemas import Status
+from parley.desk.schemas import DeskChange
+from parley.desk.statuses import change_conversation
+from parley.infra.db import Tx
+from parley.kit.events import CONVERSATION_KINDS
+from parley.kit.ids import parse_id, public_id
+from tests.conversations.conftest import Scene
+from tests.house import Json, Person
+
+pytestmark = pytest.mark.anyio
+
+Step = Callable[[Scene, Tx], Awaitable[object]]
+
+
+class Mirror:
+    """What a client holds of a conversation: a snapshot taken once, kept up by events alone."""
+
+    def __init__(self, client: httpx2.AsyncClient, conversation_id: str, *, is_staff: bool) -> None:
+        self.client = client
+        self.url = f"/v1/conversations/{conversation_id}"
+        self.id = conversation_id
+        self.is_staff = is_staff
+
+    async def take(self) -> Json:
+        """Read everything afresh."""
+        page = (await self.client.get(f"{self.url}/messages", params={"limit": 100})).json()
+        crew = (await self.client.get(f"{self.url}/members")).json()["items"]
+        state: Json = {
+            "messages": {message["id"]: message for message in page["items"]},
+            "members": {member["actor"]["id"]: member["role"] for member in crew},
+            "head": page["head"],
+            "desk": None,
+        }
+        if self.is_staff:
+            desk = (await self.client.get(f"/v1/desk/conversations/{self.id}")).json()
+            if "error" not in desk:
+                state["desk"] = {key: desk[key] for key in ("status", "snoozed_until", "assignee")}
+        return state
+
+    async def events(self, head: Json) -> tuple[list[Json], Json]:
+        params = {"after": head["number"], "tag": head["tag"]}
+        page = (await self.client.get(f"{self.url}/events", params=params)).json()
+        return page["events"], page["head"]
+
+    async def keep_up(self, state: Json) -> tuple[Json, list[str]]:
+        """Return the state after the events since, and their kinds."""
+        state = copy.deepcopy(state)
+        events, state["head"] = await self.events(state["head"])
+        for event in events:
+            apply(state, event["kind"], event["data"])
+        return state, [event["kind"] for event in events]
+
+
+def apply(state: Json, kind: str, data: Json) -> None:
+    """Apply one event, as a client does."""
+    messages: Json = state["messages"]
+    if kind in ("message.created", "message.updated", "message.deleted"):
+        message = data["message"]
+        messages[message["id"]] = message
+        for other in messages.values():
+            reply = other["reply_to"]
+            if reply and reply["id"] == message["id"]:
+                reply["text"] = message["text"][:200]
+    elif kind == "message.status_changed":
+        messages[data["message_id"]]["status"] = data["status"]
+    elif kind == "reaction.added":
+        reactions = messages[data["message_id"]]["reactions"]
+        for reaction in reactions:
+            if reaction["emoji"] == data["emoji"]:
+                reaction["actor_ids"].append(data["actor_id"])
+                return
+        reactions.append({"emoji": data["emoji"], "actor_ids": [data["actor_id"]]})
+    elif kind == "reaction.removed":
+        reactions = messages[data["message_id"]]["reactions"]
+        for reaction in reactions:
+            if reaction["emoji"] == data["emoji"]:
+                reaction["actor_ids"].remove(data["actor_id"])
+        messages[data["message_id"]]["reactions"] = [one for one in reactions if one["actor_ids"]]
+    elif kind in ("member.joined", "member.changed"):
+        state["members"][data["member"]["actor"]["id"]] = data["member"]["role"]
+    elif kind == "member.left":
+        del state["members"][data["member"]["actor"]["id"]]
+    elif kind == "conversation.status_changed":
+        state["desk"] |= data
+    elif kind == "conversation.assigned":
+        state["desk"] |= data
+    else:
+        raise AssertionError(f"a client does not know {kind}")
+
+
+class Story:
+    """Steps told one after another in a conversation, watched by several readers."""
+
+    def __init__(self, scene: Scene, conversation_id: str, readers: dict[str, Person]) -> None:
+        self.scene = scene
+        self.id = conversation_id
+        self.readers = readers
+        self.kinds: set[str] = set()
+
+    async def tell(self, *steps: Callable[[], Awaitable[object]]) -> None:
+        """Take each step; after it, each reader's mirror must equal a fresh snapshot."""
+        mirrors = {
+            name: Mirror(self.scene.house.client(person), self.id, is_staff=name == "staff")
+            for name, person in self.readers.items()
+        }
+        states = {name: await mirror.take() for name, mirror in mirrors.items()}
+        for step in steps:
+            await step()
+            for name, mirror in mirrors.items():
+                states[name], kinds = await mirror.keep_up(states[name])
+                fresh = await mirror.take()
+                assert seen(states[name], name) == seen(fresh, name), f"{name} after {step} ({kinds})"
+                self.kinds |= set(kinds) if name == "staff" else set()
+
+
+def seen(state: Json, reader: str) -> Json:
+    """What is compared. The outward status is the staff's: its changes are not told to anybody else."""
+    state = copy.deepcopy(state)
+    if reader != "staff":
+        for message in state["messages"].values():
+            message["status"] = None
+    return state
+
+
+async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: Scene) -> None:
+    place, room, staff = scene.place, scene.room, scene.anna
+    sent: dict[str, Any] = {}
+
+    def say(key: str, who: Any, text: str, **more: Any) -> Callable[[], Awaitable[object]]:
+        async def step() -> None:
+            if "reply" in more:
+                more["reply_to_id"] = sent[more.pop("reply")]
+            posted = await place.say(room.id, who, text, **more)
+            sent[key] = parse_id("msg", posted.message.id)
+
+        return step
+
+    def do(act: Callable[[Tx], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        async def step() -> None:
+            async with scene.house.db.transaction(place.id) as tx:
+                await act(tx)
+
+        return step
+
+    def change(**fields: Any) -> Callable[[], Awaitable[object]]:
+        return do(lambda tx: change_conversation(tx, staff.caller, room.id, DeskChange(**fields)))
+
+    def set_status(key: str, state: Any) -> Callable[[], Awaitable[object]]:
+        return do(
+            lambda tx: editing.set_status(
+                tx, workspace_id=place.id, conversation_id=room.id, message_id=sent[key],
+                status=Status(state=state), inbox_id=room.inbox_id,
+            )  # fmt: skip
+        )
+
+    def edit(key: str, who: Person, text: str) -> Callable[[], Awaitable[object]]:
+        return do(
+            lambda tx: editing.edit_message(tx, who.caller, room.id, sent[key], text=text, entities=[])
+        )
+
+    def react(key: str, who: Person, emoji: str, *, is_on: bool = True) -> Callable[[], Awaitable[object]]:
+        act = editing.add_reaction if is_on else editing.remove_reaction
+        return do(lambda tx: act(tx, who.caller, room.id, sent[key], emoji))
+
+    def delete(key: str, who: Person) -> Callable[[], Awaitable[object]]:
+        return do(lambda tx: editing.delete_message(tx, who.caller, room.id, sent[key]))
+
+    media = await place.media(staff)
+    story = Story(scene, room.public, {"staff": staff, "contact": scene.guest})
+    await story.tell(
+        say("hello", room.contact_id, "hello"),
+        say("note", staff, "a rude one", kind="note"),
+        say("answer", staff, "good morning", reply="hello", media_ids=[media]),
+        set_status("answer", "sending"),
+        set_status("answer", "sent"),
+        edit("answer", staff, "good evening"),
+        edit("note", staff, "a very rude one"),
+        say("notice", staff, "", kind="system", extra={"why": "x"}, media_ids=[await place.media(staff)]),
+        react("hello", staff, "+"),
+        react("hello", scene.guest, "+"),
+        react("hello", scene.boris, "o"),
+        react("note", staff, "x"),
+        react("hello", staff, "+", is_on=False),
+        react("note", staff, "x", is_on=False),
+        say("reply to note", scene.boris, "hm", kind="note", reply="note"),
+        change(status="pending"),
+        change(status="resolved"),
+        change(status="open", assignee_id=staff.public),
+        change(assignee_id=None),
+        delete("note", staff),
+        delete("answer", staff),
+    )
+    missing = set(CONVERSATION_KINDS) - story.kinds - {"member.joined", "member.left", "member.changed"}
+    assert not missing, "a kind of event without a step here"
+
+
+async def test_old_snapshot_and_events_make_a_fresh_snapshot_in_a_group(scene: Scene) -> None:
+    newcomer = await scene.place.user("Nina")
+
+    def by_owner(verb: Any, *args: Any) -> Callable[[], Awaitable[object]]:
+        async def step() -> None:
+            async with scene.house.db.transaction(scene.place.id) as tx:
+                await verb(tx, scene.olga.caller, scene.group, *args)
+
+        return step
+
+    async def read() -> None:
+        async with scene.house.db.transaction(scene.place.id) as tx:
+            await reading.mark_read(tx, scene.boris.caller, scene.group, 1)
+
+    async def send() -> None:
+        await scene.place.say(scene.group, scene.boris, "hi")
+
+    story = Story(scene, public_id("cnv", scene.group), {"staff": scene.olga, "member": scene.anna})
+    await story.tell(
+        by_owner(members.add_member, newcomer.id, "member"),
+        send,
+        read,
+        by_owner(members.add_member, newcomer.id, "moderator"),
+        by_owner(members.add_member, newcomer.id, "reader"),
+        by_owner(members.remove_member, newcomer.id),
+        send,
+    )
+    assert {"member.joined", "member.left", "member.changed", "message.created"} <= story.kinds
+
+
+# ---------------------------------------------------------------- what a contact never learns
+
+
+async def test_a_contact_never_learns_of_a_note(scene: Scene) -> None:
+    """Every route that shows the desk conversation to its member without rights, searched for every trace."""
+    place, room = scene.place, scene.room
+    media = await place.media(scene.anna, "secret-plan.txt")
+    await place.say(room.id, room.contact_id, "hello")
+    note = await place.say(room.id, scene.anna, "he is a bore", kind="note", media_ids=[media], client_id="note-id")
+    inner = await place.say(
+        room.id, scene.boris, "indeed he is", kind="note", reply_to_id=parse_id("msg", note.message.id), quote="bore"
+    )
+    await place.say(room.id, scene.anna, "good morning")
+    note_id = parse_id("msg", note.message.id)
+    async with scene.house.db.transaction(place.id) as tx:
+        await editing.edit_message(tx, scene.anna.caller, room.id, note_id, text="he is tedious", entities=[])
+        await editing.add_reaction(tx, scene.boris.caller, room.id, note_id, "\U0001f44e")
+    traces = [
+        "bore", "tedious", "indeed", "secret-plan", "note-id", '"note"', "\U0001f44e",
+        note.message.id, inner.message.id, public_id("med", media),
+    ]  # fmt: skip
+    answers = await read_everything(scene.house.client(scene.guest), room.public, note.message.id, media)
+    for url, answer in answers.items():
+        text = json.dumps(answer.json(), ensure_ascii=False) if "json" in answer.headers["content-type"] else answer.text
+        found = [trace for trace in traces if trace in text]
+        assert not found, f"{url} tells {found}"
+    staff = await read_everything(scene.house.client(scene.anna), room.public, note.message.id, media)
+    text = "".join(answer.text for answer in staff.values())
+    assert "tedious" in text and note.message.id in text
+
+
+async def read_everything(
+    client: httpx2.AsyncClient, room: str, note: str, media: Any
+) -> dict[str, httpx2.Response]:
+    url = f"/v1/conversations/{room}"
+    answers = {
+        path: await client.get(path)
+        for path in (
+            "/v1/conversations", url, f"{url}/members", f"{url}/messages", f"{url}/messages?after=0",
+            f"{url}/messages?around=2", f"{url}/messages?before=3", f"{url}/events?after=0&tag=0",
+            f"{url}/messages/{note}/versions", f"/v1/media/{public_id('med', media)}",
+            f"/v1/media/{public_id('med', media)}/content", "/v1/desk/conversations", "/v1/desk/counts",
+        )
+    }  # fmt: skip
+    assert (await client.get(f"{url}/messages?limit=1")).status_code == 200
+    return answers
+
+
+async def test_a_contact_cannot_touch_a_note(scene: Scene) -> None:
+    note = await scene.place.say(scene.room.id, scene.anna, "between us", kind="note")
+    url = f"/v1/conversations/{scene.room.public}/messages"
+    client = scene.house.client(scene.guest)
+    none = f"msg_{'0' * 26}"
+    for key in (note.message.id, none):
+        answers = [
+            await client.patch(f"{url}/{key}", json={"text": "x"}),
+            await client.delete(f"{url}/{key}"),
+            await client.put(f"{url}/{key}/reactions/x"),
+            await client.delete(f"{url}/{key}/reactions/x"),
+            await client.get(f"{url}/{key}/versions"),
+        ]
+        # a note looks exactly like nothing
+        assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(404, "message_not_found")] * 5
+
+
+async def test_what_is_said_to_everyone_cannot_answer_a_note(scene: Scene) -> None:
+    note = await scene.place.say(scene.room.id, scene.anna, "between us", kind="note")
+    async with scene.house.client(scene.anna) as client:
+        url = f"/v1/conversations/{scene.room.public}/messages"
+        body = {"client_id": "1", "text": "as I said", "reply_to": note.message.id}
+        refused = await client.post(url, json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "bad_reply")
+        allowed = await client.post(url, json={**body, "kind": "note"})
+        assert allowed.json()["reply_to"]["text"] == "between us"
+
+
+async def test_a_note_has_no_number_and_counts_for_nobody(scene: Scene) -> None:
+    await scene.place.say(scene.room.id, scene.room.contact_id, "hello")
+    async with scene.house.client(scene.boris) as client:
+        before = (await client.get(f"/v1/desk/conversations/{scene.room.public}")).json()
+        note = await scene.place.say(scene.room.id, scene.anna, "between us", kind="note")
+        after = (await client.get(f"/v1/desk/conversations/{scene.room.public}")).json()
+    assert note.message.number is None
+    assert (before["unread"], before["last_number"]) == (after["unread"], after["last_number"]) == (1, 1)
+    assert after["last_message"]["text"] == "hello"
+
+
+async def test_notes_belong_to_the_desk_and_to_its_staff(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as client:
+        url = f"/v1/conversations/{public_id('cnv', scene.group)}/messages"
+        refused = await client.post(url, json={"client_id": "1", "text": "psst", "kind": "note"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "may_not_write")
+    async with scene.house.client(scene.guest) as client:
+        url = f"/v1/conversations/{scene.room.public}/messages"
+        refused = await client.post(url, json={"client_id": "1", "text": "psst", "kind": "note"})
+        assert refused.status_code == 404
