@@ -126,6 +126,7 @@ describe("the socket of a tab", () => {
       }
       waits.push(waited);
     }
+    expect(ports.state).toHaveBeenLastCalledWith("away");
     expect(Math.max(...waits)).toBeLessThanOrEqual(16_100);
     expect(waits.at(-1)).toBeGreaterThan(waits[0] ?? 0);
   });

@@ -62,6 +62,7 @@ export class Realtime {
     document.removeEventListener("visibilitychange", this.hurry);
     clearTimeout(this.retryTimer);
     clearTimeout(this.awayTimer);
+    this.awayTimer = undefined;
     for (const reader of this.readers.values()) reader.close();
     this.personal?.close();
     this.readers.clear();
@@ -250,7 +251,8 @@ export class Realtime {
   };
 
   private goAway(): void {
+    if (this.awayTimer !== undefined) return;
     this.ports.state("connecting");
-    this.awayTimer ??= setTimeout(() => this.ports.state("away"), AWAY_MS);
+    this.awayTimer = setTimeout(() => this.ports.state("away"), AWAY_MS);
   }
 }
