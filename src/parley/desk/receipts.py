@@ -31,7 +31,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     error_text: str | None = None
 
 
-_ORDER = ("sent", "delivered", "read", "failed")
+_ORDER = ("failed", "sent", "delivered", "read")
 _UNDER_WAY = ("queued", "sending")
 
 
