@@ -52,15 +52,17 @@ async def read_page(
     head = await store.get_head(tx, conversation_id)
     limit = max(1, min(limit, PAGE_LIMIT))
     if around is not None:
-        older, has_before = await _older(tx, conversation_id, around + 1, view, limit // 2 + 1)
+        older, has_before = await _older(tx, conversation_id, around + 1, view, limit - limit // 2)
         newer, has_after = await _newer(tx, conversation_id, around, view, limit // 2)
         rows = older + newer
     elif after is not None:
         rows, has_after = await _newer(tx, conversation_id, after, view, limit)
-        has_before = True
+        has_before = await store.has_messages(tx, conversation_id, up_to=after, notes=view == "staff")
     else:
         rows, has_before = await _older(tx, conversation_id, before, view, limit)
-        has_after = before is not None and before <= head.number
+        has_after = before is not None and await store.has_messages(
+            tx, conversation_id, since=before, notes=view == "staff"
+        )
     member = await store.find_member(tx, conversation_id, caller.actor_id)
     return MessagePage(
         items=await to_messages(tx, rows),

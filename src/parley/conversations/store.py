@@ -222,6 +222,21 @@ async def list_messages(
     )
 
 
+async def has_messages(
+    tx: Tx, conversation_id: UUID, *, since: int = 0, up_to: int = 2**62, notes: bool
+) -> bool:
+    """Whether a message stands at a position from ``since`` to ``up_to``, both included. Index: message_position."""
+    seen = "" if notes else " AND kind <> 'note'"
+    found: bool = await tx.fetchval(
+        f"""SELECT EXISTS (SELECT FROM message
+            WHERE conversation_id = $1 AND position BETWEEN $2 AND $3{seen})""",
+        conversation_id,
+        since,
+        up_to,
+    )
+    return found
+
+
 async def get_messages(tx: Tx, conversation_ids: Sequence[UUID], ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """Return messages by (conversation, id) pairs, in no order."""
     return await tx.fetch(
