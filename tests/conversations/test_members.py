@@ -1,0 +1,194 @@
+"""Who may be in a conversation, who may say what in it, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from parley.kit.ids import public_id
+from tests.conversations.conftest import Scene
+from tests.house import GroupKind, Json, Person
+
+pytestmark = pytest.mark.anyio
+
+ROLES = ("owner", "moderator", "member", "reader")
+
+
+async def crew(scene: Scene, kind: GroupKind) -> tuple[UUID, dict[str, Person]]:
+    """A conversation with one person of each role, the owner being Olga."""
+    place = await scene.place.open(scene.olga, kind=kind)
+    people = {"owner": scene.olga}
+    async with scene.house.client(scene.olga) as olga:
+        for role in ROLES[1:]:
+            people[role] = await scene.place.user(role.title())
+            await put_in(olga, place, people[role], role)
+    return place, people
+
+
+def url_of(place: UUID, *more: str) -> str:
+    return "/".join(["/v1/conversations", public_id("cnv", place), *more])
+
+
+async def put_in(client: httpx2.AsyncClient, place: UUID, who: Person, role: str) -> httpx2.Response:
+    return await client.post(url_of(place, "members"), json={"actor_id": who.public, "role": role})
+
+
+@pytest.mark.parametrize(
+    ("kind", "writers"),
+    [("group", {"owner", "moderator", "member"}), ("broadcast", {"owner", "moderator"})],
+)
+async def test_who_writes_and_who_reads(scene: Scene, kind: GroupKind, writers: set[str]) -> None:
+    place, people = await crew(scene, kind)
+    for role, person in people.items():
+        async with scene.house.client(person) as client:
+            answer = await client.post(url_of(place, "messages"), json={"client_id": role, "text": role})
+            assert answer.status_code == (201 if role in writers else 403), role
+            assert (await client.get(url_of(place, "messages"))).status_code == 200
+            seen = (await client.get(url_of(place))).json()
+            assert seen["role"] == role
+
+
+# (who, does what to whom) -> allowed
+MATRIX = {
+    ("owner", "add", "owner"): True, ("owner", "add", "moderator"): True, ("owner", "add", "member"): True,
+    ("moderator", "add", "owner"): False, ("moderator", "add", "moderator"): True, ("moderator", "add", "member"): True,
+    ("member", "add", "member"): False, ("reader", "add", "reader"): False,
+    ("owner", "remove", "moderator"): True, ("owner", "remove", "reader"): True,
+    ("moderator", "remove", "owner"): False, ("moderator", "remove", "member"): True,
+    ("member", "remove", "reader"): False, ("reader", "remove", "member"): False,
+    ("owner", "demote", "moderator"): True, ("moderator", "demote", "owner"): False,
+    ("member", "demote", "moderator"): False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["group", "broadcast"])
+async def test_the_matrix_of_roles(scene: Scene, kind: GroupKind) -> None:
+    for (who, verb, whom), allowed in MATRIX.items():
+        place, people = await crew(scene, kind)
+        async with scene.house.client(people[who]) as client:
+            if verb == "add":
+                answer = await put_in(client, place, scene.boris, whom)
+            elif verb == "demote":
+                answer = await put_in(client, place, people[whom], "reader")
+            else:
+                answer = await client.delete(url_of(place, "members", people[whom].public))
+        assert (answer.status_code < 300) == allowed, (who, verb, whom, answer.text)
+        if not allowed:
+            assert answer.status_code == 403
+
+
+async def test_a_moderator_does_not_make_themselves_an_owner(scene: Scene) -> None:
+    place, people = await crew(scene, "group")
+    async with scene.house.client(people["moderator"]) as client:
+        assert (await put_in(client, place, people["moderator"], "owner")).status_code == 403
+
+
+async def test_whoever_left_sees_nothing_more_and_a_joiner_starts_at_the_head(scene: Scene) -> None:
+    for n in range(3):
+        await scene.place.say(scene.group, scene.anna, str(n))
+    async with scene.house.client(scene.boris) as boris, scene.house.client(scene.olga) as olga:
+        assert (await boris.get(url_of(scene.group))).json()["unread"] == 3
+        assert (await boris.delete(url_of(scene.group, "members", scene.boris.public))).status_code == 204
+        for path in ("", "messages", "members", "events?after=0&tag=0"):
+            assert (await boris.get(url_of(scene.group, path).rstrip("/"))).status_code == 404
+        assert (await boris.put(url_of(scene.group, "read"), json={"number": 1})).status_code == 404
+        body = {"client_id": "after", "text": "I am still here"}
+        assert (await boris.post(url_of(scene.group, "messages"), json=body)).status_code == 404
+        assert [c["id"] for c in (await boris.get("/v1/conversations")).json()["items"]] == []
+        await put_in(olga, scene.group, scene.boris, "member")
+        back = (await boris.get(url_of(scene.group))).json()
+        assert (back["unread"], back["read_number"], back["last_number"]) == (0, 3, 3)
+
+
+async def test_a_removed_member_cannot_slip_in(scene: Scene) -> None:
+    """Sends and a removal at once: what was acknowledged stands before the removal in the stream."""
+    async with scene.house.client(scene.boris) as boris, scene.house.client(scene.olga) as olga:
+
+        async def send(n: int) -> httpx2.Response:
+            body = {"client_id": str(n), "text": str(n)}
+            return await boris.post(url_of(scene.group, "messages"), json=body)
+
+        sends = [asyncio.create_task(send(n)) for n in range(40)]
+        await asyncio.sleep(0.02)
+        await olga.delete(url_of(scene.group, "members", scene.boris.public))
+        answers = await asyncio.gather(*sends, send(99))
+        events = (await olga.get(url_of(scene.group, "events?after=0&tag=0"))).json()["events"]
+    assert answers[-1].status_code == 404
+    left = next(event["number"] for event in events if event["kind"] == "member.left")
+    accepted = [answer.json()["position"] for answer in answers if answer.status_code == 201]
+    assert all(position < left for position in accepted)
+    created = [event["number"] for event in events if event["kind"] == "message.created"]
+    assert sorted(accepted) == created
+
+
+async def test_a_pair_has_one_direct_conversation_whoever_opens_it_and_how_often(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris:
+
+        async def open_with(client: httpx2.AsyncClient, other: Person) -> Json:
+            body = {"kind": "direct", "members": [other.public]}
+            answer = await client.post("/v1/conversations", json=body)
+            assert answer.status_code < 300, answer.text
+            made: Json = answer.json()
+            return made
+
+        opened = await asyncio.gather(
+            *(open_with(*((anna, scene.boris), (boris, scene.anna))[n % 2]) for n in range(20))
+        )
+        assert len({conversation["id"] for conversation in opened}) == 1
+        fixed = opened[0]["id"]
+        for path, body in (("members", {"actor_id": scene.olga.public}),):
+            assert (await anna.post(f"/v1/conversations/{fixed}/{path}", json=body)).status_code == 403
+        leaving = await anna.delete(f"/v1/conversations/{fixed}/members/{scene.anna.public}")
+        assert leaving.status_code == 403
+    rows = await scene.house.sql("SELECT FROM conversation WHERE kind = 'direct'")
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_direct_conversation_has_exactly_one_other(scene: Scene, count: int) -> None:
+    others = [scene.boris.public, scene.olga.public][:count] + [scene.anna.public]
+    async with scene.house.client(scene.anna) as anna:
+        refused = await anna.post("/v1/conversations", json={"kind": "direct", "members": others})
+    assert refused.status_code == 422
+
+
+async def test_customers_and_strangers_are_not_put_into_conversations(scene: Scene) -> None:
+    elsewhere = await scene.house.workspace("Elsewhere")
+    stranger = await elsewhere.user("Stranger")
+    async with scene.house.client(scene.olga) as olga:
+        for actor in (public_id("act", scene.room.contact_id), stranger.public, f"act_{'0' * 26}"):
+            body = {"kind": "group", "members": [actor]}
+            assert (await olga.post("/v1/conversations", json=body)).status_code == 404
+            added = await olga.post(url_of(scene.group, "members"), json={"actor_id": actor})
+            assert added.status_code == 404
+
+
+async def test_the_own_list_is_paged_newest_first(scene: Scene) -> None:
+    opened = [public_id("cnv", await scene.place.open(scene.boris, title=str(n))) for n in range(7)]
+    async with scene.house.client(scene.boris) as boris:
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            found = (await boris.get(f"/v1/conversations?limit=3{cursor}")).json()
+            seen += [conversation["id"] for conversation in found["items"]]
+            if found["next"] is None:
+                break
+            cursor = f"&cursor={found['next']}"
+    assert seen == [*reversed(opened), public_id("cnv", scene.group)]
+
+
+async def test_adding_and_removing_tell_those_concerned(scene: Scene) -> None:
+    nina = await scene.place.user("Nina")
+    async with scene.house.client(scene.olga) as olga:
+        await put_in(olga, scene.group, nina, "member")
+        await put_in(olga, scene.group, nina, "member")  # again: nothing happens
+        await olga.delete(url_of(scene.group, "members", nina.public))
+        await olga.delete(url_of(scene.group, "members", nina.public))
+        events = (await olga.get(url_of(scene.group, "events?after=0&tag=0"))).json()["events"]
+    about = [event["kind"] for event in events if event["data"]["member"]["actor"]["id"] == nina.public]
+    assert about == ["member.joined", "member.left"]
+    personal = await scene.house.sql("SELECT kind FROM personal_event WHERE actor_id = $1 ORDER BY number", nina.id)
+    assert [row["kind"] for row in personal] == ["conversation.added", "conversation.removed"]
