@@ -161,7 +161,10 @@ export class Realtime {
         return;
       case "reset":
         if (this.readers.has(frame.stream)) this.ports.reset(frame.stream);
-        else this.personal?.moveTo(frame.head);
+        else {
+          this.personal?.moveTo(frame.head);
+          this.ports.reset(frame.stream);
+        }
         return;
       case "gone":
         this.lostRight(frame.stream);
@@ -189,7 +192,7 @@ export class Realtime {
 
   private call(command: Record<string, unknown>): Promise<Answer> {
     const { socket } = this;
-    if (!socket || socket.readyState !== 1) return Promise.resolve({ ok: false, code: "closed" });
+    if (socket?.readyState !== WebSocket.OPEN) return Promise.resolve({ ok: false, code: "closed" });
     const id = this.nextId++;
     socket.send(JSON.stringify({ id, ...command }));
     return new Promise((resolve) => {

@@ -2,7 +2,14 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createContext, useContext } from "react";
 import { createStore } from "@/lib/store";
-import { changeConversation, changeThread, dropConversation, keepConversation, keys } from "./cache";
+import {
+  changeConversation,
+  changeThread,
+  dropConversation,
+  keepConversation,
+  keys,
+  type LoadedList,
+} from "./cache";
 import { getConversation, listChanges } from "./desk";
 import { ApiError } from "./http";
 import { listMessages } from "./messages";
@@ -102,6 +109,23 @@ export class Sync {
     this.countSoon();
   }
 
+  /** A contact's new name shows in every conversation with them at once. */
+  keepContactName(contact: string, name: string): void {
+    const shown = this.client
+      .getQueriesData<LoadedList>({ queryKey: keys.lists })
+      .flatMap(([, list]) => list?.items ?? []);
+    const open = this.client
+      .getQueriesData<DeskConversation>({ queryKey: ["conversation"] })
+      .map(([, row]) => row);
+    for (const row of [...shown, ...open]) {
+      if (row?.contact.id !== contact || row.contact.name === name) continue;
+      changeConversation(this.client, row.id, this.me, (old) => ({
+        ...old,
+        contact: { ...old.contact, name },
+      }));
+    }
+  }
+
   keepRead(conversation: string, read: { read_number: number; own_since: number }): void {
     changeThread(this.client, conversation, (thread) => moveReadPosition(thread, read));
     changeConversation(this.client, conversation, this.me, (row) => {
@@ -154,6 +178,10 @@ export class Sync {
   }
 
   private async readAgain(stream: string): Promise<void> {
+    if (stream.startsWith("act_")) {
+      this.startOver();
+      return;
+    }
     try {
       const page = await listMessages(stream, {});
       this.client.setQueryData<Thread>(keys.thread(stream), page);

@@ -9,6 +9,11 @@ import { createStore, useStore } from "@/lib/store";
 import { Button, IconButton, Keys } from "./controls";
 import { Icon, type IconName } from "./Icon";
 
+/** The focus goes back to where it was, unless what was chosen has put it into a field. */
+function keepChosenFocus(event: Event): void {
+  if (/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "")) event.preventDefault();
+}
+
 interface DialogProps {
   isOpen: boolean;
   onClose: () => void;
@@ -27,6 +32,7 @@ export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-m
         <div className="fade-in fixed inset-0 z-40 bg-black/35 dark:bg-black/55" />
         <RadixDialog.Content
           aria-describedby={undefined}
+          onCloseAutoFocus={keepChosenFocus}
           className={`pop-in fixed top-[12vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100%-24px)] -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-surface shadow-pop outline-none max-sm:top-4 dark:bg-raised ${width}`}
         >
           <div
@@ -82,6 +88,7 @@ export function Menu({ trigger, align = "end", side = "bottom", onOpenChange, ch
       <DropdownMenu.Portal>
         <DropdownMenu.Content
           align={align}
+          onCloseAutoFocus={keepChosenFocus}
           side={side}
           sideOffset={4}
           collisionPadding={8}

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { keys, type LoadedList } from "@/api/cache";
 import { getContact, updateContact } from "@/api/desk";
 import { useInboxes } from "@/api/hooks";
+import { useSync } from "@/api/sync";
 import type { Contact, DeskConversation } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Badge, Button, IconButton } from "@/components/controls";
@@ -23,12 +24,15 @@ export function ContactPanel({
 }) {
   const { t } = useTranslation();
   const client = useQueryClient();
+  const sync = useSync();
   const { contact: brief } = conversation;
   const query = useQuery({ queryKey: keys.contact(brief.id), queryFn: () => getContact(brief.id) });
   const inbox = useInboxes().data?.find((one) => one.id === conversation.inbox_id);
   const save = async (patch: Parameters<typeof updateContact>[1]) => {
     try {
-      client.setQueryData(keys.contact(brief.id), await updateContact(brief.id, patch));
+      const saved = await updateContact(brief.id, patch);
+      client.setQueryData(keys.contact(brief.id), saved);
+      sync.keepContactName(brief.id, saved.name);
     } catch (error) {
       showToast(errorText(error, t), { isBad: true });
       throw error;

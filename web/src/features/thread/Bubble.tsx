@@ -24,20 +24,23 @@ export interface BubbleDoings {
 
 interface BubbleProps {
   item: Item;
+  isLast: boolean;
   me: string;
   isFlashed: boolean;
   can: { reply: boolean; edit: boolean; delete: boolean };
   doings: BubbleDoings;
 }
 
-export const Bubble = memo(function Bubble({ item, me, isFlashed, can, doings }: BubbleProps) {
+export const Bubble = memo(function Bubble({ item, isLast, me, isFlashed, can, doings }: BubbleProps) {
   const [isActive, setActive] = useState(false);
   const { message, pending } = item;
-  if (message.kind === "system") return <SystemLine message={message} />;
+  if (message.kind === "system") return <SystemLine item={item} isLast={isLast} />;
   const isOurs = message.sender.kind !== "contact";
   return (
     <div
-      className={`flex gap-2 rounded-lg px-4 max-md:px-2.5 ${isOurs ? "flex-row-reverse" : ""} ${item.isFirstOfGroup ? "mt-3" : "mt-0.5"} ${isFlashed ? "flash" : ""}`}
+      data-key={item.key}
+      tabIndex={isLast ? 0 : -1}
+      className={`flex gap-2 rounded-lg px-4 outline-offset-[-2px] max-md:px-2.5 ${isOurs ? "flex-row-reverse" : ""} ${item.isFirstOfGroup ? "mt-3" : "mt-0.5"} ${isFlashed ? "flash" : ""}`}
       onPointerEnter={() => setActive(true)}
       onPointerLeave={() => setActive(false)}
       onFocus={() => setActive(true)}
@@ -61,9 +64,14 @@ export const Bubble = memo(function Bubble({ item, me, isFlashed, can, doings }:
   );
 });
 
-function SystemLine({ message }: { message: Message }) {
+function SystemLine({ item, isLast }: { item: Item; isLast: boolean }) {
+  const { message } = item;
   return (
-    <p className="mx-auto my-3 max-w-[80%] px-4 text-center text-xs text-muted">
+    <p
+      data-key={item.key}
+      tabIndex={isLast ? 0 : -1}
+      className="mx-auto my-3 max-w-[80%] px-4 text-center text-xs text-muted"
+    >
       {message.text} <time className="text-faint">{formatTime(message.created_at)}</time>
     </p>
   );

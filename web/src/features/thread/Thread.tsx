@@ -139,8 +139,15 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
             <section key={day[0]?.message.created_at.slice(0, 10)} className="flex flex-col">
               <DayMark at={day[0]?.message.created_at ?? ""} />
               {day.map((item) => (
-                <Line key={item.key} item={item} isLast={item === items.at(-1)}>
-                  <Bubble item={item} me={me.id} isFlashed={flashed === item.key} can={can} doings={doings} />
+                <Line key={item.key} item={item}>
+                  <Bubble
+                    isLast={item === items.at(-1)}
+                    item={item}
+                    me={me.id}
+                    isFlashed={flashed === item.key}
+                    can={can}
+                    doings={doings}
+                  />
                 </Line>
               ))}
             </section>
@@ -266,7 +273,7 @@ function DayMark({ at }: { at: string }) {
   );
 }
 
-function Line({ item, isLast, children }: { item: Item; isLast: boolean; children: React.ReactNode }) {
+function Line({ item, children }: { item: Item; children: React.ReactNode }) {
   const { t } = useTranslation();
   return (
     <>
@@ -277,9 +284,7 @@ function Line({ item, isLast, children }: { item: Item; isLast: boolean; childre
           <span className="h-px flex-1 bg-accent/25" />
         </div>
       )}
-      <div data-key={item.key} tabIndex={isLast ? 0 : -1} className="rounded-xl outline-offset-[-2px]">
-        {children}
-      </div>
+      {children}
     </>
   );
 }
