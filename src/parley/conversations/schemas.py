@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from parley.media.attachments import MediaKind, MediaState
+
 ConversationKind = Literal["direct", "group", "broadcast", "desk"]
 MessageKind = Literal["text", "note", "system"]
 Role = Literal["owner", "moderator", "member", "reader"]
@@ -55,16 +57,16 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a message. ``pending``: still on its way from the provider."""
 
     media_id: str
-    kind: str
+    kind: MediaKind
     name: str
     content_type: str
-    size_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    duration_seconds: float | None = None
-    state: Literal["pending", "ready", "failed"] = "ready"
-    thumbnail: Thumbnail | None = None
-    error: str | None = None
+    size_bytes: int | None
+    width: int | None
+    height: int | None
+    duration_seconds: float | None
+    state: MediaState
+    thumbnail: Thumbnail | None
+    error: str | None
 
 
 class ReplyRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +130,7 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     sender: ActorRef
     text: str
     attachment_count: int
-    attachment_kind: str | None
+    attachment_kind: MediaKind | None
     status: Status | None
     created_at: dt.datetime
     is_deleted: bool
