@@ -131,7 +131,7 @@ class Server(Program):
         }
         program = str(Path(sys.executable).with_name("parley"))
         super().__init__(f"server-{self.port}", [program, "serve"], folder, settings)
-        self.env = settings
+        self.token = ""
         self.http = httpx2.AsyncClient(
             base_url=self.url,
             timeout=30,
@@ -176,6 +176,7 @@ class Server(Program):
 
     def sign(self, token: str) -> None:
         """Send further requests under a token."""
+        self.token = token
         self.http.headers["authorization"] = f"Bearer {token}"
 
     async def call(self, method: str, path: str, json: Json = None, status: int | None = None) -> Json:

@@ -75,7 +75,7 @@ async def test_statements_of_a_delivery(desk: Desk, monkeypatch: pytest.MonkeyPa
     [claim] = await desk.claim(DELIVERIES)
     with counted(monkeypatch) as statements:
         await desk.delivery().handle(claim)
-    assert len(statements) <= 38, show(statements)
+    assert len(statements) <= 33, show(statements)
 
 
 async def test_statements_of_the_list_do_not_grow_with_it(
