@@ -84,6 +84,18 @@ def test_every_operation_can_answer_with_the_one_error_shape(document: dict[str,
         assert "400" not in operation["responses"], "the framework's own error shape"
 
 
+def test_what_an_answer_always_has_is_required_and_what_a_request_may_leave_out_is_not(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    assert set(schemas["Message"]["required"]) == set(schemas["Message"]["properties"])
+    assert {"code", "text"} <= set(schemas["StatusError"]["required"])
+    assert "error" in schemas["Status"]["required"]
+    assert "refresh_token" not in schemas["SignedIn"]["required"]
+    assert "entities" not in schemas["SendRequest"].get("required", ())
+    assert not schemas["DeskChange"].get("required")
+
+
 def test_every_reference_inside_the_document_leads_somewhere(document: dict[str, Any]) -> None:
     def look(value: Any) -> None:
         if isinstance(value, dict):

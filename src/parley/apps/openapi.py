@@ -52,6 +52,7 @@ def describe_api(rest: Litestar) -> dict[str, Any]:
             operation = operations.get(method.lower())
             if operation is not None:
                 _complete(operation, handler)
+    _require_what_is_always_there(document)
     return document
 
 
@@ -63,6 +64,40 @@ def list_operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, 
         for method in _METHODS
         if method in operations
     ]
+
+
+def _require_what_is_always_there(document: dict[str, Any]) -> None:
+    """An answer says null where it has nothing: its nullable fields are always there, whatever their default."""
+    schemas = document["components"]["schemas"]
+    asked, answered = set[str](), set[str]()
+    for _, _, operation in list_operations(document):
+        _collect(operation.get("requestBody"), schemas, asked)
+        _collect(operation["responses"], schemas, answered)
+    for name in answered - asked:
+        properties = schemas[name].get("properties", {})
+        always = {key for key, value in properties.items() if "default" in value or _is_nullable(value)}
+        if always:
+            schemas[name]["required"] = sorted(always.union(schemas[name].get("required", ())))
+
+
+def _is_nullable(schema: dict[str, Any]) -> bool:
+    kinds = schema.get("type")
+    return {"type": "null"} in schema.get("oneOf", ()) or (isinstance(kinds, list) and "null" in kinds)
+
+
+def _collect(part: Any, schemas: dict[str, Any], found: set[str]) -> None:
+    """Add the names of all schemas that a part of the document leads to."""
+    if isinstance(part, list):
+        for child in part:
+            _collect(child, schemas, found)
+    if not isinstance(part, dict):
+        return
+    name = str(part.get("$ref", "")).removeprefix("#/components/schemas/")
+    if name in schemas and name not in found:
+        found.add(name)
+        _collect(schemas[name], schemas, found)
+    for child in part.values():
+        _collect(child, schemas, found)
 
 
 def _complete(operation: dict[str, Any], handler: Any) -> None:
