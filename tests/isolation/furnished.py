@@ -1,0 +1,95 @@
+"""A workspace with at least one row of its own in every table, and what a request may name of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from uuid import UUID
+
+from parley.conversations import editing, reading
+from parley.infra.db import Tx
+from parley.kit.ids import parse_id, public_id, uuid7
+from tests.house import House, Person, Room, Workspace
+
+
+@dataclasses.dataclass
+class Furnished:
+    """The workspace, its people, and public ids of its things by the names paths have for them."""
+
+    place: Workspace
+    owner: Person
+    agent: Person
+    room: Room
+    group: UUID
+    ids: dict[str, str]
+    marks: list[str]
+    """Words and ids that nobody outside may ever read."""
+
+
+async def furnish(house: House, name: str) -> Furnished:
+    """Make such a workspace; ``name`` is in every text of it."""
+    place = await house.workspace(f"{name} Ltd")
+    owner, agent = await place.user(f"{name}-owner", "owner"), await place.user(f"{name}-agent", "agent")
+    key = await place.bot(f"{name}-bot", "chat")
+    inbox = await place.inbox(agent, name=f"{name} inbox")
+    room = await place.room(inbox, f"{name} customer")
+    group = await place.open(owner, agent, title=f"{name} team")
+    media = await place.media(agent, f"{name}.txt")
+    await place.say(room.id, room.contact_id, f"{name} asks")
+    sent = await place.say(room.id, agent, f"{name} answers", media_ids=[media])
+    message = parse_id("msg", sent.message.id)
+    async with house.db.transaction(place.id) as tx:
+        await editing.edit_message(tx, agent.caller, room.id, message, text=f"{name} corrects", entities=[])
+        await editing.add_reaction(tx, owner.caller, room.id, message, "+")
+        await reading.mark_read(tx, agent.caller, room.id, 1)
+    item, api_key = uuid7(), (await house.sql("SELECT id FROM api_key WHERE actor_id = $1", key.id))[0]["id"]
+    async with house.db.system() as tx:
+        await _insert_work(tx, place.id, inbox, room.id, message, item)
+        await _insert_accounts(tx, place.id, owner.id)
+    ids = {
+        "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
+        "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
+        "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
+        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+", "channel": "telegram",
+    }  # fmt: skip
+    marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
+    return Furnished(place, owner, agent, room, group, ids, marks)
+
+
+async def _insert_work(
+    tx: Tx, workspace: UUID, inbox: UUID, conversation: UUID, message: UUID, item: UUID
+) -> None:
+    await tx.execute(
+        """INSERT INTO journal (workspace_id, id, inbox_id, body, work, last_error)
+        VALUES ($1, $2, $3, 'x', 'failed', 'no')""",
+        workspace, item, inbox,
+    )  # fmt: skip
+    await tx.execute(
+        """INSERT INTO delivery_part (workspace_id, delivery_id, ordinal, state)
+        SELECT workspace_id, id, 0, 'queued' FROM delivery WHERE conversation_id = $1""",
+        conversation,
+    )
+    await tx.execute(
+        """INSERT INTO message_source (workspace_id, inbox_id, chat, provider_id, conversation_id, message_id, direction)
+        VALUES ($1, $2, 'c', '1', $3, $4, 'out')""",
+        workspace, inbox, conversation, message,
+    )  # fmt: skip
+    await tx.execute(
+        """INSERT INTO parked_status (workspace_id, inbox_id, chat, provider_id, state, at)
+        VALUES ($1, $2, 'c', '2', 'read', now())""",
+        workspace, inbox,
+    )  # fmt: skip
+    await tx.execute(
+        "INSERT INTO job (workspace_id, id, kind) VALUES ($1, $2, 'system.sweep')", workspace, uuid7()
+    )
+
+
+async def _insert_accounts(tx: Tx, workspace: UUID, owner: UUID) -> None:
+    await tx.execute(
+        "INSERT INTO audit_entry (workspace_id, id, actor_id, action) VALUES ($1, $2, $3, 'x.done')",
+        workspace, uuid7(), owner,
+    )  # fmt: skip
+    await tx.execute(
+        """INSERT INTO one_time_token (hash, purpose, workspace_id, expires_at)
+        VALUES ($2, 'invitation', $1, now() + interval '1 hour')""",
+        workspace, uuid7().bytes,
+    )  # fmt: skip
