@@ -67,7 +67,7 @@ def list_operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, 
 
 
 def _require_what_is_always_there(document: dict[str, Any]) -> None:
-    """An answer says null where it has nothing: its nullable fields are always there, whatever their default."""
+    """An answer says null or empty where it has nothing: such fields are always there, whatever their default."""
     schemas = document["components"]["schemas"]
     asked, answered = set[str](), set[str]()
     for _, _, operation in list_operations(document):
@@ -75,14 +75,16 @@ def _require_what_is_always_there(document: dict[str, Any]) -> None:
         _collect(operation["responses"], schemas, answered)
     for name in answered - asked:
         properties = schemas[name].get("properties", {})
-        always = {key for key, value in properties.items() if "default" in value or _is_nullable(value)}
+        always = {key for key, value in properties.items() if "default" in value or _may_be_empty(value)}
         if always:
             schemas[name]["required"] = sorted(always.union(schemas[name].get("required", ())))
 
 
-def _is_nullable(schema: dict[str, Any]) -> bool:
+def _may_be_empty(schema: dict[str, Any]) -> bool:
     kinds = schema.get("type")
-    return {"type": "null"} in schema.get("oneOf", ()) or (isinstance(kinds, list) and "null" in kinds)
+    if isinstance(kinds, list):
+        return "null" in kinds
+    return kinds in ("object", "array") or {"type": "null"} in schema.get("oneOf", ())
 
 
 def _collect(part: Any, schemas: dict[str, Any], found: set[str]) -> None:
