@@ -122,7 +122,7 @@ export function Spinner({ className = "size-4" }: { className?: string }) {
 
 export function Keys({ keys, className = "" }: { keys: string[]; className?: string }) {
   return (
-    <span className={`inline-flex gap-0.5 ${className}`}>
+    <span className={`inline-flex gap-0.5 pointer-coarse:hidden ${className}`}>
       {keys.map((key) => (
         <kbd
           key={key}

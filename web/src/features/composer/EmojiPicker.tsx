@@ -1,7 +1,7 @@
 import { DropdownMenu } from "radix-ui";
 
 const EMOJI = Array.from(
-  "🙂😀😂😊😍🤔😅🙃😉😎😢😭😡🤝👍👎👌🙏👏💪👋🎉🔥✅❌❗❓⭐💡📦🚚💳📎📷🕐❤️".matchAll(
+  "🙂😀😂😊😍🤔😅😉😎😢😭😡🤝👍👎👌🙏👏💪👋🎉🔥✅❌❗❓⭐💡📦🚚💳📎📷🕐❤️".matchAll(
     /\p{Emoji_Presentation}|\p{Emoji}\uFE0F/gu,
   ),
   (m) => m[0],
