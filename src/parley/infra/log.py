@@ -10,7 +10,22 @@ import structlog
 
 from parley.infra.settings import Settings, is_terminal
 
-_SECRET = ("token", "secret", "password", "authorization", "cookie", "api_key", "refresh", "text", "body", "caption")
+_SECRET = (
+    "token",
+    "secret",
+    "password",
+    "authorization",
+    "cookie",
+    "api_key",
+    "refresh",
+    "text",
+    "body",
+    "caption",
+)
+# without local variables: they hold tokens and people's words
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 _SAFE = frozenset({"lease_token", "body_bytes", "text_length"})
 
 
@@ -32,9 +47,13 @@ def set_up_logging(settings: Settings) -> None:
         _blank_secrets,
     ]
     if as_console:
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=is_terminal())]
+        last: list[Any] = [
+            structlog.dev.ConsoleRenderer(
+                colors=is_terminal(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     else:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        last = [_TRACEBACKS, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=shared + last,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -42,6 +61,8 @@ def set_up_logging(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     # libraries speak through the standard module; theirs are warnings and above, their URLs may hold tokens
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, force=True, format="%(levelname)s %(name)s %(message)s"
+    )
     for name in ("httpx", "httpx2", "httpcore", "httpcore2", "engineio", "socketio", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
