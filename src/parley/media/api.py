@@ -86,13 +86,15 @@ async def get_content(
         )
     start, end = wanted or (0, size)
     headers["Content-Length"] = str(end - start)
+    # as a header: the handler's own media type, there for the documents, would win over the response's
+    headers["Content-Type"] = media.content_type
     if wanted:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     await runtime.blobs.head(key)
     if not size:
-        return Response(b"", media_type=media.content_type, headers=headers)
+        return Response(b"", headers=headers)
     stream = runtime.blobs.open(key, start=start, end=end)
-    return Stream(stream, status_code=206 if wanted else 200, media_type=media.content_type, headers=headers)
+    return Stream(stream, status_code=206 if wanted else 200, headers=headers)
 
 
 @get(
