@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+FUNCTION = re.compile(r"`([\w/-]+\.py):(\w+)`")
 NUMBERED = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 
 
@@ -33,6 +34,16 @@ def test_names_and_paths_in_documents_exist() -> None:
         [sys.executable, "scripts/check_docs.py"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_functions_named_with_their_file_stand_in_it() -> None:
+    missing = []
+    for document in DOCUMENTS:
+        for path, name in FUNCTION.findall(document.read_text("utf-8")):
+            file = next(place / path for place in (ROOT, ROOT / "src" / "parley") if (place / path).exists())
+            if name not in _names_in(file):
+                missing.append(f"{document.name}: {path}:{name}")
+    assert not missing
 
 
 def test_both_readmes_name_the_same_commands_settings_and_documents() -> None:
@@ -64,6 +75,12 @@ def test_every_function_that_runs_as_parley_system_is_listed_with_its_reason() -
         if not re.search(rf"`{re.escape(module)}`[^|]*\|[^|]*`{re.escape(function)}`", listed)
     ]
     assert not missing, "add a row to the list of ADR 0004, with the reason"
+
+
+def _names_in(file: Path) -> set[str]:
+    """Return the functions and classes of a module, methods too."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, kinds)}
 
 
 def _system_transactions() -> list[tuple[str, str]]:
