@@ -76,7 +76,7 @@ def _client_error(_: Request[Any, Any, Any], error: ClientException) -> Response
 
 def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     code = _CODES.get(error.status_code, "error")
-    headers = {"Allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else None
+    headers = {"Allow": value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return _answer(error.status_code, error_body(code, _sentence(error)), headers)
 
 
@@ -94,6 +94,15 @@ def _recursion(request: Request[Any, Any, Any], error: RecursionError) -> Respon
     return _bug(request, error)
 
 
+def _not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[dict[str, Any]]:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_globals["__name__"].startswith("litestar."):
+        return _answer(422, error_body("malformed", "The request is not in UTF-8."))
+    return _bug(request, error)
+
+
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     log.error("http.bug", method=request.method, route=request.scope.get("path_template"), exc_info=error)
     return _answer(500, error_body("bug", "Something went wrong on our side. It has been logged."))
@@ -106,5 +115,6 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ClientException: _client_error,
     HTTPException: _http_error,
     RecursionError: _recursion,
+    UnicodeDecodeError: _not_utf8,
     Exception: _bug,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -37,6 +38,17 @@ def decode_cursor(text: str, *types: type) -> list[Any]:
         parts = msgspec.json.decode(raw, type=list[Any])
         if len(parts) != len(types):
             raise Malformed("This is not a cursor of this list.", cursor=text[:80])
-        return [msgspec.convert(part, kind) for part, kind in zip(parts, types, strict=True)]
-    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError) as error:
+        return [_check(msgspec.convert(part, kind)) for part, kind in zip(parts, types, strict=True)]
+    except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.DecodeError) as error:
         raise Malformed("This is not a cursor of this list.", cursor=text[:80]) from error
+
+
+def _check(value: Any) -> Any:
+    """Return the value if the database can compare with it. Raises: ValueError, OverflowError."""
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        return value.astimezone(dt.UTC)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a number beyond 64 bits")
+    return value
