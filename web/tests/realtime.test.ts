@@ -9,7 +9,7 @@ class FakeSocket {
   sent: Sent[] = [];
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
   onerror: (() => void) | null = null;
   constructor() {
     FakeSocket.all.push(this);
@@ -96,7 +96,7 @@ describe("the socket of a tab", () => {
       actor_id: null,
       data: {},
     });
-    last().onclose?.();
+    last().onclose?.({ code: 1006 });
     await vi.advanceTimersByTimeAsync(1_000);
     await connect();
     expect(FakeSocket.all).toHaveLength(2);
@@ -110,7 +110,7 @@ describe("the socket of a tab", () => {
     await connect();
     ports.state.mockClear();
     const waits: number[] = [];
-    last().onclose?.();
+    last().onclose?.({ code: 1006 });
     expect(ports.state).toHaveBeenLastCalledWith("connecting");
     await vi.advanceTimersByTimeAsync(1_900);
     expect(ports.state).not.toHaveBeenCalledWith("away");
@@ -118,7 +118,7 @@ describe("the socket of a tab", () => {
     expect(ports.state).toHaveBeenCalledWith("away");
     for (let i = 0; i < 5; i += 1) {
       const count = FakeSocket.all.length;
-      last().onclose?.();
+      last().onclose?.({ code: 1006 });
       let waited = 0;
       while (FakeSocket.all.length === count && waited < 20_000) {
         await vi.advanceTimersByTimeAsync(100);
@@ -169,6 +169,19 @@ describe("the socket of a tab", () => {
     expect(FakeSocket.all).toHaveLength(1);
   });
 
+  it("asks for a new token when the old one was refused", async () => {
+    realtime.start();
+    await connect();
+    expect(ports.token).toHaveBeenLastCalledWith(false);
+    last().onclose?.({ code: 4001 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(ports.token).toHaveBeenLastCalledWith(true);
+    await connect();
+    last().onclose?.({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(ports.token).toHaveBeenLastCalledWith(false);
+  });
+
   it("reconnects when the server says resync", async () => {
     realtime.start();
     await connect();
@@ -180,7 +193,7 @@ describe("the socket of a tab", () => {
   it("does not wait when the network comes back", async () => {
     realtime.start();
     await connect();
-    last().onclose?.();
+    last().onclose?.({ code: 1006 });
     window.dispatchEvent(new Event("online"));
     await settle();
     expect(FakeSocket.all).toHaveLength(2);

@@ -10,13 +10,16 @@ const BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 /** Proves the line alive, and finds a dead one that the network does not report. */
 const PING_MS = 25_000;
 const ANSWER_MS = 10_000;
+/** The close code of a socket whose token expired or was revoked. */
+const UNAUTHENTICATED = 4001;
 /** A short absence is nobody's business. */
 const AWAY_MS = 2_000;
 
 export type ConnectionState = "connected" | "connecting" | "away";
 
 export interface RealtimePorts {
-  token: () => Promise<string | null>;
+  /** An access token that still holds; a new one when the last was refused. */
+  token: (wasRefused: boolean) => Promise<string | null>;
   openSocket: () => WebSocket;
   apply: (stream: string, frame: StreamFrame) => void;
   /** The stream cannot be continued: read a snapshot and give its cursor to `watch`. */
@@ -36,6 +39,7 @@ export class Realtime {
   private isReady = false;
   private isStopped = true;
   private wasReady = false;
+  private wasRefused = false;
   private attempt = 0;
   private nextId = 1;
   private pending = new Map<number, (answer: Answer) => void>();
@@ -106,14 +110,17 @@ export class Realtime {
   private async connect(): Promise<void> {
     clearTimeout(this.retryTimer);
     if (this.isStopped || this.socket) return;
-    const token = await this.ports.token();
+    const token = await this.ports.token(this.wasRefused);
     if (this.isStopped || this.socket) return;
     if (!token) return this.retryLater();
     const socket = this.ports.openSocket();
     this.socket = socket;
     socket.onopen = () => void this.greet(socket, token);
     socket.onmessage = (event) => this.receive(JSON.parse(String(event.data)) as ServerFrame);
-    socket.onclose = () => this.lose(socket);
+    socket.onclose = (event) => {
+      this.wasRefused ||= event.code === UNAUTHENTICATED;
+      this.lose(socket);
+    };
     socket.onerror = () => this.lose(socket);
   }
 
@@ -121,6 +128,7 @@ export class Realtime {
     const personal = this.personal?.cursor;
     const answer = await this.call({ do: "hello", token, ...(personal ? { personal } : {}) });
     if (socket !== this.socket) return;
+    this.wasRefused = !answer.ok && answer.code === "unauthenticated";
     if (!answer.ok) return this.lose(socket);
     const { actor_id, personal: head } = answer.data as { actor_id: string; personal: Cursor };
     this.personal ??= this.makeReader(actor_id, head, () => this.reconnect());

@@ -26,13 +26,15 @@ import {
   upsertMessage,
 } from "./patches";
 import { type ConnectionState, Realtime } from "./realtime";
-import { currentToken, onToken, refreshSession } from "./session";
+import { currentToken, onToken, refreshSession, tokenExpiresAt } from "./session";
 import type { DeskConversation, Message, MessagePage, SignalFrame, StreamFrame } from "./types";
 
 const COALESCE_MS = 150;
 const COUNTS_MS = 800;
 const TYPING_MS = 6_000;
 const RESET_RETRY_MS = 2_000;
+/** A token about to end is not worth a hello. */
+const TOKEN_MARGIN_MS = 5_000;
 /** Messages of a thread kept in the page; the far end is let go and read again on the way back. */
 const WINDOW = 400;
 
@@ -57,7 +59,11 @@ export class Sync {
   ) {
     this.outbox = new Outbox({ key: `parley.outbox.${me}`, stored: (message) => this.keepMessage(message) });
     this.realtime = new Realtime({
-      token: async () => currentToken() ?? ((await refreshSession()) ? currentToken() : null),
+      token: async (wasRefused) => {
+        const holds = !wasRefused && tokenExpiresAt() > Date.now() + TOKEN_MARGIN_MS;
+        if (!holds) await refreshSession();
+        return currentToken();
+      },
       openSocket: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`),
       apply: (stream, frame) => this.apply(stream, frame),
       reset: (stream) => void this.readAgain(stream),

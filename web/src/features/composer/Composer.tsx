@@ -1,15 +1,7 @@
 /** Where answers and notes are written. Owns the words and files until they are sent; then the outbox has them. */
 
 import { useQueryClient } from "@tanstack/react-query";
-import {
-  type ClipboardEvent,
-  type KeyboardEvent,
-  useCallback,
-  useEffect,
-  useLayoutEffect,
-  useRef,
-  useState,
-} from "react";
+import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
 import { useInboxes, useMe } from "@/api/hooks";
@@ -20,18 +12,15 @@ import type { Attachment, DeskConversation, Features, Inbox, Media, Message } fr
 import { IconButton, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { Menu, showToast } from "@/components/overlays";
-import { type Composing, composingStore, focusRequest, setComposing } from "@/lib/desk-view";
+import { composingStore, setComposing } from "@/lib/desk-view";
 import { loadDraft, saveDraft } from "@/lib/drafts";
 import { errorText } from "@/lib/errors";
 import { useStore } from "@/lib/store";
 import { EmojiPicker } from "./EmojiPicker";
+import { useFocusRequests, useGrowing, useTyping } from "./hooks";
+import { ComposingBar, ModeSwitch, TextCount } from "./parts";
 import { UploadStrip } from "./UploadStrip";
 import { useUploads } from "./uploads";
-
-const TYPING_EVERY_MS = 4_000;
-const TYPING_STOPS_MS = 5_000;
-/** When to start telling how many characters are left. */
-const COUNT_FROM = 0.85;
 
 export function Composer({ conversation }: { conversation: DeskConversation }) {
   const { t } = useTranslation();
@@ -293,132 +282,7 @@ function useObstacle(conversation: DeskConversation, inbox: Inbox | undefined): 
   return null;
 }
 
-function useFocusRequests(
-  id: string,
-  area: React.RefObject<HTMLTextAreaElement | null>,
-  setNote: (isNote: boolean) => void,
-): void {
-  const request = useStore(focusRequest);
-  useEffect(() => {
-    if (request?.conversation !== id) return;
-    if (request.isNote !== null) setNote(request.isNote);
-    requestAnimationFrame(() => area.current?.focus());
-    focusRequest.set(null);
-  }, [request, id, area, setNote]);
-}
-
-/** The field is as high as its words, up to its maximum. */
-function useGrowing(area: React.RefObject<HTMLTextAreaElement | null>, text: string): void {
-  useLayoutEffect(() => {
-    const box = area.current;
-    if (!box) return;
-    void text;
-    box.style.height = "0px";
-    box.style.height = `${box.scrollHeight}px`;
-  }, [area, text]);
-}
-
-/** Says "typing" at most every few seconds, and "stopped" once it stopped. */
-function useTyping(conversation: string): (isOn: boolean) => void {
-  const sync = useSync();
-  const toldAt = useRef(0);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const tell = useCallback(
-    (isOn: boolean) => {
-      clearTimeout(timer.current);
-      if (!isOn) {
-        if (toldAt.current > 0) sync.sendTyping(conversation, false);
-        toldAt.current = 0;
-        return;
-      }
-      if (Date.now() - toldAt.current > TYPING_EVERY_MS) {
-        toldAt.current = Date.now();
-        sync.sendTyping(conversation, true);
-      }
-      timer.current = setTimeout(() => tell(false), TYPING_STOPS_MS);
-    },
-    [sync, conversation],
-  );
-  useEffect(() => () => tell(false), [tell]);
-  return tell;
-}
-
 function toAttachment(media: Media): Attachment {
   const { id, ...rest } = media;
   return { media_id: id, error: null, ...rest };
-}
-
-function ModeSwitch({
-  isNote,
-  isReplyPossible,
-  onChange,
-}: {
-  isNote: boolean;
-  isReplyPossible: boolean;
-  onChange: (isNote: boolean) => void;
-}) {
-  const { t } = useTranslation();
-  const look =
-    "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
-  return (
-    <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
-      <button
-        type="button"
-        aria-pressed={!isNote}
-        disabled={!isReplyPossible}
-        onClick={() => onChange(false)}
-        className={`${look} aria-pressed:bg-surface aria-pressed:shadow-sm dark:aria-pressed:bg-line-strong`}
-      >
-        {t("composer.reply")}
-      </button>
-      <button
-        type="button"
-        aria-pressed={isNote}
-        onClick={() => onChange(true)}
-        className={`${look} aria-pressed:bg-note-line aria-pressed:text-note`}
-      >
-        {t("composer.note")}
-      </button>
-    </div>
-  );
-}
-
-function TextCount({ length, limit }: { length: number; limit: number }) {
-  const { t } = useTranslation();
-  if (length < limit * COUNT_FROM) return null;
-  const isOver = length > limit;
-  return (
-    <span
-      title={isOver ? t("composer.tooLong") : undefined}
-      role={isOver ? "alert" : undefined}
-      className={`px-1.5 text-xs tabular-nums ${isOver ? "font-medium text-bad" : "text-muted"}`}
-    >
-      {limit - length}
-    </span>
-  );
-}
-
-function ComposingBar({ composing, onCancel }: { composing: NonNullable<Composing>; onCancel: () => void }) {
-  const { t } = useTranslation();
-  const isEdit = composing.kind === "edit";
-  const { message } = composing;
-  return (
-    <div className="flex items-center gap-2.5 px-3 pt-2">
-      <Icon name={isEdit ? "edit" : "reply"} className="size-4 text-accent-ink" />
-      <div className="min-w-0 flex-1 border-l-2 border-accent pl-2.5 text-xs">
-        <p className="font-semibold text-accent-ink">
-          {isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}
-        </p>
-        <p className="truncate text-muted">
-          {message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
-        </p>
-      </div>
-      <IconButton
-        icon="close"
-        label={t(isEdit ? "composer.cancelEdit" : "composer.cancelReply")}
-        className="size-7"
-        onClick={onCancel}
-      />
-    </div>
-  );
 }

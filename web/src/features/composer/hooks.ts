@@ -1,0 +1,58 @@
+/** What the composer's field does by itself: takes the focus when asked, grows, tells that someone types. */
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
+import { useSync } from "@/api/sync";
+import { focusRequest } from "@/lib/desk-view";
+import { useStore } from "@/lib/store";
+
+const TYPING_EVERY_MS = 4_000;
+const TYPING_STOPS_MS = 5_000;
+
+export function useFocusRequests(
+  id: string,
+  area: RefObject<HTMLTextAreaElement | null>,
+  setNote: (isNote: boolean) => void,
+): void {
+  const request = useStore(focusRequest);
+  useEffect(() => {
+    if (request?.conversation !== id) return;
+    if (request.isNote !== null) setNote(request.isNote);
+    requestAnimationFrame(() => area.current?.focus());
+    focusRequest.set(null);
+  }, [request, id, area, setNote]);
+}
+
+/** The field is as high as its words, up to its maximum. */
+export function useGrowing(area: RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useLayoutEffect(() => {
+    const box = area.current;
+    if (!box) return;
+    void text;
+    box.style.height = "0px";
+    box.style.height = `${box.scrollHeight}px`;
+  }, [area, text]);
+}
+
+/** Says "typing" at most every few seconds, and "stopped" once it stopped. */
+export function useTyping(conversation: string): (isOn: boolean) => void {
+  const sync = useSync();
+  const toldAt = useRef(0);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const tell = useCallback(
+    (isOn: boolean) => {
+      clearTimeout(timer.current);
+      if (!isOn) {
+        if (toldAt.current > 0) sync.sendTyping(conversation, false);
+        toldAt.current = 0;
+        return;
+      }
+      if (Date.now() - toldAt.current > TYPING_EVERY_MS) {
+        toldAt.current = Date.now();
+        sync.sendTyping(conversation, true);
+      }
+      timer.current = setTimeout(() => tell(false), TYPING_STOPS_MS);
+    },
+    [sync, conversation],
+  );
+  useEffect(() => () => tell(false), [tell]);
+  return tell;
+}

@@ -1,0 +1,89 @@
+/** Small parts of the composer. */
+import { useTranslation } from "react-i18next";
+import { IconButton } from "@/components/controls";
+import { Icon } from "@/components/Icon";
+import type { Composing } from "@/lib/desk-view";
+
+/** When to start telling how many characters are left. */
+const COUNT_FROM = 0.85;
+
+export function ModeSwitch({
+  isNote,
+  isReplyPossible,
+  onChange,
+}: {
+  isNote: boolean;
+  isReplyPossible: boolean;
+  onChange: (isNote: boolean) => void;
+}) {
+  const { t } = useTranslation();
+  const look =
+    "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
+  return (
+    <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
+      <button
+        type="button"
+        aria-pressed={!isNote}
+        disabled={!isReplyPossible}
+        onClick={() => onChange(false)}
+        className={`${look} aria-pressed:bg-surface aria-pressed:shadow-sm dark:aria-pressed:bg-line-strong`}
+      >
+        {t("composer.reply")}
+      </button>
+      <button
+        type="button"
+        aria-pressed={isNote}
+        onClick={() => onChange(true)}
+        className={`${look} aria-pressed:bg-note-line aria-pressed:text-note`}
+      >
+        {t("composer.note")}
+      </button>
+    </div>
+  );
+}
+
+export function TextCount({ length, limit }: { length: number; limit: number }) {
+  const { t } = useTranslation();
+  if (length < limit * COUNT_FROM) return null;
+  const isOver = length > limit;
+  return (
+    <span
+      title={isOver ? t("composer.tooLong") : undefined}
+      role={isOver ? "alert" : undefined}
+      className={`px-1.5 text-xs tabular-nums ${isOver ? "font-medium text-bad" : "text-muted"}`}
+    >
+      {limit - length}
+    </span>
+  );
+}
+
+export function ComposingBar({
+  composing,
+  onCancel,
+}: {
+  composing: NonNullable<Composing>;
+  onCancel: () => void;
+}) {
+  const { t } = useTranslation();
+  const isEdit = composing.kind === "edit";
+  const { message } = composing;
+  return (
+    <div className="flex items-center gap-2.5 px-3 pt-2">
+      <Icon name={isEdit ? "edit" : "reply"} className="size-4 text-accent-ink" />
+      <div className="min-w-0 flex-1 border-l-2 border-accent pl-2.5 text-xs">
+        <p className="font-semibold text-accent-ink">
+          {isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}
+        </p>
+        <p className="truncate text-muted">
+          {message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
+        </p>
+      </div>
+      <IconButton
+        icon="close"
+        label={t(isEdit ? "composer.cancelEdit" : "composer.cancelReply")}
+        className="size-7"
+        onClick={onCancel}
+      />
+    </div>
+  );
+}
