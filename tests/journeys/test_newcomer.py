@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -95,7 +96,7 @@ async def _customer_speaks(server: Server, chat: Chat, windows: list[Window]) ->
     for window in windows:
         await window.require_fresh(conversation_id)
     photo = (await server.messages(conversation_id))[1]["attachments"][0]
-    for part, kind in (("content", "image/jpeg"), ("thumbnail", "image/webp")):
+    for part, kind in (("content?inline=1", "image/jpeg"), ("thumbnail", "image/webp")):
         answer = await server.http.get(f"/v1/media/{photo['media_id']}/{part}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     return conversation_id
@@ -114,9 +115,9 @@ async def _agent_answers(server: Server, chat: Chat, windows: list[Window], conv
     for window in windows:
         await window.until(lambda window=window: window.statuses(picture.json()["id"])[-1:] == ["sent"])
     seen = await chat.seen()
-    texts = [message.get("text") or message.get("caption") for message in seen if message["is_from_bot"]]
+    texts = [message.get("text") or message.get("caption") for message in seen if message["from"]["is_bot"]]
     assert texts == ["Посмотрим", "Такой?"]
-    assert [bool(message.get("photo")) for message in seen if message["is_from_bot"]] == [False, True]
+    assert [bool(message.get("photo")) for message in seen if message["from"]["is_bot"]] == [False, True]
     path = f"/v1/conversations/{conversation_id}/messages/{answer['id']}"
     await server.call("PATCH", path, {"text": "Уже смотрим"})
 
@@ -129,7 +130,9 @@ async def _agent_answers(server: Server, chat: Chat, windows: list[Window], conv
 
 
 async def _server_restarts(server: Server, chat: Chat, windows: list[Window], conversation_id: str) -> None:
+    began = time.monotonic()
     assert await server.stop() == 0
+    assert time.monotonic() - began < 5, "Ctrl-C waits for somebody"
     seconds = await server.start()
     assert seconds < 5, f"the second start took {seconds:.1f} s"
     await chat.write("Вы тут?")

@@ -80,13 +80,19 @@ class Window:
         return self._in_order(conversation_id)[-1]
 
     async def require_fresh(self, conversation_id: str) -> None:
-        """Wait until the window shows just what a fresh reader gets."""
-        page = await self.server.call(
-            "GET", f"/v1/conversations/{conversation_id}/messages?after=0&limit=100"
-        )
-        await self.until(lambda: self.cursors[conversation_id]["number"] >= page["head"]["number"])
-        assert self.cursors[conversation_id] == page["head"]
-        assert self._in_order(conversation_id) == page["items"]
+        """Wait until window and server are at the same event, and require that both show the same there."""
+        path = f"/v1/conversations/{conversation_id}"
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                head = (await self.server.call("GET", path))["head"]
+                fresh = await self.server.messages(conversation_id)
+                is_still = head == (await self.server.call("GET", path))["head"]
+                if is_still and self.cursors[conversation_id] == head:
+                    break
+                await asyncio.sleep(0.05)
+        for shown, stored in zip(self._in_order(conversation_id), fresh, strict=True):
+            different = {key: (shown[key], stored[key]) for key in stored if shown[key] != stored[key]}
+            assert not different, different
 
     def statuses(self, message_id: str) -> list[str]:
         """Return the outward states that were told of a message, in order."""
@@ -121,8 +127,17 @@ class Window:
         shown, data = self.messages[conversation_id], event["data"]
         if event["kind"] in ("message.created", "message.updated", "message.deleted"):
             shown[data["message"]["id"]] = data["message"]
+            self._requote(conversation_id, data["message"])
         elif event["kind"] == "message.status_changed":
             shown[data["message_id"]] = {**shown[data["message_id"]], "status": data["status"]}
+
+    def _requote(self, conversation_id: str, changed: Json) -> None:
+        """What a reply shows of a message follows that message: its event says it once, for all replies."""
+        for key, message in self.messages[conversation_id].items():
+            reply = message["reply_to"]
+            if reply and reply["id"] == changed["id"]:
+                reply = {**reply, "text": changed["text"][:200]}
+                self.messages[conversation_id][key] = {**message, "reply_to": reply}
 
     async def _connect(self) -> None:
         raise NotImplementedError

@@ -82,7 +82,8 @@ class Sandbox:
             self._sending.add_done_callback(_report_end)
 
     def release(self) -> None:
-        """End open event streams and long polls, so that a server waiting for them can stop."""
+        """End open event streams and long polls, so that a server waiting for them can stop; new polls do not wait."""
+        self._world.is_ending = True
         self._world.watchers.close_all()
         end_polls(self._world, None, "")
 

@@ -76,6 +76,8 @@ async def get_updates(call: Call) -> list[dict[str, Any]]:
         _confirm(call)
         limit = min(max(call.integer("limit", BATCH_LIMIT), 1), BATCH_LIMIT)
         seconds = min(max(call.integer("timeout"), 0), POLL_SECONDS_LIMIT)
+        if world.is_ending:
+            seconds = 0
         return await _wait_for_batch(call, me, limit, seconds)
     finally:
         if world.polls.get(bot.id) is me:

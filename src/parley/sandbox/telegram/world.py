@@ -35,6 +35,7 @@ class World:
     faults: Faults = field(default_factory=Faults)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     polls: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    is_ending: bool = False
 
     def wake(self) -> None:
         """Tell the long polls and the webhook sender that updates came or may go."""
