@@ -130,10 +130,12 @@ async def change_inbox(
     async with db.transaction(caller.workspace_id) as tx:
         row = await _require(tx, inbox_id, lock=True)
         given = {key: value for key, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+        if "name" in given:
+            given["name"] = clean_name(given["name"], limit=100) or row["name"]
         await inbox_store.change_inbox(
             tx,
             inbox_id,
-            name=clean_name(given.get("name", row["name"]), limit=100) or row["name"],
+            name=given.get("name", row["name"]),
             reopen=given.get("reopen", row["reopen"]),
             within_hours=given.get("reopen_within_hours", row["reopen_within_hours"]),
         )

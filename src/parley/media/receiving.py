@@ -19,6 +19,7 @@ from parley.infra.db import Tx
 from parley.infra.runtime import Runtime
 from parley.kit.errors import ParleyError, TooLarge
 from parley.kit.ids import uuid7
+from parley.kit.text import clean_text
 from parley.media import store
 from parley.media.attachments import Media, MediaKind, incoming_key, object_key, thumbnail_key
 from parley.media.errors import MediaNotFound
@@ -124,7 +125,7 @@ async def store_upload(
     if size_bytes is not None and size_bytes > limit:
         raise TooLarge("The file is larger than may be uploaded.", limit_bytes=limit)
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        media = _new_media(caller.workspace_id, tx, name=name, uploaded_by=caller.actor_id)
+        media = _new_media(caller.workspace_id, tx, name=clean_text(name), uploaded_by=caller.actor_id)
         await store.insert_media(tx, media)
     try:
         return await _receive(runtime, pictures, media, chunks, limit)
