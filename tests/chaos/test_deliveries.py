@@ -62,13 +62,14 @@ async def test_every_message_is_at_the_provider_at_most_once_after_many_kills(
 async def _deliver_through_kills(site: Site, *, kills: int, chats: int, each: int) -> None:
     places = await site.open_conversations(chats)
     # the provider works on although its caller died, and answers late
-    await site.provider.fault("slow", method="sendMessage", seconds=0.15, times=None)
+    await site.provider.fault("slow", method="sendMessage", seconds=0.4, times=None)
     texts = [f"{n}" for n in range(each)]
     async with asyncio.TaskGroup() as tasks:
         for _, place in places:
             tasks.create_task(site.send_all(place, texts))
         for _ in range(kills):
-            await asyncio.sleep(random.uniform(0.3, 1.2))
+            await eventually(lambda: _is_asking(site, places))
+            await asyncio.sleep(random.uniform(0.0, 0.2))
             await site.server.restart()
     unknown = 0
     for chat, place in places:
@@ -77,6 +78,12 @@ async def _deliver_through_kills(site: Site, *, kills: int, chats: int, each: in
         assert set(found.values()) <= {"sent", "unknown"}, found
         await _require_once_in_order(chat, texts, found)
     assert unknown > 0  # else no kill came while the provider was asked
+
+
+async def _is_asking(site: Site, places: list[tuple[Chat, str]]) -> bool:
+    """Whether the provider is asked right now; true at the end as well, when nothing is left to ask."""
+    found = [state for _, place in places for state in (await site.states(place)).values()]
+    return "sending" in found or not {"queued", "sending"} & set(found)
 
 
 async def _require_once_in_order(chat: Chat, texts: list[str], found: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.windows import PlainWindow
 from tests.programs import Json, Site, open_site
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +35,13 @@ async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> None:
     journal: list[list[Json]] = [[] for _ in range(CLIENTS)]
     repeats = 0
     is_over = False
+    windows = [PlainWindow(site.server, site.server.token) for _ in range(2)]
+    for window in windows:
+        await window.open()
+        for place in places:
+            await window.show(place)
+        await window.close()
+    watching = [asyncio.create_task(window.stay_open()) for window in windows]
 
     async def client(number: int) -> None:
         nonlocal repeats
@@ -55,13 +63,21 @@ async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> None:
         is_over = True
 
     assert repeats > 0
-    for place, conversation_id in enumerate(places):
+    for window in windows:
+        for place in places:
+            await window.require_fresh(place)
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    for window in windows:
+        await window.close()
+    for number_of_place, conversation_id in enumerate(places):
         stored = await site.require_dense(dsn, conversation_id)
         by_id = {message["id"]: message for message in stored}
         keys = [message["client_id"] for message in stored if message["client_id"]]
         assert len(keys) == len(set(keys))
-        assert len(keys) == sum(len(journal[number]) for number in range(place, CLIENTS, 4))
-        for number in range(place, CLIENTS, 4):
+        assert len(keys) == sum(len(journal[number]) for number in range(number_of_place, CLIENTS, 4))
+        for number in range(number_of_place, CLIENTS, 4):
             positions = [answer["position"] for answer in journal[number]]
             assert positions == sorted(positions)
             for n, answer in enumerate(journal[number]):
