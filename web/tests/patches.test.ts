@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { PATCHES, patchConversation, patchThread, type Thread } from "@/api/patches";
+import { PATCHES, patchConversation, patchThread, type Thread, upsertMessage } from "@/api/patches";
 import type { DeskConversation, EventFrame, EventKind, PersonalFrame, StreamFrame } from "@/api/types";
 import { World } from "../mock/world.mjs";
 
@@ -194,4 +194,21 @@ it("a personal frame changes no thread", () => {
     data: {},
   } as PersonalFrame;
   expect(patchThread(thread, frame, scene.me.id).items).toBe(thread.items);
+});
+
+describe("an answer that comes after the events it caused", () => {
+  it("changes neither the status nor an edit that the stream told already", () => {
+    const scene = makeScene();
+    const thread = scene.snapshot().thread;
+    const shown = thread.items[0];
+    if (!shown) throw new Error("the scene has messages");
+    const now: Thread = {
+      ...thread,
+      items: [{ ...shown, version: 2, status: { state: "failed", error: null } }],
+    };
+    const late = { ...shown, version: 1, status: { state: "queued" as const, error: null } };
+    expect(upsertMessage(now, late)).toEqual(now);
+    const newer = upsertMessage(now, { ...late, version: 3, text: "newer" });
+    expect(newer.items[0]).toMatchObject({ text: "newer", status: { state: "failed" } });
+  });
 });

@@ -122,11 +122,15 @@ export function moveReadPosition<T extends { read_number: number; own_since: num
 export const countUnread = (row: { last_number: number; read_number: number; own_since: number }): number =>
   Math.max(0, row.last_number - row.read_number - row.own_since);
 
-/** Puts the stored message where it belongs: in place of the one with its id, or by position. */
+/**
+ * Puts a message from an answer where it belongs. Events may have come before the answer that caused them: what is
+ * on the screen already gives way only to a newer version, and keeps its status, which only events tell in order.
+ */
 export function upsertMessage(thread: Thread, message: Message): Thread {
-  const index = thread.items.findIndex((item) => item.id === message.id);
-  if (index >= 0) return replaceMessage(thread, message);
-  return placeNew(thread, message);
+  const present = thread.items.find((item) => item.id === message.id);
+  if (!present) return placeNew(thread, message);
+  if (present.deleted_at || (message.version <= present.version && !message.deleted_at)) return thread;
+  return replaceMessage(thread, { ...message, status: present.status });
 }
 
 /** Joins a page of history to the window it borders on; overlapping messages are taken once, newest version. */

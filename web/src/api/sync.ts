@@ -245,7 +245,8 @@ export class Sync {
       for (const item of changes.items) keepConversation(this.client, item, this.me);
       this.countSoon();
     } catch {
-      // The next touch or reconnect asks again from the same token.
+      // Asked again from the same token, after a while: a touch that was missed has no other witness.
+      if (this.connection.get() === "connected") setTimeout(() => this.catchUpSoon(), RESET_RETRY_MS);
     } finally {
       this.isCatchingUp = false;
       if (this.isAskedAgain) {

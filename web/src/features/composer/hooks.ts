@@ -13,9 +13,11 @@ export function useFocusRequests(
   setNote: (isNote: boolean) => void,
 ): void {
   const request = useStore(focusRequest);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (request?.conversation !== id) return;
     if (request.isNote !== null) setNote(request.isNote);
+    // At once, so that not a letter typed after the shortcut is lost; and again when a menu has given its focus back.
+    area.current?.focus();
     requestAnimationFrame(() => area.current?.focus());
     focusRequest.set(null);
   }, [request, id, area, setNote]);
