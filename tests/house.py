@@ -224,11 +224,18 @@ class Workspace:
         """Put a small file into the house, uploaded by somebody."""
         key = uuid7()
         owner = uploader.id if isinstance(uploader, Person) else uploader
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"abc"
+
+        blobs = self.house.runtime.blobs
+        stored = await blobs.put_stream(f"{self.id}/{key}/content", chunks(), limit_bytes=10)
         async with self.house.db.system() as tx:
             await tx.execute(
-                """INSERT INTO media (workspace_id, id, state, kind, name, content_type, size_bytes, uploaded_by)
-                VALUES ($1, $2, 'ready', 'file', $3, 'text/plain', 3, $4)""",
-                self.id, key, name, owner,
+                """INSERT INTO media
+                    (workspace_id, id, state, kind, name, content_type, size_bytes, sha256, uploaded_by)
+                VALUES ($1, $2, 'ready', 'file', $3, 'text/plain', $4, $5, $6)""",
+                self.id, key, name, stored.size_bytes, stored.sha256, owner,
             )  # fmt: skip
         return key
 

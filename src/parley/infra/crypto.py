@@ -6,10 +6,12 @@ The key is made at the first start and kept in the data directory (mode 0600); n
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from parley.kit.errors import ParleyError
+
+_MASTER_BYTES = 32
 
 
 class KeyMismatch(ParleyError):
@@ -43,6 +47,8 @@ class Keys:
 
     def decrypt(self, data: bytes, *, bound_to: bytes) -> dict[str, str]:
         """Open what `encrypt` made. Raises: KeyMismatch."""
+        if data[:1] != b"\x01" or len(data) < 29:
+            raise KeyMismatch("This is not a secret that was sealed here.")
         try:
             plain = self._aead.decrypt(data[1:13], data[13:], bound_to)
         except InvalidTag as error:
@@ -71,16 +77,36 @@ def hash_token(token: str) -> bytes:
 
 
 def load_keys(data_dir: Path) -> Keys:
-    """Read the installation's key, made at the first call. Mode 0600."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Read the installation's key, made at the first call. Mode 0600.
+
+    The file appears whole or not at all, whoever starts beside us and whenever the machine stops.
+    Raises: KeyMismatch when it holds no key of ours.
+    """
     path = data_dir / "secret.key"
+    if not path.exists():
+        _make_key(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Keys(base64.b64decode(path.read_bytes()))
-    with os.fdopen(descriptor, "wb") as file:
-        master = os.urandom(32)
-        file.write(base64.b64encode(master))
-        file.flush()
-        os.fsync(file.fileno())
+        master = base64.b64decode(path.read_bytes(), validate=True)
+    except ValueError:
+        master = b""
+    if len(master) != _MASTER_BYTES:
+        raise KeyMismatch(f"{path} holds no whole key: put the right one back.")
     return Keys(master)
+
+
+def _make_key(path: Path) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".secret.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(os.urandom(_MASTER_BYTES)))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(name, path)
+    finally:
+        os.unlink(name)  # noqa: PTH108 - a name, not a path
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -145,8 +145,14 @@ def _read_value(field: dataclasses.Field[Any], text: str) -> Any:
 def _check(settings: Settings) -> None:
     if not 1 <= settings.port <= 65535:
         raise BadSetting("PARLEY_PORT must be from 1 to 65535.", variable="PARLEY_PORT")
-    if settings.database_pool < 4:
-        raise BadSetting("PARLEY_DATABASE_POOL must be 4 or more.", variable="PARLEY_DATABASE_POOL")
+    for variable, value, least in (
+        ("PARLEY_DATABASE_POOL", settings.database_pool, 4),
+        ("PARLEY_WORKER_CONCURRENCY", settings.worker_concurrency, 1),
+        ("PARLEY_UPLOAD_LIMIT_BYTES", settings.upload_limit_bytes, 1),
+        ("PARLEY_EVENT_DAYS", settings.event_days, 1),
+    ):
+        if value < least:
+            raise BadSetting(f"{variable} must be {least} or more.", variable=variable)
     if not 2 <= settings.work_lease_seconds <= 600:
         raise BadSetting(
             "PARLEY_WORK_LEASE_SECONDS must be from 2 to 600.", variable="PARLEY_WORK_LEASE_SECONDS"
@@ -161,13 +167,20 @@ def _check(settings: Settings) -> None:
         ("PARLEY_PUBLIC_URL", settings.public_url),
         ("PARLEY_TELEGRAM_API_URL", settings.telegram_api_url),
     ):
-        parts = urlsplit(url)
-        if url and (
-            parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment
-        ):
+        if url and not _is_http(url):
             raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
     if settings.database_url and not settings.database_url.startswith(("postgres://", "postgresql://")):
         raise BadSetting("DATABASE_URL must begin with postgresql://.", variable="DATABASE_URL")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query and not parts.fragment
+    )
 
 
 def describe_settings() -> list[dict[str, str]]:
