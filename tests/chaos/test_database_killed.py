@@ -65,7 +65,13 @@ async def test_the_server_outlives_its_database(tmp_path: Path) -> None:
             return all(row["last_number"] == 3 for row in rows)
 
         await eventually(heard)
+        # the server dies too: the next one takes over the database that was left running
+        left = _postmaster(server)
+        await server.restart()
+        assert _postmaster(server) == left
+        assert await heard()
         assert await server.stop() == 0
+        assert not list(server.data_dir.rglob("postmaster.pid"))
 
 
 def _postmaster(server: Server) -> int:

@@ -86,10 +86,11 @@ async def test_a_customer_who_blocked_us_is_unreachable_until_they_write(
         await eventually(is_back)
 
 
+@pytest.mark.parametrize("is_webhook", [True, False], ids=["webhook", "polling"])
 async def test_a_revoked_token_breaks_the_inbox_and_fails_its_deliveries(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, is_webhook: bool
 ) -> None:
-    async with open_site(tmp_path, DATABASE_URL=database_url, is_webhook=True) as site:
+    async with open_site(tmp_path, DATABASE_URL=database_url, is_webhook=is_webhook) as site:
         [(_, place)] = await site.open_conversations(1)
         await site.provider.call("DELETE", f"bots/{site.bot.id}")
         await site.send_all(place, ["one"])

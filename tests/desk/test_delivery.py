@@ -8,6 +8,7 @@ import pytest
 
 from parley.channels.contract import (
     AccountBroken,
+    Limits,
     RecipientGone,
     Rejected,
     Temporary,
@@ -69,6 +70,21 @@ async def test_trouble_that_does_not_end_fails_the_message(desk: Desk) -> None:
     await desk.act(message, "retry")
     await desk.deliver()
     assert await desk.state(message) == "sent"
+
+
+async def test_a_long_wait_for_the_limit_gives_the_lane_back_and_is_no_try(desk: Desk) -> None:
+    desk.channel.limits = Limits(chat_per_second=0.1, chat_burst=1, inbox_per_second=9, inbox_burst=9)
+    first, second = await desk.send("one"), await desk.send("two")
+    elsewhere = await desk.send("three", chat="88")
+    delivery = desk.delivery()
+    for _ in range(4):
+        for claim in await desk.claim(DELIVERIES):
+            await delivery.handle(claim)
+    assert [await desk.state(message) for message in (first, second, elsewhere)] == ["sent", "queued", "sent"]
+    [row] = await desk.house.sql(
+        "SELECT attempts, work, due_at - now() > interval '5 seconds' AS is_later FROM delivery WHERE state = 'queued'"
+    )
+    assert tuple(row) == (0, "ready", True)
 
 
 async def test_parts_that_were_sent_are_not_sent_again(desk: Desk) -> None:

@@ -170,7 +170,10 @@ class Delivery:
                     if delivery is not None and delivery["state"] == "sending":
                         await record_move(tx, delivery, Move(to="queued"))
                     due_at = tx.now + dt.timedelta(seconds=seconds)
-                    await DELIVERIES.retry_later(tx, claim, due_at, "waiting for the provider's limit")
+                    # waiting is no try: the provider was not asked
+                    await DELIVERIES.retry_later(
+                        tx, claim, due_at, "waiting for the provider's limit", attempts=claim.attempts - 1
+                    )
                 return False
             await asyncio.sleep(seconds)
 
