@@ -144,6 +144,21 @@ def reset_password(*, email: str, password: str | None = None) -> None:
 
 
 @admin.command
+def hold_deliveries() -> None:
+    """Hold outward messages that were not sent yet: before starting on a restored copy of the data directory."""
+
+    async def work() -> None:
+        from parley.desk.outward import hold_waiting
+        from parley.infra.runtime import open_runtime
+
+        settings = load_settings()
+        async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
+            print(f"{await hold_waiting(runtime.db)} held; let go with: parley admin release-deliveries")
+
+    _run(work())
+
+
+@admin.command
 def release_deliveries() -> None:
     """Let go of outward messages that were held because the database came from elsewhere (a restore)."""
 

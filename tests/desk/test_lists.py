@@ -158,3 +158,18 @@ async def test_too_many_changes_or_a_token_of_another_world_is_a_reset(
     for nonsense in ("99999999999999", "-1", "x", "1e3", "٣"):
         answer = await changes(desk, nonsense)
         assert (answer["items"], answer["reset"]) == ([], True)
+
+
+async def test_a_renamed_contact_is_told_to_the_lists_and_found_by_the_new_name(desk: Desk) -> None:
+    await desk.hear(desk.message("1", chat="7"))
+    first = await page(desk)
+    conversation = first["items"][0]
+    token = await until_quiet(desk, first["token"])
+    contact = f"/v1/contacts/{conversation['contact']['id']}"
+    await desk.ask(desk.anna, "PATCH", contact, {"name": "100% Зоя_К"})
+    told = await changes(desk, token)
+    assert [item["contact"]["name"] for item in told["items"]] == ["100% Зоя_К"]
+    for words in ("зоя", "100%25", "_К"):
+        assert chats(await page(desk, f"status=all&query={words}")) == ["7"], words
+    for words in ("0_%25", "nobody", "%25%25"):
+        assert chats(await page(desk, f"status=all&query={words}")) == [], words

@@ -20,6 +20,7 @@ from parley.conversations import Collector, list_visible_inboxes, may_see_media
 from parley.conversations import api as conversations_api
 from parley.desk import api as desk_api
 from parley.desk.accounts import Channels
+from parley.desk.reach import touch_contact
 from parley.infra.http import EXCEPTION_HANDLERS
 from parley.infra.runtime import Runtime
 from parley.media import Pictures
@@ -62,6 +63,7 @@ def build_rest(parts: Parts) -> Litestar:
         "pictures": parts.pictures,
         "media_access": may_see_media,
         "visible_inboxes": list_visible_inboxes,
+        "touch_contact": touch_contact,
     }
     return Litestar(
         [*ROUTES, openapi_json],

@@ -129,10 +129,8 @@ def make_channels(runtime: Runtime, sandbox_key: str = "") -> Channels:
 
 
 def find_web() -> Path:
-    """Return where the built web interface lies: in the package, or in the source tree beside it."""
-    packed = Path(str(resources.files("parley"))) / "web"
-    built = Path(__file__).resolve().parents[3] / "web" / "dist"
-    return packed if (packed / "index.html").is_file() else built
+    """Return where the built web interface lies: in the package."""
+    return Path(str(resources.files("parley"))) / "web"
 
 
 class _Server(uvicorn.Server):

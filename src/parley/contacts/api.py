@@ -25,6 +25,9 @@ from parley.kit.text import clean_name, clean_text
 VisibleInboxes = Callable[[Tx, Caller], Awaitable[list[UUID]]]
 """Port, given by apps: the inboxes whose contacts a caller sees."""
 
+TouchContact = Callable[[Tx, UUID, UUID], Awaitable[None]]
+"""Port, given by apps: tell the screens that show a contact (workspace, contact) that it looks different."""
+GivenTouch = NamedDependency[TouchContact]
 GivenInboxes = NamedDependency[VisibleInboxes]
 _LAST = UUID(int=2**128 - 1)
 _TAGS = ["Contacts"]
@@ -100,6 +103,7 @@ async def change_contact(
     runtime: GivenRuntime,
     caller: GivenCaller,
     visible_inboxes: GivenInboxes,
+    touch_contact: GivenTouch,
     contact_id: FromPath[str],
     data: JSONBody[ContactChange],
 ) -> Contact:
@@ -115,6 +119,8 @@ async def change_contact(
     async with runtime.db.transaction(caller.workspace_id) as tx:
         before = _contact(await _require(tx, caller, visible_inboxes, key))
         await store.change_contact(tx, caller.workspace_id, key, values)
+        if values.get("name", before.name) != before.name:
+            await touch_contact(tx, caller.workspace_id, key)
         after = _contact(await _require(tx, caller, visible_inboxes, key))
         await record_audit(
             tx,

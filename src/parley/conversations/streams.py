@@ -19,7 +19,7 @@ from parley.kit.events import ALL, CONVERSATION_KINDS, STAFF, Event
 from parley.kit.ids import public_id
 
 RESUME_LIMIT = 1000
-"""Events a reader may have missed in one stream before it gets a reset (BLUEPRINT 3.2)."""
+"""Events a reader may have missed in one stream before it gets a reset; docs/adr/0003."""
 
 
 def new_tag() -> int:

@@ -155,10 +155,12 @@ async def list_conversations(
     inbox_id: _Id = None,
     assignee: Annotated[str | None, QueryParameter(max_length=40)] = None,
     contact_id: _Id = None,
+    text: Annotated[str, QueryParameter(name="query", max_length=100)] = "",
     cursor: _Cursor = None,
     limit: _Limit = 50,
 ) -> DeskPage:
-    """Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id."""
+    """Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id;
+    `query`: part of a contact's name or username, or a whole address."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await lists.read_page(
             tx,
@@ -167,6 +169,7 @@ async def list_conversations(
             inbox_id=_inbox(inbox_id) if inbox_id else None,
             assignee=assignee,
             contact_id=parse_id("act", contact_id) if contact_id else None,
+            query=text,
             cursor=cursor,
             limit=limit,
         )

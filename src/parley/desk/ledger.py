@@ -1,4 +1,4 @@
-"""The ledger of deliveries: their states, and the only moves between them (BLUEPRINT 3.4)."""
+"""The ledger of deliveries: their states, and the only moves between them."""
 
 from __future__ import annotations
 

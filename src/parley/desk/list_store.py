@@ -62,17 +62,18 @@ async def list_due_snoozed(tx: Tx, now: dt.datetime, limit: int) -> list[tuple[U
     return [(row["workspace_id"], row["conversation_id"]) for row in rows]
 
 
-async def list_of_identity(tx: Tx, workspace_id: UUID, identity_id: UUID, limit: int = 100) -> list[UUID]:
-    """Return the newest conversations with an identity, in order of their ids. Index: desk_conversation_contact."""
+async def list_of_contact(
+    tx: Tx, workspace_id: UUID, contact_id: UUID, limit: int = 100
+) -> list[tuple[UUID, UUID]]:
+    """Return (conversation, inbox) of a contact's newest conversations, by id. Index: desk_conversation_contact."""
     rows = await tx.fetch(
-        """SELECT d.conversation_id FROM desk_conversation d
-        JOIN identity i ON i.workspace_id = d.workspace_id AND i.id = $2 AND i.contact_id = d.contact_id
-        WHERE d.workspace_id = $1 AND d.identity_id = $2 ORDER BY d.conversation_id DESC LIMIT $3""",
+        """SELECT conversation_id, inbox_id FROM desk_conversation WHERE workspace_id = $1 AND contact_id = $2
+        ORDER BY conversation_id DESC LIMIT $3""",
         workspace_id,
-        identity_id,
+        contact_id,
         limit,
     )
-    return sorted(row["conversation_id"] for row in rows)
+    return sorted((row["conversation_id"], row["inbox_id"]) for row in rows)
 
 
 async def touch(tx: Tx, conversation_ids: Sequence[UUID], active_ids: Sequence[UUID]) -> None:
@@ -111,6 +112,7 @@ async def list_page(
     assignee: UUID | None,
     is_unassigned: bool,
     contact_id: UUID | None,
+    query: str,
     before: tuple[dt.datetime, UUID],
     limit: int,
 ) -> list[asyncpg.Record]:
@@ -128,6 +130,9 @@ async def list_page(
                     AND ($5::uuid IS NULL OR y.assignee_id = $5)
                     AND (NOT $6::boolean OR y.assignee_id IS NULL)
                     AND ($10::uuid IS NULL OR y.contact_id = $10)
+                    AND ($11 = '' OR EXISTS (SELECT FROM identity z JOIN actor a ON a.id = z.contact_id
+                        WHERE z.workspace_id = $2 AND z.id = y.identity_id
+                        AND (a.name ILIKE $11 OR z.username ILIKE $11 OR z.address = $12)))
                     AND (y.active_at, y.conversation_id) < ($7, $8)
                 ORDER BY y.active_at DESC, y.conversation_id DESC LIMIT $9
             ) x ORDER BY x.active_at DESC, x.conversation_id DESC LIMIT $9
@@ -143,6 +148,8 @@ async def list_page(
         before[1],
         limit,
         contact_id,
+        _pattern(query),
+        query,
     )
 
 
@@ -185,3 +192,9 @@ async def count_statuses(
         list(inboxes),
         reader_id,
     )
+
+
+def _pattern(query: str) -> str:
+    """Return an ILIKE pattern that finds the text anywhere; empty for an empty text."""
+    escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%" if query else ""

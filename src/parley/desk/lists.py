@@ -18,6 +18,7 @@ from parley.infra.db import Tx
 from parley.kit.errors import NotFound
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import decode_cursor, encode_cursor
+from parley.kit.text import clean_text
 
 CHANGES_LIMIT = 200
 """Changed conversations in one answer; more than that is a reset."""
@@ -33,12 +34,14 @@ async def read_page(
     inbox_id: UUID | None,
     assignee: str | None,
     contact_id: UUID | None,
+    query: str = "",
     cursor: str | None,
     limit: int,
 ) -> DeskPage:
     """Return conversations of the caller's inboxes, the last active first, with the token of this moment.
 
-    ``status`` None: all; ``assignee``: me, none, or an actor's id.
+    ``status`` None: all; ``assignee``: me, none, or an actor's id; ``query``: part of a
+    contact's name or username, or a whole address.
     """
     inboxes = await _visible(tx, caller, inbox_id)
     token = await list_store.oldest_running(tx)
@@ -58,6 +61,7 @@ async def read_page(
         assignee=who,
         is_unassigned=assignee == "none",
         contact_id=contact_id,
+        query=clean_text(query).strip(),
         before=before,
         limit=limit + 1,
     )
@@ -104,6 +108,8 @@ async def count_conversations(tx: Tx, caller: Caller) -> DeskCounts:
         inbox = counts.inboxes[public_id("inb", row["inbox_id"])]
         setattr(inbox, row["status"], row["total"])
         setattr(counts, row["status"], getattr(counts, row["status"]) + row["total"])
+        for part, column in ((counts.mine_by_status, "mine"), (counts.unassigned_by_status, "unassigned")):
+            setattr(part, row["status"], getattr(part, row["status"]) + row[column])
         if row["status"] == "open":
             counts.mine += row["mine"]
             counts.unassigned += row["unassigned"]

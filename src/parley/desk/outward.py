@@ -49,3 +49,9 @@ async def release_held(db: Database) -> int:
     """Queue all held deliveries again, for operators; returns how many."""
     async with db.system() as tx:
         return len(await DELIVERIES.rerun(tx, await delivery_store.list_held(tx)))
+
+
+async def hold_waiting(db: Database) -> int:
+    """Hold every delivery that was not begun, for operators; returns how many."""
+    async with db.system() as tx:
+        return await delivery_store.hold_unfinished(tx)

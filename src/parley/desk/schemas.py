@@ -143,6 +143,8 @@ class DeskCounts(msgspec.Struct, kw_only=True):
     resolved: int = 0
     mine: int = 0
     unassigned: int = 0
+    mine_by_status: StatusCounts = msgspec.field(default_factory=StatusCounts)
+    unassigned_by_status: StatusCounts = msgspec.field(default_factory=StatusCounts)
     inboxes: dict[str, StatusCounts] = {}
 
 

@@ -1,6 +1,6 @@
 """Fan-out: hints from the bus become frames in rooms, and the database heals what hints missed.
 
-Live delivery is a hint, the stream is the truth (BLUEPRINT 3.2): number == last + 1 is written at once to every
+Live delivery is a hint, the stream is the truth: number == last + 1 is written at once to every
 socket of the room; a lower one is dropped; a higher one waits 30 ms for the missing, then one read closes the gaps
 of all streams of this node. The feed is followed as well, so that a lost last hint is seen.
 """
@@ -28,7 +28,7 @@ from parley.realtime.session import Session
 from parley.realtime.streams import Stream, Subscription
 
 REORDER_SECONDS = 0.03
-"""How long a gap may close by itself (BLUEPRINT 3.2)."""
+"""How long a gap may close by itself."""
 FEED_SECONDS = 1.5
 """How often the feed is read."""
 FEED_BATCH = 1000

@@ -29,7 +29,7 @@ PENDING_LIMIT = 1000
 REMEMBERED_TAGS = 64
 """Newest numbers of a stream whose tags are remembered, to notice numbers used again after a failover."""
 COURTESY_LIMIT = 100
-"""Watchers up to which signals are shown (BLUEPRINT 8)."""
+"""Watchers up to which signals are shown."""
 
 
 class Subscription:

@@ -395,7 +395,7 @@ export interface paths {
         };
         /**
          * Conversations of your inboxes, the last active first
-         * @description Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id.
+         * @description Conversations of your inboxes, the last active first. `assignee`: me, none, or an actor's id; `query`: part of a contact's name or username, or a whole address.
          */
         get: operations["list_desk_conversations"];
         put?: never;
@@ -1181,6 +1181,7 @@ export interface components {
             };
             /** @default 0 */
             mine: number;
+            mine_by_status?: components["schemas"]["StatusCounts"];
             /** @default 0 */
             open: number;
             /** @default 0 */
@@ -1191,6 +1192,7 @@ export interface components {
             snoozed: number;
             /** @default 0 */
             unassigned: number;
+            unassigned_by_status?: components["schemas"]["StatusCounts"];
         };
         /** DeskPage */
         DeskPage: {
@@ -2316,6 +2318,7 @@ export interface operations {
                 inbox_id?: string | null;
                 assignee?: string | null;
                 contact_id?: string | null;
+                query?: string;
                 cursor?: string | null;
                 limit?: number;
             };
