@@ -40,8 +40,12 @@ async def _write_through_kills(site: Site, dsn: str, *, kills: int, seconds: flo
 
     async def customer(chat: Chat) -> None:
         while not is_over:
-            text = f"{chat.customer_id}/{len(said[str(chat.customer_id)])}"
-            await chat.write(text)
+            count = len(said[str(chat.customer_id)])
+            text = f"{chat.customer_id}/{count}"
+            if count % 6 == 5:
+                await chat.send_files("document", [(f"{count}.txt", b"words", "text/plain")], caption=text)
+            else:
+                await chat.write(text)
             said[str(chat.customer_id)].append(text)
             await asyncio.sleep(random.uniform(0.0, 0.08))
 
@@ -59,6 +63,18 @@ async def _write_through_kills(site: Site, dsn: str, *, kills: int, seconds: flo
     for row in await site.server.conversations():
         await site.require_dense(dsn, row["id"])
     assert await site.bot.pending() == []
+    await eventually(lambda: _all_fetched(site))
+
+
+async def _all_fetched(site: Site) -> int:
+    """Return how many files were fetched, once none is on its way."""
+    files = [
+        file
+        for row in await site.server.conversations()
+        for message in await site.server.messages(row["id"])
+        for file in message["attachments"]
+    ]
+    return len(files) if all(file["state"] == "ready" for file in files) else 0
 
 
 async def _all_heard(site: Site, said: dict[str, list[str]]) -> dict[str, list[str]] | None:
