@@ -22,8 +22,8 @@ from litestar import Litestar
 from parley.accounts import Caller
 from parley.apps.rest import Parts, build_rest
 from parley.apps.serve import make_channels
-from parley.contacts import ensure_identity
 from parley.channels.contract import Person as ChannelPerson
+from parley.contacts import ensure_identity
 from parley.conversations import Collector, Draft, Posted, post_message
 from parley.conversations.members import open_conversation
 from parley.desk import reactions

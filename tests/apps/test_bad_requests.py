@@ -27,7 +27,22 @@ NASTY: list[Any] = [
     "%s{}$1", "null", "../../etc/passwd", [], [None], [[]], ["\x00"], {}, {"": ""}, {"\x00": "\x00"}, [0] * 2000,
     "2026-13-45T99:99:99Z", "act_" + "z" * 26, "msg_" + "0" * 26,
 ]  # fmt: skip
-IDS = ["x", "", "\x00", "msg_", "cnv_" + "0" * 25, "cnv_" + "0" * 27, "cnv_" + "z" * 26, "cnv_" + "U" * 26, "é", "..", "%", " ", "'", "a" * 5000]
+IDS = [
+    "x",
+    "",
+    "\x00",
+    "msg_",
+    "cnv_" + "0" * 25,
+    "cnv_" + "0" * 27,
+    "cnv_" + "z" * 26,
+    "cnv_" + "U" * 26,
+    "é",
+    "..",
+    "%",
+    " ",
+    "'",
+    "a" * 5000,
+]
 CURSORS = [
     "x", "%", "====", "é", "\x00", "W10", "bnVsbA", "e30", "A" * 5000, "W1tbW1tb", encode_cursor(1), encode_cursor("x"),
     encode_cursor(None), encode_cursor("2026-01-01T00:00:00", "x"), encode_cursor([], {}), encode_cursor(1, 2, 3),
@@ -164,7 +179,13 @@ async def test_no_broken_json_makes_a_500(house: House, ours: Furnished, documen
         for method, path, _ in with_body(document):
             url = path_of(path, ours.ids)
             for raw in RAW_BODIES:
-                for kind in ("application/json", "text/plain", "multipart/form-data", "application/x-msgpack", "x"):
+                for kind in (
+                    "application/json",
+                    "text/plain",
+                    "multipart/form-data",
+                    "application/x-msgpack",
+                    "x",
+                ):
                     if kind != "application/json" and raw not in RAW_BODIES[:8]:
                         continue
                     answer = await client.request(method, url, content=raw, headers={"Content-Type": kind})
@@ -200,7 +221,11 @@ async def test_no_id_makes_a_500(house: House, ours: Furnished, document: Json) 
                     body = example(schema, document) if schema else None
                     answer = await client.request(method.upper(), url, json=body)
                     require_refusal(answer)
-                    if name not in ("emoji", "channel") and operation.get("security") != [] and bad not in ("", ".."):
+                    if (
+                        name not in ("emoji", "channel")
+                        and operation.get("security") != []
+                        and bad not in ("", "..")
+                    ):
                         assert answer.status_code in (404, 422), (url, answer.text)
         await require_signed_in(client)
 
@@ -220,20 +245,35 @@ async def test_no_query_makes_a_500(house: House, ours: Furnished, document: Jso
                     params = required | {parameter["name"]: value[:3000]}
                     url = path_of(path, ours.ids)
                     require_refusal(await client.request(method.upper(), url, params=params))
-                raw = await client.request(method.upper(), f"{path_of(path, ours.ids)}?{parameter['name']}=%ED%A0%80%FF&&==&")
+                raw = await client.request(
+                    method.upper(), f"{path_of(path, ours.ids)}?{parameter['name']}=%ED%A0%80%FF&&==&"
+                )
                 require_refusal(raw)
         await require_signed_in(client)
 
 
 async def test_a_cursor_of_another_list_is_malformed(house: House, ours: Furnished) -> None:
     async with house.client(ours.owner) as client:
-        for url in ("/v1/conversations", "/v1/desk/conversations", "/v1/contacts", "/v1/users", "/v1/audit", "/v1/desk/journal"):
-            for cursor in ("x", encode_cursor({}), encode_cursor("2026-01-01T00:00:00", public_id("cnv", ours.group))):
+        for url in (
+            "/v1/conversations",
+            "/v1/desk/conversations",
+            "/v1/contacts",
+            "/v1/users",
+            "/v1/audit",
+            "/v1/desk/journal",
+        ):
+            for cursor in (
+                "x",
+                encode_cursor({}),
+                encode_cursor("2026-01-01T00:00:00", public_id("cnv", ours.group)),
+            ):
                 answer = await client.get(url, params={"cursor": cursor})
                 require_refusal(answer, 422)
 
 
-async def test_another_method_is_405_and_says_which_are_served(house: House, ours: Furnished, document: Json) -> None:
+async def test_another_method_is_405_and_says_which_are_served(
+    house: House, ours: Furnished, document: Json
+) -> None:
     served: dict[str, set[str]] = {}
     for method, path, _ in list_operations(document):
         served.setdefault(path, set()).add(method.upper())
@@ -248,7 +288,15 @@ async def test_another_method_is_405_and_says_which_are_served(house: House, our
 
 async def test_where_nothing_is_there_is_a_404(house: House, ours: Furnished) -> None:
     async with house.client(ours.owner) as client:
-        for path in ("/v1/nothing", "/v1/", "/v1/conversations/", "/v1//conversations", "/v1/%2e%2e/x", "/v1/conversations/a/b/c/d", "/v1/\u00e9"):
+        for path in (
+            "/v1/nothing",
+            "/v1/",
+            "/v1/conversations/",
+            "/v1//conversations",
+            "/v1/%2e%2e/x",
+            "/v1/conversations/a/b/c/d",
+            "/v1/\u00e9",
+        ):
             answer = await client.get(path)
             assert answer.status_code in (200, 404), path
             require_refusal(answer)
@@ -288,14 +336,24 @@ async def test_hostile_headers_make_no_500(house: House, ours: Furnished, header
         for target in ("/v1/me", url, f"/v1/media/{ours.ids['media_id']}"):
             require_refusal(await client.get(target, headers=raw))
         body = b'{"client_id": "1", "text": "x"}'
-        require_refusal(await client.post(url, content=body, headers={"Content-Type": "application/json"} | raw))
+        require_refusal(
+            await client.post(url, content=body, headers={"Content-Type": "application/json"} | raw)
+        )
         require_refusal(await client.post("/v1/auth/sign-in", content=b'{"email": "a@b.org"}', headers=raw))
 
 
 async def test_text_that_cannot_be_stored_is_cleaned_or_refused(house: House, ours: Furnished) -> None:
     url = f"/v1/conversations/{ours.ids['conversation_id']}/messages"
     async with house.client(ours.agent) as client:
-        sent = await client.post(url, json={"client_id": "n", "text": "a\x00b\x08c\r\nd\x9f", "quote": "\x00q", "reply_to": ours.ids["message_id"]})
+        sent = await client.post(
+            url,
+            json={
+                "client_id": "n",
+                "text": "a\x00b\x08c\r\nd\x9f",
+                "quote": "\x00q",
+                "reply_to": ours.ids["message_id"],
+            },
+        )
         assert sent.status_code == 201
         assert (sent.json()["text"], sent.json()["reply_to"]["quote"]) == ("abc\nd", "q")
         for field, value in (("client_id", "a\x00"), ("text", "x" * 20_001), ("quote", "x" * 1025), ("kind", "system"),
@@ -314,13 +372,24 @@ async def test_passwords_of_any_kind_make_no_500(house: House, ours: Furnished) 
             body = {"email": "a@example.org", "password": value}
             require_refusal(await client.post("/v1/auth/sign-in", json=body), 401, 422, 429)
             for email in (value, "a@\x00", "@"):
-                require_refusal(await client.post("/v1/auth/sign-in", json={"email": email, "password": "x"}), 401, 422, 429)
+                require_refusal(
+                    await client.post("/v1/auth/sign-in", json={"email": email, "password": "x"}),
+                    401,
+                    422,
+                    429,
+                )
             require_refusal(
-                await client.post("/v1/me/password", json={"current_password": "x", "new_password": value}), 401, 403, 422, 429
+                await client.post("/v1/me/password", json={"current_password": "x", "new_password": value}),
+                401,
+                403,
+                422,
+                429,
             )
 
 
-async def test_a_bug_says_nothing_of_its_inside(house: House, ours: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_says_nothing_of_its_inside(
+    house: House, ours: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from parley.conversations import members
 
     async def broken(*_: object, **__: object) -> None:

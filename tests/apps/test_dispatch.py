@@ -135,7 +135,12 @@ async def test_built_files_are_kept_for_ever_and_missing_ones_are_missing(house:
         assert "immutable" in script.headers["cache-control"]
         assert "javascript" in script.headers["content-type"]
         require_guarded(script)
-        for path in ("/assets/main-0000.js", "/assets/main-1a2b.js.map", "/assets/../../secret.key", "/assets/%2e%2e/x"):
+        for path in (
+            "/assets/main-0000.js",
+            "/assets/main-1a2b.js.map",
+            "/assets/../../secret.key",
+            "/assets/%2e%2e/x",
+        ):
             assert (await client.get(path)).text in ("", INDEX)
         assert (await client.get("/assets/main-0000.js")).status_code == 404
 

@@ -45,7 +45,12 @@ async def test_a_deleted_message_keeps_its_place_and_nothing_else(scene: Scene) 
     async with scene.house.client(scene.anna) as client:
         target = await send(client, scene.group, "the question")
         made = await send(
-            client, scene.group, "very private", media_ids=[public_id("med", media)], reply_to=target["id"], quote="question"
+            client,
+            scene.group,
+            "very private",
+            media_ids=[public_id("med", media)],
+            reply_to=target["id"],
+            quote="question",
         )
         await client.patch(url_of(scene.group, made["id"]), json={"text": "still private"})
         await client.put(url_of(scene.group, made["id"], "reactions", "+"))
@@ -74,7 +79,11 @@ async def test_a_deleted_message_keeps_its_place_and_nothing_else(scene: Scene) 
 
 
 async def test_only_who_wrote_a_message_edits_it_and_moderators_delete(scene: Scene) -> None:
-    async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris, scene.house.client(scene.olga) as olga:
+    async with (
+        scene.house.client(scene.anna) as anna,
+        scene.house.client(scene.boris) as boris,
+        scene.house.client(scene.olga) as olga,
+    ):
         made = await send(anna, scene.group)
         for other in (boris, olga):
             refused = await other.patch(url_of(scene.group, made["id"]), json={"text": "mine"})
@@ -93,13 +102,17 @@ async def test_an_edit_must_leave_something(scene: Scene) -> None:
             refused = await client.patch(url_of(scene.group, bare["id"]), json={"text": text})
             assert (refused.status_code, refused.json()["error"]["code"]) == (422, "empty_message")
         with_file = await send(client, scene.group, "look", media_ids=[public_id("med", media)])
-        assert (await client.patch(url_of(scene.group, with_file["id"]), json={"text": ""})).status_code == 200
+        assert (
+            await client.patch(url_of(scene.group, with_file["id"]), json={"text": ""})
+        ).status_code == 200
 
 
 async def test_fifty_equal_reactions_at_once_are_one(scene: Scene) -> None:
     async with scene.house.client(scene.anna) as client:
         made = await send(client, scene.group)
-        before = (await client.get(f"/v1/conversations/{public_id('cnv', scene.group)}")).json()["head"]["number"]
+        before = (await client.get(f"/v1/conversations/{public_id('cnv', scene.group)}")).json()["head"][
+            "number"
+        ]
         answers = await asyncio.gather(
             *(client.put(url_of(scene.group, made["id"], "reactions", "\U0001f600")) for _ in range(50))
         )

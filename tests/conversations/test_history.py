@@ -60,7 +60,9 @@ async def test_pages_say_truly_whether_there_is_more(long_room: Scene) -> None:
                 assert found.has_before == any(n <= at for n in seen)
 
 
-async def test_a_page_around_a_position_has_it_in_the_middle_and_never_more_than_asked(long_room: Scene) -> None:
+async def test_a_page_around_a_position_has_it_in_the_middle_and_never_more_than_asked(
+    long_room: Scene,
+) -> None:
     scene = long_room
     seen = list(range(1, 13))
     for limit in (1, 2, 3, 6, 20):
@@ -93,7 +95,9 @@ async def test_paging_back_gives_every_message_once(long_room: Scene) -> None:
     async with scene.house.client(scene.anna) as client:
         while True:
             params = {"limit": 5} | ({"before": before} if before is not None else {})
-            found = (await client.get(f"/v1/conversations/{scene.room.public}/messages", params=params)).json()
+            found = (
+                await client.get(f"/v1/conversations/{scene.room.public}/messages", params=params)
+            ).json()
             positions = [message["position"] for message in found["items"]] + positions
             if not found["has_before"]:
                 break
@@ -154,7 +158,9 @@ async def explain(tx: Tx, sql: str, args: tuple[Any, ...]) -> list[Json]:
     [{}, {"before": 15_000}, {"after": 15_000}, {"around": 10_000}],
     ids=["newest", "before", "after", "around"],
 )
-async def test_history_of_twenty_thousand_messages_is_read_by_index(scene: Scene, where: dict[str, int]) -> None:
+async def test_history_of_twenty_thousand_messages_is_read_by_index(
+    scene: Scene, where: dict[str, int]
+) -> None:
     await fill(scene.house, scene.place.id, scene.group, scene.anna.id, 20_000)
     async with scene.house.db.transaction(scene.place.id) as plain:
         tx = Asked(plain)

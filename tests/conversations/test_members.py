@@ -149,7 +149,7 @@ async def test_a_pair_has_one_direct_conversation_whoever_opens_it_and_how_often
 
 @pytest.mark.parametrize("count", [0, 2])
 async def test_a_direct_conversation_has_exactly_one_other(scene: Scene, count: int) -> None:
-    others = [scene.boris.public, scene.olga.public][:count] + [scene.anna.public]
+    others = [*[scene.boris.public, scene.olga.public][:count], scene.anna.public]
     async with scene.house.client(scene.anna) as anna:
         refused = await anna.post("/v1/conversations", json={"kind": "direct", "members": others})
     assert refused.status_code == 422
@@ -190,5 +190,7 @@ async def test_adding_and_removing_tell_those_concerned(scene: Scene) -> None:
         events = (await olga.get(url_of(scene.group, "events?after=0&tag=0"))).json()["events"]
     about = [event["kind"] for event in events if event["data"]["member"]["actor"]["id"] == nina.public]
     assert about == ["member.joined", "member.left"]
-    personal = await scene.house.sql("SELECT kind FROM personal_event WHERE actor_id = $1 ORDER BY number", nina.id)
+    personal = await scene.house.sql(
+        "SELECT kind FROM personal_event WHERE actor_id = $1 ORDER BY number", nina.id
+    )
     assert [row["kind"] for row in personal] == ["conversation.added", "conversation.removed"]

@@ -11,8 +11,8 @@ from parley.conversations import Collector, Posted, post_messages
 from parley.conversations.errors import EmptyMessage
 from parley.infra.bus import Bus
 from parley.infra.db import Database, open_pool
-from tests.conversations.conftest import Scene
 from parley.kit.ids import public_id as public
+from tests.conversations.conftest import Scene
 from tests.house import open_house, read_numbers, require_dense
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,9 @@ async def test_a_repeat_within_one_batch_is_the_same_message(scene: Scene) -> No
         first, between, second = await post_messages(
             tx, [draft, scene.place.draft(scene.group, scene.boris, "between"), draft]
         )
-    assert isinstance(first, Posted) and isinstance(between, Posted) and isinstance(second, Posted)
+    assert isinstance(first, Posted)
+    assert isinstance(between, Posted)
+    assert isinstance(second, Posted)
     assert (first.is_repeat, second.is_repeat) == (False, True)
     assert first.message == second.message
     assert between.message.position == first.message.position + 1

@@ -93,9 +93,7 @@ def apply(state: Json, kind: str, data: Json) -> None:
         state["members"][data["member"]["actor"]["id"]] = data["member"]["role"]
     elif kind == "member.left":
         del state["members"][data["member"]["actor"]["id"]]
-    elif kind == "conversation.status_changed":
-        state["desk"] |= data
-    elif kind == "conversation.assigned":
+    elif kind == "conversation.status_changed" or kind == "conversation.assigned":
         state["desk"] |= data
     else:
         raise AssertionError(f"a client does not know {kind}")
@@ -161,15 +159,17 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: 
     def set_status(key: str, state: Any) -> Callable[[], Awaitable[object]]:
         return do(
             lambda tx: editing.set_status(
-                tx, workspace_id=place.id, conversation_id=room.id, message_id=sent[key],
-                status=Status(state=state), inbox_id=room.inbox_id,
-            )  # fmt: skip
+                tx,
+                workspace_id=place.id,
+                conversation_id=room.id,
+                message_id=sent[key],
+                status=Status(state=state),
+                inbox_id=room.inbox_id,
+            )
         )
 
     def edit(key: str, who: Person, text: str) -> Callable[[], Awaitable[object]]:
-        return do(
-            lambda tx: editing.edit_message(tx, who.caller, room.id, sent[key], text=text, entities=[])
-        )
+        return do(lambda tx: editing.edit_message(tx, who.caller, room.id, sent[key], text=text, entities=[]))
 
     def react(key: str, who: Person, emoji: str, *, is_on: bool = True) -> Callable[[], Awaitable[object]]:
         act = editing.add_reaction if is_on else editing.remove_reaction
@@ -245,9 +245,16 @@ async def test_a_contact_never_learns_of_a_note(scene: Scene) -> None:
     place, room = scene.place, scene.room
     media = await place.media(scene.anna, "secret-plan.txt")
     await place.say(room.id, room.contact_id, "hello")
-    note = await place.say(room.id, scene.anna, "he is a bore", kind="note", media_ids=[media], client_id="note-id")
+    note = await place.say(
+        room.id, scene.anna, "he is a bore", kind="note", media_ids=[media], client_id="note-id"
+    )
     inner = await place.say(
-        room.id, scene.boris, "indeed he is", kind="note", reply_to_id=parse_id("msg", note.message.id), quote="bore"
+        room.id,
+        scene.boris,
+        "indeed he is",
+        kind="note",
+        reply_to_id=parse_id("msg", note.message.id),
+        quote="bore",
     )
     await place.say(room.id, scene.anna, "good morning")
     note_id = parse_id("msg", note.message.id)
@@ -260,12 +267,17 @@ async def test_a_contact_never_learns_of_a_note(scene: Scene) -> None:
     ]  # fmt: skip
     answers = await read_everything(scene.house.client(scene.guest), room.public, note.message.id, media)
     for url, answer in answers.items():
-        text = json.dumps(answer.json(), ensure_ascii=False) if "json" in answer.headers["content-type"] else answer.text
+        text = (
+            json.dumps(answer.json(), ensure_ascii=False)
+            if "json" in answer.headers["content-type"]
+            else answer.text
+        )
         found = [trace for trace in traces if trace in text]
         assert not found, f"{url} tells {found}"
     staff = await read_everything(scene.house.client(scene.anna), room.public, note.message.id, media)
     text = "".join(answer.text for answer in staff.values())
-    assert "tedious" in text and note.message.id in text
+    assert "tedious" in text
+    assert note.message.id in text
 
 
 async def read_everything(
@@ -299,7 +311,9 @@ async def test_a_contact_cannot_touch_a_note(scene: Scene) -> None:
             await client.get(f"{url}/{key}/versions"),
         ]
         # a note looks exactly like nothing
-        assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(404, "message_not_found")] * 5
+        assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [
+            (404, "message_not_found")
+        ] * 5
 
 
 async def test_what_is_said_to_everyone_cannot_answer_a_note(scene: Scene) -> None:

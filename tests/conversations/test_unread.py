@@ -67,7 +67,9 @@ class Unread(RuleBasedStateMachine):
 
     @rule(is_group=st.booleans(), senders=st.lists(person, min_size=1, max_size=5), notes=st.booleans())
     def send_batch(self, is_group: bool, senders: list[int], notes: bool) -> None:
-        self.run(self._send(self.place_of(is_group), senders, notes=notes and not is_group, is_collected=False))
+        self.run(
+            self._send(self.place_of(is_group), senders, notes=notes and not is_group, is_collected=False)
+        )
 
     @rule(is_group=st.booleans(), senders=st.lists(person, min_size=1, max_size=3))
     def send_by_collector(self, is_group: bool, senders: list[int]) -> None:
@@ -140,7 +142,7 @@ class Unread(RuleBasedStateMachine):
             self.run(self._compare())
 
     async def _compare(self) -> None:
-        for (place, who), _ in self.read.items():
+        for place, who in self.read:
             async with self.house.db.transaction(self.place.id) as tx:
                 seen = await members.get_conversation(tx, self.people[who].caller, place)
             assert seen.unread == seen.last_number - seen.read_number - seen.own_since >= 0

@@ -16,7 +16,12 @@ from parley.infra.crypto import KeyMismatch, Keys, hash_token, load_keys, new_to
 KEYS = Keys(b"a" * 32)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), st.text(st.characters(exclude_categories=("Cs",)))), st.binary())
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",))), st.text(st.characters(exclude_categories=("Cs",)))
+    ),
+    st.binary(),
+)
 def test_what_is_sealed_opens_with_the_same_key_and_row(values: dict[str, str], row: bytes) -> None:
     sealed = KEYS.encrypt(values, bound_to=row)
     assert KEYS.decrypt(sealed, bound_to=row) == values

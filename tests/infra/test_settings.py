@@ -67,7 +67,7 @@ def test_what_cannot_be_used_is_refused_by_its_name(variable: str, text: str) ->
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
-    assert load_settings({variable: " " for variable in GOOD}) == load_settings({})
+    assert load_settings(dict.fromkeys(GOOD, " ")) == load_settings({})
 
 
 def test_settings_are_frozen_and_told_of_in_a_sentence_each() -> None:
@@ -79,7 +79,12 @@ def test_settings_are_frozen_and_told_of_in_a_sentence_each() -> None:
 
 @pytest.mark.parametrize(
     ("host", "origin"),
-    [("0.0.0.0", "http://127.0.0.1:8000"), ("::", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000"), ("10.1.2.3", "http://10.1.2.3:8000")],
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("10.1.2.3", "http://10.1.2.3:8000"),
+    ],
 )
 def test_the_local_address_can_be_opened(host: str, origin: str) -> None:
     assert Settings(host=host).origin == origin

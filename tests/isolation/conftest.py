@@ -14,7 +14,9 @@ from tests.isolation.furnished import Furnished, furnish
 @pytest.fixture
 async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """One process over a fresh database, the sandbox off."""
-    async with open_house(database_url, tmp_path, sandbox=False, telegram_api_url="http://127.0.0.1:9") as opened:
+    async with open_house(
+        database_url, tmp_path, sandbox=False, telegram_api_url="http://127.0.0.1:9"
+    ) as opened:
         yield opened
 
 

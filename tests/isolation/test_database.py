@@ -164,7 +164,11 @@ async def test_without_a_workspace_nothing_is_seen(house: House, ours: Furnished
 async def test_what_belongs_to_nobody_is_closed_to_requests(house: House, ours: Furnished) -> None:
     for table in {*SYSTEM_ONLY, *OF_NO_WORKSPACE} - {"workspace"}:
         async with as_app(house, ours.place.id) as tx:
-            for sql in (f"SELECT FROM {table}", f"DELETE FROM {table}", f"INSERT INTO {table} DEFAULT VALUES"):
+            for sql in (
+                f"SELECT FROM {table}",
+                f"DELETE FROM {table}",
+                f"INSERT INTO {table} DEFAULT VALUES",
+            ):
                 assert await attempt(tx, sql) is asyncpg.InsufficientPrivilegeError, (table, sql)
 
 
@@ -173,15 +177,22 @@ async def test_a_row_cannot_be_written_into_another_workspace(
 ) -> None:
     for table in await open_tables(house):
         row = await row_of(house, table, ours.place.id)
-        copy = f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(NULL::{table}, $1)).*"
+        copy = (
+            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(NULL::{table}, $1)).*"
+        )
         async with as_app(house, theirs.place.id) as tx:
             refused = await attempt(tx, copy, row["json"].encode())
             assert refused is asyncpg.InsufficientPrivilegeError, (table, refused)
             moved = await attempt(tx, f"UPDATE {table} SET workspace_id = $1", ours.place.id)
-            assert moved in (asyncpg.InsufficientPrivilegeError, asyncpg.ForeignKeyViolationError), (table, moved)
+            assert moved in (asyncpg.InsufficientPrivilegeError, asyncpg.ForeignKeyViolationError), (
+                table,
+                moved,
+            )
 
 
-async def test_a_row_of_ones_own_cannot_point_across(house: House, ours: Furnished, theirs: Furnished) -> None:
+async def test_a_row_of_ones_own_cannot_point_across(
+    house: House, ours: Furnished, theirs: Furnished
+) -> None:
     """Every foreign key, by an insert of a copy and by an update: one's own row that names the others' thing."""
     tried = set()
     for key in await foreign_keys(house):
@@ -252,7 +263,9 @@ async def test_nobody_rewrites_the_audit(house: House, ours: Furnished) -> None:
     assert await house.sql("SELECT FROM audit_entry WHERE action = 'x.done'")
 
 
-@pytest.mark.parametrize("hostile", ["x'; RESET ROLE; --", "{}", "00000000-0000-0000-0000-000000000000", None, 7, b"1" * 15])
+@pytest.mark.parametrize(
+    "hostile", ["x'; RESET ROLE; --", "{}", "00000000-0000-0000-0000-000000000000", None, 7, b"1" * 15]
+)
 async def test_only_real_ids_go_into_the_setting(house: House, hostile: Any) -> None:
     with pytest.raises((AttributeError, TypeError, ValueError)):
         async with house.db.transaction(hostile):
@@ -296,5 +309,7 @@ async def test_the_app_cannot_become_anybody_else_by_its_own_means(house: House,
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
     )
     assert [row["proname"] for row in rows] == []
-    rows = await house.sql("SELECT FROM pg_auth_members WHERE member IN ('parley_app'::regrole, 'parley_system'::regrole)")
+    rows = await house.sql(
+        "SELECT FROM pg_auth_members WHERE member IN ('parley_app'::regrole, 'parley_system'::regrole)"
+    )
     assert rows == []

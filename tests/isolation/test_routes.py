@@ -133,9 +133,7 @@ QUERIES = {
 
 
 def operations(house: House) -> list[str]:
-    return [
-        f"{method.upper()} {path}" for method, path, _ in list_operations(describe_api(house.rest))
-    ]
+    return [f"{method.upper()} {path}" for method, path, _ in list_operations(describe_api(house.rest))]
 
 
 async def request(
@@ -192,7 +190,15 @@ async def test_nobody_gets_anywhere_but_through_the_public_doors(house: House, o
 
 
 async def test_a_token_that_is_none_is_nobody(house: House, ours: Furnished) -> None:
-    for token in ("x", "at_" + "0" * 43, "pk_" + "0" * 43, ours.owner.token + "x", ours.owner.token[:-1], "%00", "é"):
+    for token in (
+        "x",
+        "at_" + "0" * 43,
+        "pk_" + "0" * 43,
+        ours.owner.token + "x",
+        ours.owner.token[:-1],
+        "%00",
+        "é",
+    ):
         async with house.client() as client:
             answer = await client.get("/v1/me", headers={"Authorization": f"Bearer {token}".encode()})
             require_error(answer, 401)

@@ -14,11 +14,15 @@ from parley.kit.errors import Malformed
 from parley.kit.pages import decode_cursor, encode_cursor
 
 moments = st.datetimes(
-    min_value=dt.datetime(2, 1, 1), max_value=dt.datetime(9998, 1, 1), timezones=st.just(dt.UTC)  # noqa: DTZ001
+    min_value=dt.datetime(2, 1, 1),  # noqa: DTZ001 - the zone is given below
+    max_value=dt.datetime(9998, 1, 1),  # noqa: DTZ001
+    timezones=st.just(dt.UTC),
 )
 
 
-@given(moments, st.uuids(), st.text(st.characters(exclude_categories=("Cs",))), st.integers(-(2**63), 2**63 - 1))
+@given(
+    moments, st.uuids(), st.text(st.characters(exclude_categories=("Cs",))), st.integers(-(2**63), 2**63 - 1)
+)
 def test_a_cursor_comes_back_as_it_went(moment: dt.datetime, key: UUID, text: str, number: int) -> None:
     cursor = encode_cursor(moment, key, text, number)
     assert decode_cursor(cursor, dt.datetime, UUID, str, int) == [moment, key, text, number]
@@ -30,10 +34,9 @@ def test_any_text_is_a_cursor_or_malformed(text: str) -> None:
     for types in ((UUID,), (dt.datetime, UUID), (int,), ()):
         try:
             values = decode_cursor(text, *types)
-        except Malformed as error:
-            assert error.fields["cursor"] == text[:80]
-        else:
-            assert len(values) == len(types)
+        except Malformed:
+            continue
+        assert len(values) == len(types)
 
 
 @pytest.mark.parametrize(

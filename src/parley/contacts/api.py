@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from parley.accounts import Caller, GivenCaller, GivenRuntime, record_audit
 from parley.contacts import store
 from parley.infra.db import Tx
-from parley.kit.errors import NotFound
+from parley.kit.errors import Malformed, NotFound
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import MAX_PAGE, Page, decode_cursor, encode_cursor
 from parley.kit.text import clean_name, clean_text
@@ -112,7 +112,9 @@ async def change_contact(
     key = parse_id("act", contact_id)
     values = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not UNSET}
     if "name" in values:
-        values["name"] = clean_name(values["name"]) or values["name"][:1]
+        values["name"] = clean_name(values["name"])
+        if not values["name"]:
+            raise Malformed("A name needs something that can be seen.", name="")
     for name in ("email", "phone", "note"):
         if values.get(name) is not None and name in values:
             values[name] = clean_text(values[name]).strip() or (None if name != "note" else "")

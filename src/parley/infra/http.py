@@ -6,6 +6,7 @@ foresaw is logged with its request id and leaves as ``bug`` without a word of it
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import structlog
@@ -52,7 +53,7 @@ def _parley_error(_: Request[Any, Any, Any], error: ParleyError) -> Response[dic
     headers = {}
     retry = error.fields.get("retry_after_seconds")
     if error.kind is Kind.TOO_MANY and retry is not None:
-        headers["Retry-After"] = str(max(1, int(retry)))
+        headers["Retry-After"] = str(max(1, math.ceil(retry)))
     if error.kind is Kind.BUG:
         log.error("http.error", code=error.code, exc_info=error)
     return _answer(error.kind.value, {"error": error.as_dict()}, headers)
@@ -76,7 +77,8 @@ def _client_error(_: Request[Any, Any, Any], error: ClientException) -> Response
 
 def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     code = _CODES.get(error.status_code, "error")
-    headers = {"Allow": value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    allowed = [value for name, value in (error.headers or {}).items() if name.lower() == "allow"]
+    headers = {"Allow": allowed[0]} if allowed else None
     return _answer(error.status_code, error_body(code, _sentence(error)), headers)
 
 

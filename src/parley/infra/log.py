@@ -81,9 +81,7 @@ def set_up_logging(settings: Settings) -> None:
     ]
     if as_console:
         last: list[Any] = [
-            structlog.dev.ConsoleRenderer(
-                colors=is_terminal(), exception_formatter=_print_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=is_terminal(), exception_formatter=_print_traceback)
         ]
     else:
         last = [structlog.processors.ExceptionRenderer(_Traceback()), structlog.processors.JSONRenderer()]

@@ -178,9 +178,7 @@ def _is_http(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return (
-        parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query and not parts.fragment
-    )
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query and not parts.fragment
 
 
 def describe_settings() -> list[dict[str, str]]:

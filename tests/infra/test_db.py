@@ -1,0 +1,193 @@
+"""Transactions: all or nothing, hints only of what was committed, and a database that went away is told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from parley.infra.bus import Bus
+from parley.infra.db import Database, Tx, open_pool
+from parley.kit.errors import Unavailable
+from parley.kit.events import Event, Hint, Touch
+from parley.kit.ids import uuid7
+
+pytestmark = pytest.mark.anyio
+
+WORKSPACE = uuid7()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """A database with one workspace."""
+    pool = await open_pool(database_url, size=4)
+    database = Database(pool, Bus())
+    async with database.system() as tx:
+        await tx.execute("INSERT INTO workspace (id, name) VALUES ($1, 'Acme')", WORKSPACE)
+    yield database
+    await pool.close()
+
+
+def hint() -> Touch:
+    return Touch(workspace_id=WORKSPACE, inbox_id=uuid7(), conversation_id=uuid7())
+
+
+def event() -> Event:
+    return Event(
+        workspace_id=WORKSPACE, stream="personal", stream_id=uuid7(), number=1, tag=0, kind="rights.changed",
+        at=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+
+
+async def rename(tx: Tx, name: str) -> None:
+    await tx.execute("UPDATE workspace SET name = $1", name)
+
+
+async def name_of(db: Database) -> str:
+    async with db.transaction(WORKSPACE) as tx:
+        return str(await tx.fetchval("SELECT name FROM workspace"))
+
+
+async def test_what_was_committed_is_told_after_it_can_be_seen(db: Database) -> None:
+    told: list[tuple[str, int]] = []
+    names: list[asyncio.Task[str]] = []
+
+    def subscriber(hints: Sequence[Hint]) -> None:
+        told.append(("hints", len(hints)))
+        names.append(asyncio.create_task(name_of(db)))
+
+    db.bus.subscribe(subscriber)
+    async with db.transaction(WORKSPACE) as tx:
+        await rename(tx, "New")
+        await tx.record([event()])
+        tx.hints.append(hint())
+        tx.after_commit.append(lambda: told.append(("callback", 0)))
+        assert told == []
+    assert told == [("hints", 2), ("callback", 0)]
+    assert await names[0] == "New"
+
+
+async def test_nothing_is_told_of_what_was_rolled_back(db: Database) -> None:
+    told: list[object] = []
+    db.bus.subscribe(told.append)
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is the statement
+        async with db.transaction(WORKSPACE) as tx:
+            await rename(tx, "New")
+            tx.hints.append(hint())
+            tx.after_commit.append(lambda: told.append("callback"))
+            raise ZeroDivisionError
+    assert told == []
+    assert await name_of(db) == "Acme"
+
+
+async def test_a_reaction_that_fails_undoes_the_event(db: Database) -> None:
+    async def react(tx: Tx, events: Sequence[Event]) -> None:
+        raise ZeroDivisionError
+
+    db.reactions.append(react)
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is the statement
+        async with db.transaction(WORKSPACE) as tx:
+            await rename(tx, "New")
+            await tx.record([event()])
+    assert await name_of(db) == "Acme"
+
+
+async def test_a_savepoint_undoes_its_inside_alone(db: Database) -> None:
+    told: list[Sequence[Hint]] = []
+    db.bus.subscribe(told.append)
+    async with db.transaction(WORKSPACE) as tx:
+        await rename(tx, "Outer")
+        tx.hints.append(hint())
+        with pytest.raises(asyncpg.UndefinedTableError):  # noqa: PT012 - the transaction is the statement
+            async with tx.savepoint():
+                await rename(tx, "Inner")
+                tx.hints.append(hint())
+                await tx.execute("SELECT FROM nothing_there")
+        async with tx.savepoint():
+            tx.hints.append(hint())
+    assert await name_of(db) == "Outer"
+    assert [len(hints) for hints in told] == [2]
+
+
+async def test_a_transaction_has_one_moment(db: Database) -> None:
+    async with db.transaction(WORKSPACE) as tx:
+        first = tx.now
+        await asyncio.sleep(0.01)
+        assert tx.now is first
+        assert first.tzinfo is dt.UTC
+
+
+async def test_a_cancelled_request_leaves_nothing_and_no_connection_behind(db: Database) -> None:
+    async def work() -> None:
+        async with db.transaction(WORKSPACE) as tx:
+            await rename(tx, "New")
+            await tx.execute("SELECT pg_sleep(30)")
+
+    for _ in range(6):  # more than the pool has
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await name_of(db) == "Acme"
+
+
+async def test_a_connection_that_is_killed_is_unavailable_and_the_next_works(db: Database) -> None:
+    with pytest.raises(Unavailable):  # noqa: PT012 - the transaction is the statement
+        async with db.transaction(WORKSPACE) as tx:
+            pid = await tx.fetchval("SELECT pg_backend_pid()")
+            async with db.pool.acquire() as other:
+                await other.execute("SELECT pg_terminate_backend($1)", pid)
+            await rename(tx, "New")
+    assert await name_of(db) == "Acme"
+
+
+async def test_an_error_of_ones_own_is_not_unavailable(db: Database) -> None:
+    for error in (ValueError, asyncpg.DataError, ConnectionError):
+        with pytest.raises(error):
+            async with db.transaction(WORKSPACE):
+                raise error("mine")
+    with pytest.raises(asyncpg.DataError):
+        async with db.transaction(WORKSPACE) as tx:
+            await tx.fetchval("SELECT $1::integer", "x")
+
+
+async def test_where_nothing_listens_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await open_pool("postgresql://nobody@127.0.0.1:9/none")
+
+
+async def test_a_snapshot_sees_one_moment_and_writes_nothing(db: Database) -> None:
+    async with db.snapshot(WORKSPACE) as tx:
+        assert await tx.fetchval("SELECT name FROM workspace") == "Acme"
+        async with db.transaction(WORKSPACE) as other:
+            await rename(other, "New")
+        assert await tx.fetchval("SELECT name FROM workspace") == "Acme"
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with db.snapshot(WORKSPACE) as tx:
+            await rename(tx, "Newer")
+
+
+async def test_json_and_transaction_numbers_travel(db: Database) -> None:
+    async with db.system() as tx:
+        for value in ({"a": [1, "\U0001f600", None]}, [], "text", 1, None):
+            assert await tx.fetchval("SELECT $1::jsonb", value) == value
+        number = await tx.fetchval("SELECT pg_current_xact_id()")
+        assert isinstance(number, int)
+        assert await tx.fetchval("SELECT $1::xid8", number) == number
+
+
+async def test_the_statement_timeout_is_set(db: Database) -> None:
+    async with db.transaction(WORKSPACE) as tx:
+        assert await tx.fetchval("SHOW statement_timeout") == "30s"
+        assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
+
+
+async def test_execute_counts_rows(db: Database) -> None:
+    async with db.transaction(WORKSPACE) as tx:
+        assert await tx.execute("UPDATE workspace SET name = name") == 1
+        assert await tx.execute("UPDATE workspace SET name = name WHERE id = $1", UUID(int=0)) == 0
