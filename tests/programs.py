@@ -22,6 +22,7 @@ from typing import Any
 import asyncpg
 import httpx2
 
+from parley.infra.postgres import EmbeddedPostgres
 from parley.kit.ids import parse_id
 
 READY_SECONDS = 90.0
@@ -152,6 +153,15 @@ class Server(Program):
             await asyncio.sleep(0.05)
         raise AssertionError(f"the server is not ready:\n{self.log()[-LOG_SHOWN:]}")
 
+    async def end(self) -> None:
+        """Kill it, and stop the database that it leaves behind."""
+        await self.kill()
+        await self.http.aclose()
+        if list(self.data_dir.rglob("postmaster.pid")):
+            left = EmbeddedPostgres(self.data_dir)
+            await left.join()
+            await left.stop()
+
     async def restart(self) -> float:
         """Kill it without warning and start it again."""
         await self.kill()
@@ -259,6 +269,11 @@ class Provider(Program):
         answer = await self.http.request(method, path, json=json)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    async def end(self) -> None:
+        """Kill it."""
+        await self.kill()
+        await self.http.aclose()
 
     async def make_bot(self) -> Bot:
         """Register a bot."""
@@ -443,8 +458,7 @@ async def running(*programs: Server | Provider) -> AsyncIterator[None]:
         yield
     finally:
         for program in programs:
-            await program.kill()
-            await program.http.aclose()
+            await program.end()
             program.show()
 
 
