@@ -327,10 +327,12 @@ export class World {
     });
   }
 
-  list(actorId, { status = "all", inbox_id, assignee, cursor, limit = 50 }) {
+  list(actorId, { status = "all", inbox_id, assignee, contact_id, query = "", cursor, limit = 50 }) {
     const rows = [...this.conversations.values()]
       .filter((r) => status === "all" || r.status === status)
       .filter((r) => !inbox_id || r.inbox_id === inbox_id)
+      .filter((r) => !contact_id || r.contact.id === contact_id)
+      .filter((r) => `${r.contact.name} ${r.contact.username}`.toLowerCase().includes(query.toLowerCase()))
       .filter(
         (r) =>
           !assignee ||
@@ -355,16 +357,15 @@ export class World {
 
   counts(actorId) {
     const zero = () => ({ open: 0, pending: 0, snoozed: 0, resolved: 0 });
-    const counts = { ...zero(), mine: 0, unassigned: 0, inboxes: {} };
+    const counts = { ...zero(), mine_by_status: zero(), unassigned_by_status: zero(), inboxes: {} };
     for (const inbox of this.inboxes) counts.inboxes[inbox.id] = zero();
     for (const row of this.conversations.values()) {
       counts[row.status] += 1;
       counts.inboxes[row.inbox_id][row.status] += 1;
-      if (row.status !== "open") continue;
-      if (row.assignee?.id === actorId) counts.mine += 1;
-      if (!row.assignee) counts.unassigned += 1;
+      if (row.assignee?.id === actorId) counts.mine_by_status[row.status] += 1;
+      if (!row.assignee) counts.unassigned_by_status[row.status] += 1;
     }
-    return counts;
+    return { ...counts, mine: counts.mine_by_status.open, unassigned: counts.unassigned_by_status.open };
   }
 }
 

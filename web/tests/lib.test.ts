@@ -3,7 +3,7 @@ import { isListed, placeInList } from "@/api/cache";
 import { joinPage, type Thread, trimThread } from "@/api/patches";
 import type { DeskConversation, Message } from "@/api/types";
 import { formatDuration, initials } from "@/lib/format";
-import { cutText, safeHref } from "@/lib/richtext";
+import { cutText, moveEntities, safeHref } from "@/lib/richtext";
 import { snoozePresets } from "@/lib/snooze";
 
 describe("rich text", () => {
@@ -84,11 +84,49 @@ describe("lists", () => {
     expect(placeInList({ ...list, next: null }, row("z", at(1)), filter, "me").items).toHaveLength(2);
   });
 
+  it("of a search hold whom the words are about", () => {
+    const contact = {
+      id: "act_9",
+      name: "Zoë Ковалёва",
+      username: "zoe",
+      address: "4711",
+      is_reachable: true,
+    };
+    const known = row("a", "1", { contact });
+    const everything = { ...filter, status: "all" as const };
+    for (const query of ["ковал", "ZO", "4711"])
+      expect(isListed(known, { ...everything, query }, "me")).toBe(true);
+    for (const query of ["471", "bob"]) expect(isListed(known, { ...everything, query }, "me")).toBe(false);
+    expect(isListed(known, { ...everything, contact_id: "act_9" }, "me")).toBe(true);
+    expect(isListed(known, { ...everything, contact_id: "act_8" }, "me")).toBe(false);
+  });
+
   it("know mine from everybody's", () => {
     const mine = row("a", "1", { assignee: { id: "act_1", kind: "user", name: "A" } });
     expect(isListed(mine, { ...filter, assignee: "me" }, "act_1")).toBe(true);
     expect(isListed(mine, { ...filter, assignee: "me" }, "act_2")).toBe(false);
     expect(isListed(mine, { ...filter, assignee: "none" }, "act_1")).toBe(false);
+  });
+});
+
+describe("marks of an edited text", () => {
+  const bold = { kind: "bold", offset: 6, length: 5 };
+  const before = "Hello world again";
+
+  it("stay where nothing changed, and move with what comes after", () => {
+    expect(moveEntities([bold], before, "Hello world, again")).toEqual([bold]);
+    expect(moveEntities([bold], before, "Oh hello world again")).toEqual([{ ...bold, offset: 9 }]);
+  });
+
+  it("grow with words written inside, and go with words taken away", () => {
+    expect(moveEntities([bold], before, "Hello wide world again")).toEqual([{ ...bold, length: 10 }]);
+    expect(moveEntities([bold], before, "Hello again")).toEqual([]);
+  });
+
+  it("keep the part that was not cut, and forget an address that changed", () => {
+    expect(moveEntities([bold], before, "Hello woods")).toEqual([{ ...bold, length: 2 }]);
+    const url = { kind: "url", offset: 0, length: 5 };
+    expect(moveEntities([url], "a.org is", "a.com is")).toEqual([]);
   });
 });
 

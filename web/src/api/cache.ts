@@ -30,9 +30,18 @@ export interface LoadedList {
 export function isListed(conversation: DeskConversation, filter: Filter, me: string): boolean {
   if (filter.status !== "all" && conversation.status !== filter.status) return false;
   if (filter.inbox_id && conversation.inbox_id !== filter.inbox_id) return false;
+  if (filter.contact_id && conversation.contact.id !== filter.contact_id) return false;
+  if (filter.query && !isFound(conversation, filter.query)) return false;
   if (!filter.assignee) return true;
   if (filter.assignee === "none") return conversation.assignee === null;
   return conversation.assignee?.id === (filter.assignee === "me" ? me : filter.assignee);
+}
+
+/** The server's rule of search. */
+function isFound({ contact }: DeskConversation, query: string): boolean {
+  const words = query.toLocaleLowerCase();
+  const names = [contact.name, contact.username ?? ""];
+  return contact.address === query || names.some((name) => name.toLocaleLowerCase().includes(words));
 }
 
 /** Puts the conversation where the list wants it, or takes it out. Pure. */

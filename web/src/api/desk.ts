@@ -19,6 +19,9 @@ export interface Filter {
   status: ConversationStatus | "all";
   inbox_id: string | null;
   assignee: string | null;
+  contact_id?: string;
+  /** Part of a contact's name or username, or a whole address. */
+  query?: string;
 }
 
 export const PAGE_SIZE = 50;

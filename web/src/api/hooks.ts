@@ -17,6 +17,8 @@ import { useSync } from "./sync";
 import type { Me } from "./types";
 
 const HALF_HOUR_MS = 30 * 60_000;
+/** What was found for some words is soon not looked at any more. */
+const FOUND_KEPT_MS = 60_000;
 
 export const useSession = () => useSyncExternalStore(sessionStore.subscribe, sessionStore.get);
 
@@ -34,7 +36,7 @@ export const useChannels = () =>
 export const useCounts = () => useQuery({ queryKey: keys.counts, queryFn: getCounts });
 export const useUsers = () => useQuery({ queryKey: keys.users, queryFn: listUsers, staleTime: 60_000 });
 
-export function useConversationList(filter: Filter) {
+export function useConversationList(filter: Filter, isWanted = true) {
   const sync = useSync();
   const client = useQueryClient();
   const [isLoadingMore, setLoadingMore] = useState(false);
@@ -46,8 +48,9 @@ export function useConversationList(filter: Filter) {
       sync.noteToken(page.token);
       return { items: page.items, next: page.next };
     },
-    staleTime: Number.POSITIVE_INFINITY,
-    gcTime: HALF_HOUR_MS,
+    enabled: isWanted,
+    staleTime: filter.query ? FOUND_KEPT_MS : Number.POSITIVE_INFINITY,
+    gcTime: filter.query ? FOUND_KEPT_MS : HALF_HOUR_MS,
   });
   const next = query.data?.next ?? null;
   const loadMore = useCallback(async () => {

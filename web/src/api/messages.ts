@@ -35,6 +35,11 @@ export const listVersions = async (conversation: string, id: string): Promise<Me
   );
   return Array.isArray(answer) ? answer : answer.items;
 };
+export const setReaction = (conversation: string, id: string, emoji: string, isOn: boolean) =>
+  request<void>(
+    isOn ? "PUT" : "DELETE",
+    `/v1/conversations/${conversation}/messages/${id}/reactions/${encodeURIComponent(emoji)}`,
+  );
 export const decideDelivery = (
   conversation: string,
   id: string,

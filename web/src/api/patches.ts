@@ -175,6 +175,16 @@ function changeMessage(thread: Thread, id: string, change: (message: Message) =>
   return { ...thread, items };
 }
 
+/** The thread with one's reaction put or taken away. Repeat: the same thread. */
+export const withReaction = (
+  thread: Thread,
+  id: string,
+  reaction: { emoji: string; actor: string; isOn: boolean },
+): Thread =>
+  changeMessage(thread, id, (message) =>
+    (reaction.isOn ? addReaction : removeReaction)(message, reaction.emoji, reaction.actor),
+  );
+
 function addReaction(message: Message, emoji: string, actor: string): Message {
   const found = message.reactions.find((reaction) => reaction.emoji === emoji);
   if (found?.actor_ids.includes(actor)) return message;

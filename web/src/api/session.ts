@@ -15,6 +15,8 @@ type Told = { kind: "signed_in"; signedIn: SignedIn; at: number } | { kind: "sig
 
 const RENEW_AT_SHARE = 0.8;
 const FRESH_MS = 5_000;
+/** Set in the browser while somebody is signed in: else there is no cookie to ask a new token with. */
+const SIGNED_IN = "parley.signed_in";
 
 let state: State = { phase: "loading" };
 let token: string | null = null;
@@ -65,8 +67,15 @@ export function leave(tell: boolean): void {
   token = null;
   expiresAt = 0;
   clearTimeout(renewTimer);
+  localStorage.removeItem(SIGNED_IN);
   if (tell) channel?.postMessage({ kind: "signed_out" } satisfies Told);
   publish({ phase: "signed_out" });
+}
+
+/** The first thing a tab does: the session of this browser goes on, if there is one. */
+export async function resumeSession(): Promise<void> {
+  if (localStorage.getItem(SIGNED_IN)) await refreshSession();
+  else if (state.phase === "loading") publish({ phase: "signed_out" });
 }
 
 /** Gets a new access token by the cookie. One request at a time over all tabs; true when there is a token. */
@@ -114,6 +123,7 @@ async function underLock(job: () => Promise<boolean>): Promise<boolean> {
 function take(signedIn: SignedIn, at: number): void {
   token = signedIn.access_token;
   obtainedAt = at;
+  localStorage.setItem(SIGNED_IN, "yes");
   expiresAt = at + signedIn.expires_in_seconds * 1000;
   scheduleRenewal(signedIn.expires_in_seconds * 1000 * RENEW_AT_SHARE);
   publish({ phase: "signed_in", me: signedIn.me });

@@ -12,7 +12,7 @@ import {
 } from "./cache";
 import { getConversation, listChanges } from "./desk";
 import { ApiError } from "./http";
-import { listMessages } from "./messages";
+import { listMessages, setReaction } from "./messages";
 import { Outbox } from "./outbox";
 import {
   countUnread,
@@ -24,6 +24,7 @@ import {
   type Thread,
   trimThread,
   upsertMessage,
+  withReaction,
 } from "./patches";
 import { type ConnectionState, Realtime } from "./realtime";
 import { currentToken, onToken, refreshSession, tokenExpiresAt } from "./session";
@@ -108,6 +109,22 @@ export class Sync {
 
   keepMessage(message: Message): void {
     changeThread(this.client, message.conversation_id, (thread) => upsertMessage(thread, message));
+  }
+
+  /** Puts a reaction or takes it away, at once on screen; what the server refuses is taken back. */
+  async react(message: Message, emoji: string, isOn: boolean): Promise<void> {
+    const { conversation_id, id } = message;
+    const show = (shown: boolean) =>
+      changeThread(this.client, conversation_id, (thread) =>
+        withReaction(thread, id, { emoji, actor: this.me, isOn: shown }),
+      );
+    show(isOn);
+    try {
+      await setReaction(conversation_id, id, emoji, isOn);
+    } catch (error) {
+      show(!isOn);
+      throw error;
+    }
   }
 
   keepConversation(conversation: DeskConversation): void {

@@ -230,6 +230,8 @@ export type StatusCounts = Record<ConversationStatus, number>;
 export interface Counts extends StatusCounts {
   mine: number;
   unassigned: number;
+  mine_by_status?: StatusCounts;
+  unassigned_by_status?: StatusCounts;
   inboxes: Record<string, Partial<StatusCounts>>;
 }
 

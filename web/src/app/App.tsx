@@ -4,7 +4,7 @@ import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from "
 import { useTranslation } from "react-i18next";
 import { useSession } from "@/api/hooks";
 import { ApiError } from "@/api/http";
-import { refreshSession } from "@/api/session";
+import { refreshSession, resumeSession } from "@/api/session";
 import { Sync, SyncContext } from "@/api/sync";
 import { Button, Spinner } from "@/components/controls";
 import { Logo } from "@/components/Logo";
@@ -50,7 +50,7 @@ function Doors({ client }: { client: QueryClient }) {
   const path = usePath();
   const isLink = path === "/setup" || path === "/invite";
   useEffect(() => {
-    if (!isLink) void refreshSession();
+    if (!isLink) void resumeSession();
   }, [isLink]);
   useEffect(() => {
     if (session.phase !== "signed_out") return;

@@ -62,3 +62,32 @@ function hrefOf(text: string, marks: Entity[]): string | null {
   }
   return null;
 }
+
+/** Found in the words by whoever shows them: they do not outlive a change of those words. */
+const FOUND = new Set(["url", "email", "phone", "mention", "hashtag", "cashtag", "bot_command"]);
+
+/**
+ * Entities of a text after it was edited: what the change did not touch keeps its marks, moved along; a mark around
+ * the change grows or shrinks with it; one that the change cuts keeps its untouched part.
+ */
+export function moveEntities(entities: Entity[], before: string, after: string): Entity[] {
+  let start = 0;
+  const most = Math.min(before.length, after.length);
+  while (start < most && before[start] === after[start]) start += 1;
+  let tail = 0;
+  while (tail < most - start && before[before.length - 1 - tail] === after[after.length - 1 - tail])
+    tail += 1;
+  const end = before.length - tail;
+  const shift = after.length - before.length;
+  const moved: Entity[] = [];
+  for (const entity of entities) {
+    const last = entity.offset + entity.length;
+    if (last <= start) moved.push(entity);
+    else if (entity.offset >= end) moved.push({ ...entity, offset: entity.offset + shift });
+    else if (FOUND.has(entity.kind)) continue;
+    else if (entity.offset <= start && last >= end) moved.push({ ...entity, length: entity.length + shift });
+    else if (entity.offset < start) moved.push({ ...entity, length: start - entity.offset });
+    else if (last > end) moved.push({ ...entity, offset: end + shift, length: last - end });
+  }
+  return moved.filter((entity) => entity.length > 0);
+}

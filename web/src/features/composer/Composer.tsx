@@ -15,6 +15,7 @@ import { Menu, showToast } from "@/components/overlays";
 import { composingStore, setComposing } from "@/lib/desk-view";
 import { loadDraft, saveDraft } from "@/lib/drafts";
 import { errorText } from "@/lib/errors";
+import { moveEntities } from "@/lib/richtext";
 import { useStore } from "@/lib/store";
 import { EmojiPicker } from "./EmojiPicker";
 import { useFocusRequests, useGrowing, useTyping } from "./hooks";
@@ -76,7 +77,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
   const saveEdit = async (message: Message) => {
     setSaving(true);
     try {
-      sync.keepMessage(await editMessage(id, message.id, text.trim()));
+      const words = text.trim();
+      const entities = moveEntities(message.entities, message.text, words);
+      sync.keepMessage(await editMessage(id, message.id, words, entities));
       stopComposing();
     } catch (error) {
       showToast(errorText(error, t), { isBad: true });

@@ -2,9 +2,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { keys, type LoadedList } from "@/api/cache";
-import { getContact, updateContact } from "@/api/desk";
-import { useInboxes } from "@/api/hooks";
+import { keys } from "@/api/cache";
+import { type Filter, getContact, updateContact } from "@/api/desk";
+import { useConversationList, useInboxes } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Contact, DeskConversation } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
@@ -14,6 +14,8 @@ import { showToast } from "@/components/overlays";
 import { errorText } from "@/lib/errors";
 import { formatDay, formatShort } from "@/lib/format";
 import { conversationPath, navigate } from "@/lib/router";
+
+const EVERYTHING: Filter = { status: "all", inbox_id: null, assignee: null };
 
 export function ContactPanel({
   conversation,
@@ -79,7 +81,9 @@ function Details({
   onSave: (patch: Parameters<typeof updateContact>[1]) => Promise<void>;
 }) {
   const { t } = useTranslation();
-  const conversations = useConversationsOf(contact.id);
+  const list = useConversationList({ ...EVERYTHING, contact_id: contact.id });
+  const conversations = list.data?.items ?? [];
+  const inboxes = useInboxes().data;
   return (
     <>
       <Editable
@@ -114,14 +118,24 @@ function Details({
                   className="flex h-9 w-full items-center gap-2 rounded-lg px-2 text-left text-sm enabled:hover:bg-hover"
                 >
                   <Icon name="inbox" className="size-4 text-faint" />
-                  <span className="flex-1 truncate">
-                    {one.id === current ? t("contact.current") : t(`status.${one.status}`)}
+                  <span className="min-w-0 flex-1 truncate">
+                    {[
+                      one.id === current ? t("contact.current") : t(`status.${one.status}`),
+                      inboxes && inboxes.length > 1 && inboxes.find((i) => i.id === one.inbox_id)?.name,
+                    ]
+                      .filter(Boolean)
+                      .join(" · ")}
                   </span>
                   <span className="text-xs text-muted">{formatShort(one.active_at)}</span>
                 </button>
               </li>
             ))}
           </ul>
+          {list.data?.next && (
+            <Button size="sm" isBusy={list.isLoadingMore} onClick={() => void list.loadMore()}>
+              {t("common.loadMore")}
+            </Button>
+          )}
         </>
       )}
       {contact.created_at && (
@@ -131,16 +145,6 @@ function Details({
       )}
     </>
   );
-}
-
-/** Of the lists loaded so far, what belongs to this contact, newest first. */
-function useConversationsOf(contact: string): DeskConversation[] {
-  const client = useQueryClient();
-  const found = new Map<string, DeskConversation>();
-  for (const [, list] of client.getQueriesData<LoadedList>({ queryKey: keys.lists })) {
-    for (const item of list?.items ?? []) if (item.contact.id === contact) found.set(item.id, item);
-  }
-  return [...found.values()].sort((a, b) => b.active_at.localeCompare(a.active_at));
 }
 
 function Fact({ label, children }: { label: string; children: React.ReactNode }) {

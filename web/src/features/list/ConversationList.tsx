@@ -1,18 +1,10 @@
 /** The list of conversations: statuses with counts, search, and rows that exist only while they are seen. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import {
-  type KeyboardEvent,
-  useCallback,
-  useDeferredValue,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "react";
+import { type KeyboardEvent, useCallback, useDeferredValue, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Filter } from "@/api/desk";
 import { useConversationList, useCounts, useInboxes, useMe } from "@/api/hooks";
-import type { Counts, DeskConversation } from "@/api/types";
+import type { Counts } from "@/api/types";
 import { Button, Empty, IconButton, Keys, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { dialogStore, filterStore, searchRequest, visibleOrder } from "@/lib/desk-view";
@@ -20,6 +12,7 @@ import { draftTexts } from "@/lib/drafts";
 import { conversationPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ROW_HEIGHT, Row } from "./Row";
+import { type ListShown, NONE, useSearch } from "./search";
 
 const STATUSES = ["open", "pending", "snoozed", "resolved"] as const;
 const LOAD_AHEAD = 12;
@@ -28,6 +21,9 @@ export function ConversationList({ open }: { open: string | null }) {
   const { t } = useTranslation();
   const filter = useStore(filterStore);
   const [search, setSearch] = useState("");
+  const words = useDeferredValue(search).trim();
+  const list = useConversationList(filter);
+  const found = useSearch(filter, words, list.data?.items);
   return (
     <section aria-label={t("list.label")} className="flex h-full min-h-0 flex-col">
       <header className="shrink-0 px-3 pt-3">
@@ -43,9 +39,22 @@ export function ConversationList({ open }: { open: string | null }) {
           </h1>
         </div>
         <SearchBox value={search} onChange={setSearch} />
-        <StatusTabs filter={filter} />
+        {words ? (
+          <p className="mt-2 flex h-9 items-center gap-2 border-b border-line px-1 text-xs text-muted">
+            {t("list.anyStatus")}
+            {found.isSearching && <Spinner className="size-3.5" />}
+          </p>
+        ) : (
+          <StatusTabs filter={filter} />
+        )}
       </header>
-      <Rows filter={filter} search={useDeferredValue(search)} open={open} />
+      <Rows
+        key={words ? "found" : "list"}
+        list={words ? found : list}
+        words={words}
+        status={filter.status}
+        open={open}
+      />
     </section>
   );
 }
@@ -107,7 +116,7 @@ function SearchBox({ value, onChange }: { value: string; onChange: (value: strin
   );
 }
 
-/** Counts of what the list can show, by status, for the inbox in view; views of persons count open ones only. */
+/** Counts of what the list can show, by status, for the view. */
 function countOf(
   counts: Counts | undefined,
   filter: Filter,
@@ -116,8 +125,7 @@ function countOf(
   if (!counts) return undefined;
   if (filter.inbox_id) return counts.inboxes[filter.inbox_id]?.[status] ?? 0;
   if (!filter.assignee) return counts[status];
-  if (status !== "open") return undefined;
-  return filter.assignee === "me" ? counts.mine : counts.unassigned;
+  return (filter.assignee === "me" ? counts.mine_by_status : counts.unassigned_by_status)?.[status];
 }
 
 function StatusTabs({ filter }: { filter: Filter }) {
@@ -149,24 +157,19 @@ function StatusTabs({ filter }: { filter: Filter }) {
   );
 }
 
-function matches(conversation: DeskConversation, words: string): boolean {
-  const { contact, last_message } = conversation;
-  return [contact.name, contact.username, contact.address, last_message?.text].some((text) =>
-    text?.toLocaleLowerCase().includes(words),
-  );
+interface RowsProps {
+  list: ListShown;
+  words: string;
+  status: Filter["status"];
+  open: string | null;
 }
 
-function Rows({ filter, search, open }: { filter: Filter; search: string; open: string | null }) {
+function Rows({ list, words, status, open }: RowsProps) {
   const { t } = useTranslation();
-  const list = useConversationList(filter);
   const me = useMe().actor.id;
   const drafts = useStore(draftTexts);
   const scroller = useRef<HTMLDivElement>(null);
-  const words = search.trim().toLocaleLowerCase();
-  const items = useMemo(() => {
-    const all = list.data?.items ?? [];
-    return words ? all.filter((item) => matches(item, words)) : all;
-  }, [list.data, words]);
+  const items = list.data?.items ?? NONE;
   const rows = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
@@ -215,7 +218,7 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
   }
   if (items.length === 0) {
     if (words) return <Empty icon="search" title={t("list.noMatch")} text={t("list.noMatchText")} />;
-    if (filter.status === "open")
+    if (status === "open")
       return <Empty icon="check" title={t("list.emptyOpen")} text={t("list.emptyOpenText")} />;
     return <Empty icon="inbox" title={t("list.empty")} text={t("list.emptyText")} />;
   }
@@ -246,6 +249,7 @@ function Rows({ filter, search, open }: { filter: Filter; search: string; open: 
               <Row
                 conversation={item}
                 isOpen={item.id === open}
+                showsStatus={words !== ""}
                 draft={drafts[item.id]}
                 me={me}
                 onOpen={onOpen}

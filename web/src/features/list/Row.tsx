@@ -19,6 +19,8 @@ const KIND_ICONS: Record<string, IconName> = {
 interface RowProps {
   conversation: DeskConversation;
   isOpen: boolean;
+  /** Among conversations of any status each says its own. */
+  showsStatus: boolean;
   draft: string | undefined;
   me: string;
   onOpen: (id: string) => void;
@@ -26,7 +28,7 @@ interface RowProps {
 
 export const ROW_HEIGHT = 72;
 
-export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }: RowProps) {
+export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft, me, onOpen }: RowProps) {
   const { t } = useTranslation();
   const { contact, last_message: last, unread, assignee } = conversation;
   const isUnread = unread > 0;
@@ -46,6 +48,7 @@ export const Row = memo(function Row({ conversation, isOpen, draft, me, onOpen }
             {contact.name}
           </span>
           <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>
+            {showsStatus && conversation.status !== "open" && `${t(`status.${conversation.status}`)} · `}
             <Moment conversation={conversation} />
           </span>
         </span>

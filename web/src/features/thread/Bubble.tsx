@@ -12,6 +12,7 @@ import { Attachments } from "./Attachments";
 import { DeliveryMark, DeliveryTrouble } from "./Delivery";
 import { History } from "./History";
 import type { Item } from "./items";
+import { ReactionPicker, Reactions } from "./Reactions";
 import { RichText } from "./RichText";
 
 export interface BubbleDoings {
@@ -20,6 +21,8 @@ export interface BubbleDoings {
   remove: (message: Message) => void;
   jump: (id: string) => void;
   view: (pictures: Attachment[], index: number) => void;
+  react: (message: Message, emoji: string, isOn: boolean) => void;
+  cancel: (message: Message) => void;
 }
 
 interface BubbleProps {
@@ -144,7 +147,7 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
           <span className="clear-both block" />
         </div>
       )}
-      {message.reactions.length > 0 && <Reactions message={message} me={me} />}
+      {message.reactions.length > 0 && <Reactions message={message} me={me} onReact={doings.react} />}
     </div>
   );
 }
@@ -180,22 +183,6 @@ function Quote({ reply, onJump }: { reply: NonNullable<Message["reply_to"]>; onJ
       <span className="block truncate font-semibold text-accent-ink">{reply.sender_name}</span>
       <span className="line-clamp-2 text-muted">{reply.quote || reply.text || "…"}</span>
     </button>
-  );
-}
-
-function Reactions({ message, me }: { message: Message; me: string }) {
-  return (
-    <p className="flex flex-wrap gap-1 px-2.5 pb-2">
-      {message.reactions.map((reaction) => (
-        <span
-          key={reaction.emoji}
-          className={`inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs ${reaction.actor_ids.includes(me) ? "bg-accent-soft text-accent-ink" : "bg-hover text-muted"}`}
-        >
-          {reaction.emoji}
-          {reaction.actor_ids.length > 1 && <span className="tabular-nums">{reaction.actor_ids.length}</span>}
-        </span>
-      ))}
-    </p>
   );
 }
 
@@ -280,6 +267,8 @@ function Toolbar({
           />
         }
       >
+        <ReactionPicker message={message} me={me} onReact={doings.react} />
+        <MenuLine />
         {canReply && (
           <MenuItem icon="reply" onSelect={() => doings.reply(message)}>
             {t("thread.reply")}
@@ -293,6 +282,11 @@ function Toolbar({
         {isOwn && (can.edit || message.kind === "note") && (
           <MenuItem icon="edit" onSelect={() => doings.edit(message)}>
             {t("thread.edit")}
+          </MenuItem>
+        )}
+        {message.status?.state === "queued" && (
+          <MenuItem icon="close" onSelect={() => doings.cancel(message)}>
+            {t("delivery.cancel")}
           </MenuItem>
         )}
         {isOwn && (can.delete || message.kind === "note") && (

@@ -1,5 +1,5 @@
 /** How far an outgoing message has come, and what a person can decide when it stands still. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { decideDelivery } from "@/api/messages";
 import type { PendingMessage } from "@/api/outbox";
@@ -24,6 +24,9 @@ const TONES: Partial<Record<DeliveryState, string>> = {
   failed: "text-bad",
   unknown: "text-warn",
 };
+
+/** A queue longer than this is worth a word. */
+const LATE_MS = 4_000;
 
 export function DeliveryMark({ message, pending }: { message: Message; pending: PendingMessage | null }) {
   const { t } = useTranslation();
@@ -66,6 +69,13 @@ export function DeliveryTrouble({ message, pending }: { message: Message; pendin
       </Trouble>
     );
   }
+  if (message.status?.state === "queued") {
+    return (
+      <Late since={message.created_at}>
+        <Way label={t("delivery.cancel")} isBusy={busy} onClick={() => decide("cancel")} />
+      </Late>
+    );
+  }
   if (message.status?.state === "unknown") {
     return (
       <Trouble tone="warn" title={t("delivery.unknown")} reason={t("delivery.unknownText")}>
@@ -77,11 +87,13 @@ export function DeliveryTrouble({ message, pending }: { message: Message; pendin
   return null;
 }
 
+type Decision = "retry" | "send_again" | "mark_sent" | "cancel";
+
 function useDecision(message: Message) {
   const { t } = useTranslation();
   const sync = useSync();
   const [busy, setBusy] = useState(false);
-  const decide = async (action: "retry" | "send_again" | "mark_sent") => {
+  const decide = async (action: Decision) => {
     setBusy(true);
     try {
       sync.keepMessage(await decideDelivery(message.conversation_id, message.id, action));
@@ -91,7 +103,23 @@ function useDecision(message: Message) {
       setBusy(false);
     }
   };
-  return { decide: (action: "retry" | "send_again" | "mark_sent") => void decide(action), busy };
+  return { decide: (action: Decision) => void decide(action), busy };
+}
+
+/** What still waits after a while can be called back; what leaves at once is not spoken of. */
+function Late({ since, children }: { since: string; children: React.ReactNode }) {
+  const { t } = useTranslation();
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), Math.max(0, Date.parse(since) + LATE_MS - Date.now()));
+    return () => clearTimeout(timer);
+  }, [since]);
+  if (!isLate) return null;
+  return (
+    <div className="mt-1 flex items-center text-xs text-muted">
+      {t("delivery.queued")} · {children}
+    </div>
+  );
 }
 
 function Trouble({

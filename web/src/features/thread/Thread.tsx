@@ -2,7 +2,7 @@
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useInboxes, useMe, useThread, useUsers } from "@/api/hooks";
-import { deleteMessage, moveRead } from "@/api/messages";
+import { decideDelivery, deleteMessage, moveRead } from "@/api/messages";
 import type { Thread as ThreadData } from "@/api/patches";
 import { useSync } from "@/api/sync";
 import type { Attachment, DeskConversation, Message } from "@/api/types";
@@ -116,8 +116,16 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
       remove: setRemoving,
       jump: (target) => void jump(target),
       view: (pictures: Attachment[], index: number) => setViewing({ pictures, index }),
+      react: (message, emoji, isOn) =>
+        void sync
+          .react(message, emoji, isOn)
+          .catch((error) => showToast(errorText(error, t), { isBad: true })),
+      cancel: (message) =>
+        void decideDelivery(id, message.id, "cancel")
+          .then((stored) => sync.keepMessage(stored))
+          .catch((error) => showToast(errorText(error, t), { isBad: true })),
     }),
-    [id, jump],
+    [id, jump, sync, t],
   );
   const can = useAbilities(conversation);
 

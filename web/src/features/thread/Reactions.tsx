@@ -1,0 +1,72 @@
+/** Reactions below a message, and the picker of its menu. Between colleagues: no channel is told of a reaction. */
+import { DropdownMenu } from "radix-ui";
+import { useTranslation } from "react-i18next";
+import { useUsers } from "@/api/hooks";
+import type { Message } from "@/api/types";
+import { MenuLabel } from "@/components/overlays";
+
+const OFFERED = ["👍", "❤️", "🔥", "😂", "👀", "✅"];
+
+interface ReactionProps {
+  message: Message;
+  me: string;
+  onReact: (message: Message, emoji: string, isOn: boolean) => void;
+}
+
+const isMine = (message: Message, emoji: string, me: string): boolean =>
+  message.reactions.some((one) => one.emoji === emoji && one.actor_ids.includes(me));
+
+export function Reactions({ message, me, onReact }: ReactionProps) {
+  const { t } = useTranslation();
+  const users = useUsers().data;
+  const nameOf = (id: string) =>
+    id === me
+      ? t("common.you")
+      : (users?.find((user) => user.id === id)?.name ?? (message.sender.id === id && message.sender.name));
+  return (
+    <p className="flex flex-wrap gap-1 px-2.5 pb-2">
+      {message.reactions.map(({ emoji, actor_ids }) => {
+        const isOn = actor_ids.includes(me);
+        const names = actor_ids.map(nameOf).filter(Boolean).join(", ");
+        return (
+          <button
+            key={emoji}
+            type="button"
+            aria-pressed={isOn}
+            aria-label={t("thread.reacted", { emoji, names })}
+            title={names}
+            onClick={() => onReact(message, emoji, !isOn)}
+            className={`inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs ${isOn ? "bg-accent-soft text-accent-ink ring-1 ring-accent/40" : "bg-hover text-muted hover:text-ink"}`}
+          >
+            {emoji}
+            {actor_ids.length > 1 && <span className="tabular-nums">{actor_ids.length}</span>}
+          </button>
+        );
+      })}
+    </p>
+  );
+}
+
+export function ReactionPicker({ message, me, onReact }: ReactionProps) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <MenuLabel>{t("thread.react")}</MenuLabel>
+      <div className="flex gap-0.5 px-0.5 pb-0.5">
+        {OFFERED.map((emoji) => {
+          const isOn = isMine(message, emoji, me);
+          return (
+            <DropdownMenu.CheckboxItem
+              key={emoji}
+              checked={isOn}
+              onSelect={() => onReact(message, emoji, !isOn)}
+              className={`flex size-9 items-center justify-center rounded-lg text-[19px] outline-none data-highlighted:bg-hover ${isOn ? "bg-accent-soft" : ""}`}
+            >
+              {emoji}
+            </DropdownMenu.CheckboxItem>
+          );
+        })}
+      </div>
+    </>
+  );
+}
