@@ -161,19 +161,31 @@ def test_an_event_is_for_its_audience_only() -> None:
 
 
 class Follower:
-    """Reads the feed as followers do: a few events at a time, from where it stopped."""
+    """Reads the feed as followers do: a few events at a time, from where it stopped.
 
-    def __init__(self, house: House, position: FeedPosition, kind: StreamKind = "conversation") -> None:
+    Only what comes after its start is kept: the feed is at least once, and begins where the oldest transaction of
+    the cluster did.
+    """
+
+    def __init__(
+        self, house: House, position: FeedPosition, kind: StreamKind, before: dict[UUID, int]
+    ) -> None:
         self.house = house
         self.position = position
         self.kind = kind
+        self.before = before
         self.seen: list[tuple[UUID, int]] = []
 
     async def read(self, limit: int = 2) -> None:
+        """Read until there is nothing more."""
         while True:
             async with self.house.db.system() as tx:
                 events, self.position = await read_feed(tx, self.position, limit, stream=self.kind)
-            self.seen += [(event.stream_id, event.number) for event in events]
+            self.seen += [
+                (event.stream_id, event.number)
+                for event in events
+                if event.number > self.before.get(event.stream_id, 0)
+            ]
             if not events:
                 return
 
@@ -186,8 +198,11 @@ class Follower:
 
 
 async def follow(house: House, kind: StreamKind = "conversation") -> Follower:
+    """Start a follower here and now."""
     async with house.db.system() as tx:
-        return Follower(house, await feed_end(tx), kind)
+        table = "actor" if kind == "personal" else "conversation"
+        before = {row["id"]: row["head"] for row in await tx.fetch(f"SELECT id, head FROM {table}")}
+        return Follower(house, await feed_end(tx), kind, before)
 
 
 @contextlib.asynccontextmanager
