@@ -176,3 +176,29 @@ async def test_a_webhook_is_taken_only_with_the_secret_of_a_connected_inbox(
         assert answer.status_code == 404
     [count] = await desk.house.sql("SELECT count(*) FROM journal")
     assert count["count"] == 1
+
+
+async def test_an_edit_whose_message_failed_waits_for_it_and_both_are_replayed_in_order(desk: Desk) -> None:
+    edit = IncomingEdit(**desk.start(), provider_id="1", revision="2", text="as it should read")
+    desk.channel.bug = ZeroDivisionError("division by zero")
+    async with desk.working():
+        await desk.journal(encode(desk.message("1", "as it was")))
+        for _ in range(100):
+            if await failed(desk):
+                break
+            await asyncio.sleep(0.03)
+    desk.channel.bug = None
+    await desk.hear(edit)
+    assert [item["error"].split(":")[0] for item in await failed(desk)] == [
+        "edit_before_message",
+        "ZeroDivisionError",
+    ]
+    assert await replay_failed(desk.house.db, desk.channels, desk.place.id) == 2
+    await desk.hear(desk.message("9", "9"))
+    assert await texts(desk) == ["as it should read", "9"]
+    assert await failed(desk) == []
+
+
+async def test_an_edit_of_a_message_from_before_our_time_is_let_go(desk: Desk) -> None:
+    await desk.hear(IncomingEdit(**desk.start(), provider_id="1", revision="2", text="old"))
+    assert await failed(desk) == []

@@ -27,8 +27,11 @@ from parley.channels.registry import build_adapters
 from parley.conversations import Collector
 from parley.desk import reactions
 from parley.desk.accounts import Channels
-from parley.desk.delivery_store import hold_unfinished
+from parley.desk.delivery_store import DELIVERIES, hold_unfinished
+from parley.desk.inbox_store import release_all_polling
+from parley.desk.intake_store import JOURNAL
 from parley.infra.installation import accept_cluster, is_foreign_cluster
+from parley.infra.jobs import JOBS
 from parley.infra.log import set_up_logging
 from parley.infra.metrics import Metrics
 from parley.infra.migrate import migrate
@@ -62,6 +65,8 @@ async def serve(settings: Settings) -> None:
         channels = make_channels(runtime, key)
         runtime.db.reactions.append(reactions.react)
         await hold_after_restore(runtime)
+        if not settings.database_url:
+            await end_former_leases(runtime)
         collector = Collector(runtime.db)
         gateway = Gateway(runtime)
         gateway.register(metrics.registry)
@@ -104,6 +109,15 @@ async def open_database(settings: Settings) -> AsyncIterator[str]:
         if await migrate(dsn):
             log.info("database.migrated")
         yield dsn
+
+
+async def end_former_leases(runtime: Runtime) -> None:
+    """An embedded database has one Parley: whoever held work before us is dead, and it need not wait for its lease."""
+    async with runtime.db.system() as tx:
+        count = sum([await table.expire_all(tx) for table in (JOURNAL, DELIVERIES, JOBS)])
+        await release_all_polling(tx)
+    if count:
+        log.info("serve.work_taken_over", count=count)
 
 
 async def hold_after_restore(runtime: Runtime) -> None:

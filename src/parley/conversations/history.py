@@ -26,6 +26,7 @@ from parley.conversations.schemas import (
 )
 from parley.conversations.visibility import View, require_view
 from parley.infra.db import Tx
+from parley.kit.errors import Malformed
 from parley.kit.ids import public_id
 from parley.media import attachment_json, get_media
 
@@ -46,8 +47,10 @@ async def read_page(
     """Return a stretch of history beside a position, ascending; the newest when none is given.
 
     The head is read first, so that following the stream from it misses nothing.
-    Raises: ConversationNotFound.
+    Raises: ConversationNotFound, Malformed.
     """
+    if sum(place is not None for place in (before, after, around)) > 1:
+        raise Malformed("Of before, after and around, one may be given.")
     view = await require_view(tx, caller, conversation_id)
     head = await store.get_head(tx, conversation_id)
     limit = max(1, min(limit, PAGE_LIMIT))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from parley.kit.text import utf16_length
 from parley.media.attachments import MediaKind, MediaState
 
 ConversationKind = Literal["direct", "group", "broadcast", "desk"]
@@ -200,6 +201,11 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------- requests
 
 
+def _require_within(text: str, entities: list[EntityJson]) -> None:
+    if entities and max(item.offset + item.length for item in entities) > utf16_length(text):
+        raise ValueError("entities: one reaches beyond the text")
+
+
 class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message to send. ``client_id`` makes a repeat harmless, for ever."""
 
@@ -211,12 +217,18 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     quote: Annotated[str, Meta(max_length=1024)] | None = None
     kind: Literal["text", "note"] = "text"
 
+    def __post_init__(self) -> None:
+        _require_within(self.text, self.entities)
+
 
 class EditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message's new text."""
 
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)]
     entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
+
+    def __post_init__(self) -> None:
+        _require_within(self.text, self.entities)
 
 
 class OpenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -171,3 +171,10 @@ async def release_polling(tx: Tx, inbox_id: UUID, token: UUID) -> None:
         inbox_id,
         token,
     )
+
+
+async def release_all_polling(tx: Tx) -> None:
+    """Give up polling every inbox: for the one process of an installation, at its start."""
+    await tx.execute(
+        "UPDATE inbox SET poll_lease_token = NULL, poll_lease_until = NULL WHERE poll_lease_token IS NOT NULL"
+    )

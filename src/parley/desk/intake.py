@@ -65,6 +65,15 @@ _PASSING = (
 )
 
 
+EDIT_WITHOUT_MESSAGE = "ignored: an edit of a message that never came"
+
+
+class EditBeforeMessage(BadUpdate):
+    """This edits a message that is not here, and an earlier item of the chat has failed: replay that one first."""
+
+    code = "edit_before_message"
+
+
 class Intake:
     """Handles claims of the journal."""
 
@@ -100,7 +109,13 @@ class Intake:
             return "ignored: the inbox is gone"
         adapter = self._channels.adapter(inbox["channel"])
         parsed = adapter.parse(self._channels.account(inbox), claim.row["body"])
-        return "; ".join([await take_parsed(tx, inbox, item) for item in parsed])
+        outcomes = [await take_parsed(tx, inbox, item) for item in parsed]
+        if EDIT_WITHOUT_MESSAGE in outcomes and await intake_store.has_failed_before(
+            tx, claim.lane, claim.seq
+        ):
+            # its message may be the one that failed: replayed after it, the edit finds it
+            raise EditBeforeMessage
+        return "; ".join(outcomes)
 
 
 async def take_parsed(tx: Tx, inbox: asyncpg.Record, item: Parsed) -> str:
@@ -191,7 +206,7 @@ async def _grow_album(
 async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
     source = await intake_store.find_source(tx, inbox["id"], item.chat, item.provider_id)
     if source is None:
-        return "ignored: an edit of a message that never came"
+        return EDIT_WITHOUT_MESSAGE
     conversation_id, message_id = source["conversation_id"], source["message_id"]
     is_new = await intake_store.insert_source(
         tx,

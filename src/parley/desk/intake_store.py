@@ -84,6 +84,14 @@ async def list_failed(tx: Tx, workspace_id: UUID | None, limit: int) -> list[UUI
     return [row["id"] for row in rows]
 
 
+async def has_failed_before(tx: Tx, lane: str | None, seq: int) -> bool:
+    """Whether an earlier item of a lane has failed. Index: journal_failed (failed items of the workspace)."""
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM journal WHERE work = 'failed' AND lane = $1 AND seq < $2)", lane, seq
+    )
+    return found
+
+
 async def set_lane(tx: Tx, item_id: UUID, lane: str) -> None:
     """Put a failed item that had no lane into one, now that its body can be split."""
     await tx.execute("UPDATE journal SET lane = $2 WHERE id = $1 AND work = 'failed'", item_id, lane)

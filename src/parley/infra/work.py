@@ -220,6 +220,13 @@ class WorkTable:
 
     # ------------------------------------------------------------ operators
 
+    async def expire_all(self, tx: Tx) -> int:
+        """End every lease: for the one process of an installation, at its start, when all holders are dead.
+
+        The first sweep treats the rows by the table's rule. Returns how many there were.
+        """
+        return await self._store.expire_all(tx)
+
     async def hold(self, tx: Tx, ids: Sequence[UUID]) -> list[UUID]:
         """Hold ready rows until `rerun`; their lanes go on. Returns those that were ready."""
         return await self._store.hold(tx, ids)

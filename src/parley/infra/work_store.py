@@ -159,6 +159,9 @@ UPDATE {table} t SET lease_until = now() - interval '1 microsecond'
 FROM unnest($1::uuid[], $2::uuid[]) AS h (id, token) WHERE t.{key} = h.id AND t.lease_token = h.token
 """
 
+_EXPIRE_ALL = """
+UPDATE {table} SET lease_until = now() - interval '1 microsecond' WHERE work = 'leased' AND lease_until > now()
+"""
 _HOLD = (
     "UPDATE {table} SET work = 'held' WHERE {key} = ANY ($1::uuid[]) AND work = 'ready' RETURNING {key} AS id"
 )
@@ -285,6 +288,10 @@ class WorkStore:
     async def expire_now(self, tx: Tx, ids: Sequence[UUID], tokens: Sequence[UUID]) -> int:
         """End leases at once; the next sweep treats the rows by the table's rule."""
         return await tx.execute(self._sql(_EXPIRE_NOW), ids, tokens)
+
+    async def expire_all(self, tx: Tx) -> int:
+        """End every lease of the table."""
+        return await tx.execute(self._sql(_EXPIRE_ALL))
 
     async def hold(self, tx: Tx, ids: Sequence[UUID]) -> list[UUID]:
         """Hold ready rows; return those held."""
