@@ -212,3 +212,33 @@ describe("an answer that comes after the events it caused", () => {
     expect(newer.items[0]).toMatchObject({ text: "newer", status: { state: "failed" } });
   });
 });
+
+describe("what a reply shows of the message it answers", () => {
+  it("follows an edit and goes with the deletion", () => {
+    const scene = makeScene();
+    const thread = scene.snapshot().thread;
+    const [quoted, reply] = thread.items;
+    if (!quoted || !reply) throw new Error("the scene has messages");
+    const shown: Thread = {
+      ...thread,
+      items: [
+        quoted,
+        { ...reply, reply_to: { id: quoted.id, sender_name: "Marina", text: quoted.text, quote: null } },
+      ],
+    };
+    const edit = (text: string, number: number): StreamFrame => ({
+      type: "event",
+      stream: scene.row.id,
+      number,
+      tag: 1,
+      kind: "message.updated",
+      at: quoted.created_at,
+      actor_id: null,
+      data: { message: { ...quoted, version: number, text } },
+    });
+    const edited = patchThread(shown, edit("\u{1F600}".repeat(300), thread.head.number + 1), scene.me.id);
+    expect(edited.items[1]?.reply_to?.text).toBe("\u{1F600}".repeat(200));
+    const gone = patchThread(edited, edit("", thread.head.number + 2), scene.me.id);
+    expect(gone.items[1]?.reply_to?.text).toBe("");
+  });
+});

@@ -163,8 +163,22 @@ function placeNew(thread: Thread, message: Message): Thread {
 }
 
 function replaceMessage(thread: Thread, message: Message): Thread {
-  return changeMessage(thread, message.id, (old) => (message.version >= old.version ? message : old));
+  const next = changeMessage(thread, message.id, (old) => (message.version >= old.version ? message : old));
+  return requote(next, message);
 }
+
+/** What replies show of a message follows its edits, and goes with its deletion. */
+function requote(thread: Thread, message: Message): Thread {
+  if (!thread.items.some((item) => item.reply_to?.id === message.id)) return thread;
+  const text = cut(message.text);
+  const items = thread.items.map((item) =>
+    item.reply_to?.id === message.id ? { ...item, reply_to: { ...item.reply_to, text } } : item,
+  );
+  return { ...thread, items };
+}
+
+/** As the server cuts: by characters, not by halves of them. */
+const cut = (text: string): string => Array.from(text).slice(0, SNIPPET_LENGTH).join("");
 
 function changeMessage(thread: Thread, id: string, change: (message: Message) => Message): Thread {
   const index = thread.items.findIndex((item) => item.id === id);
@@ -242,7 +256,7 @@ export function toSnippet(message: Message): Snippet {
     id: message.id,
     kind: message.kind,
     sender: message.sender,
-    text: message.text.slice(0, SNIPPET_LENGTH),
+    text: cut(message.text),
     attachment_count: message.attachments.length,
     attachment_kind: message.attachments[0]?.kind ?? null,
     status: message.status,
