@@ -3,7 +3,7 @@ import { isListed, placeInList } from "@/api/cache";
 import { joinPage, type Thread, trimThread } from "@/api/patches";
 import type { DeskConversation, Message } from "@/api/types";
 import { formatDuration, initials } from "@/lib/format";
-import { cutText, moveEntities, safeHref } from "@/lib/richtext";
+import { cutText, isFewEmoji, moveEntities, safeHref } from "@/lib/richtext";
 import { snoozePresets } from "@/lib/snooze";
 
 describe("rich text", () => {
@@ -109,6 +109,12 @@ describe("lists", () => {
   });
 });
 
+it("one to three emoji are known from words", () => {
+  const few = ["🎉", "😀😍 👍", "👩‍🚀", "❤️", "🇷🇺", "👍🏽"];
+  expect(few.map(isFewEmoji)).toEqual(few.map(() => true));
+  expect(["", "😀😀😀😀", "ok 👍", "12", "#"].map(isFewEmoji)).toEqual([false, false, false, false, false]);
+});
+
 describe("marks of an edited text", () => {
   const bold = { kind: "bold", offset: 6, length: 5 };
   const before = "Hello world again";
@@ -171,7 +177,7 @@ it("snooze presets lie ahead, in order, each moment once", () => {
 
 it("initials and durations read well", () => {
   expect(
-    ["Марина Ковалёва", "Кирилл", "Мастерская «Дуб и клён»", "陈伟", "", "😀 Bob"].map(initials),
-  ).toEqual(["МК", "К", "МК", "陈", "", "B"]);
+    ["Марина Ковалёва", "Кирилл", "Мастерская «Дуб и клён»", "陈伟", "", "😀 Bob", "👩‍🚀"].map(initials),
+  ).toEqual(["МК", "К", "МК", "陈", "", "B", "👩‍🚀"]);
   expect([0, 14.4, 75].map(formatDuration)).toEqual(["0:00", "0:14", "1:15"]);
 });

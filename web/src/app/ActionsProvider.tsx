@@ -1,12 +1,12 @@
 /** All actions of the desk as values, and the one listener that turns keys into them. */
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useMemo } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { changeConversation, findConversation } from "@/api/cache";
 import { updateConversation } from "@/api/desk";
 import { useMe } from "@/api/hooks";
 import { useSync } from "@/api/sync";
-import type { Actor, ConversationStatus } from "@/api/types";
+import type { Actor, ConversationStatus, DeskConversation } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
 import {
@@ -20,7 +20,6 @@ import {
 import { errorText } from "@/lib/errors";
 import { setLanguage } from "@/lib/i18n";
 import { conversationPath, navigate, openConversationOf, usePath } from "@/lib/router";
-import { useStore } from "@/lib/store";
 import { setTheme } from "@/lib/theme";
 import { ChangeContext, type ConversationChange } from "./change";
 
@@ -93,7 +92,8 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
   const path = usePath();
   const me = useMe().actor;
   const current = openConversationOf(path);
-  const status = useCurrentStatus(current);
+  const status = useCurrent(current, (row) => row.status);
+  const assignee = useCurrent(current, (row) => row.assignee?.id ?? null);
   return useMemo(() => {
     const list: Action[] = [];
     const add = (action: Omit<Action, "isEnabled"> & { isEnabled?: boolean }) =>
@@ -184,14 +184,14 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       name: "conversation.assignMe",
       label: t("conversation.assignMe"),
       shortcut: { code: "KeyI" },
-      isEnabled: Boolean(current),
+      isEnabled: Boolean(current) && assignee !== me.id,
       run: assign({ id: me.id, kind: me.kind, name: me.name, role: me.role }),
     });
     add({
       ...inConversation,
       name: "conversation.unassign",
       label: t("conversation.unassign"),
-      isEnabled: Boolean(current),
+      isEnabled: Boolean(current) && assignee !== null,
       run: assign(null),
     });
     add({
@@ -264,20 +264,18 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       run: () => void setLanguage(i18n.language === "ru" ? "en" : "ru"),
     });
     return new Map(list.map((action) => [action.name, action]));
-  }, [t, i18n.language, client, current, status, me, path, change]);
+  }, [t, i18n.language, client, current, status, assignee, me, path, change]);
 }
 
-/** The status of the open conversation, followed in the cache. */
-function useCurrentStatus(current: string | null): ConversationStatus | null {
+/** Something of the open conversation, followed in the cache. */
+function useCurrent<T>(current: string | null, pick: (row: DeskConversation) => T): T | null {
   const client = useQueryClient();
-  return useStore(
-    useMemo(
-      () => ({
-        get: () => (current ? (findConversation(client, current)?.status ?? null) : null),
-        set: () => undefined,
-        subscribe: (listener: () => void) => client.getQueryCache().subscribe(listener),
-      }),
-      [client, current],
-    ),
+  const find = () => {
+    const row = current ? findConversation(client, current) : undefined;
+    return row ? pick(row) : null;
+  };
+  return useSyncExternalStore(
+    useCallback((listener: () => void) => client.getQueryCache().subscribe(listener), [client]),
+    find,
   );
 }

@@ -119,7 +119,7 @@ function Dialogs({ open }: { open: string | null }) {
           open && void change(open, { status: "snoozed", snoozed_until: until.toISOString() })
         }
       />
-      <AssignDialog onChoose={(assignee) => open && void change(open, { assignee })} />
+      <AssignDialog open={open} onChoose={(assignee) => open && void change(open, { assignee })} />
     </>
   );
 }

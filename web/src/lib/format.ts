@@ -84,11 +84,15 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+const segmenter = new Intl.Segmenter();
+
+/** The first letters of the first and the last word; of a name without letters its first sign. */
 export function initials(name: string): string {
   const words = name
     .trim()
     .split(/\s+/)
     .filter((word) => /[\p{L}\p{N}]/u.test(word));
+  if (words.length === 0) return Array.from(segmenter.segment(name.trim()), (one) => one.segment)[0] ?? "";
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
   return letters
     .map((word) => Array.from(word?.replace(/^[^\p{L}\p{N}]+/u, "") ?? "")[0] ?? "")

@@ -77,6 +77,9 @@ export function moveEntities(entities: Entity[], before: string, after: string):
   let tail = 0;
   while (tail < most - start && before[before.length - 1 - tail] === after[after.length - 1 - tail])
     tail += 1;
+  // Neither edge may cut a pair of units that is one sign.
+  if (/[\uD800-\uDBFF]/.test(before[start - 1] ?? "")) start -= 1;
+  if (/[\uDC00-\uDFFF]/.test(before[before.length - tail] ?? "")) tail -= 1;
   const end = before.length - tail;
   const shift = after.length - before.length;
   const moved: Entity[] = [];
@@ -91,3 +94,9 @@ export function moveEntities(entities: Entity[], before: string, after: string):
   }
   return moved.filter((entity) => entity.length > 0);
 }
+
+const ONE = "\\p{Extended_Pictographic}[\\uFE0F\\u{1F3FB}-\\u{1F3FF}]?";
+const FEW_EMOJI = new RegExp(`^(?:(?:${ONE}(?:\\u200D${ONE})*|\\p{Regional_Indicator}{2})\\s*){1,3}$`, "u");
+
+/** One to three emoji and nothing else: shown large. */
+export const isFewEmoji = (text: string): boolean => FEW_EMOJI.test(text);

@@ -198,6 +198,7 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
         )}
         <textarea
           ref={area}
+          dir="auto"
           rows={1}
           value={text}
           placeholder={placeholder}
@@ -209,7 +210,7 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
           onKeyDown={onKeyDown}
           onPaste={onPaste}
           onBlur={() => tellTyping(false)}
-          className="block max-h-[40vh] min-h-[44px] w-full resize-none bg-transparent px-3.5 pt-2.5 pb-1 outline-none"
+          className="block max-h-[40vh] min-h-[44px] w-full resize-none bg-transparent px-3.5 pt-2.5 pb-1 outline-none placeholder:truncate"
         />
         <div className="flex items-center gap-0.5 px-1.5 pb-1.5">
           {!editing && <ModeSwitch isNote={isNote} isReplyPossible={!obstacle?.isHard} onChange={setNote} />}

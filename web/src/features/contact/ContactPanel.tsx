@@ -209,8 +209,10 @@ function Editable({ label, value, placeholder, type = "text", isTitle, isLong, o
     return (
       <input
         {...common}
+        dir="auto"
+        title={text}
         onChange={(event) => setText(event.target.value)}
-        className={`${look} py-0.5 text-center text-lg font-semibold`}
+        className={`${look} py-0.5 text-center text-lg font-semibold text-ellipsis`}
       />
     );
   if (isLong) {

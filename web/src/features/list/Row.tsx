@@ -44,7 +44,10 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
       <Avatar id={contact.id} name={contact.name} />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
         <span className="flex items-baseline gap-2">
-          <span className={`min-w-0 flex-1 truncate ${isUnread ? "font-semibold" : "font-medium"}`}>
+          <span
+            dir="auto"
+            className={`min-w-0 flex-1 truncate text-left ${isUnread ? "font-semibold" : "font-medium"}`}
+          >
             {contact.name}
           </span>
           <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>

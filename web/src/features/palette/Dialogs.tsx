@@ -1,10 +1,11 @@
 /** The dialogs of the desk that keys open: commands, help, snooze, assign. */
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys, type LoadedList } from "@/api/cache";
-import { useMe, useUsers } from "@/api/hooks";
-import type { Actor, DeskConversation } from "@/api/types";
+import { listInboxMembers } from "@/api/desk";
+import { useConversation, useMe, useUsers } from "@/api/hooks";
+import type { Actor, DeskConversation, User } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, Keys } from "@/components/controls";
 import { TextField } from "@/components/fields";
@@ -193,7 +194,7 @@ function SnoozeChoice({ onChoose }: ChangeDialogProps<Date>) {
   );
 }
 
-export function AssignDialog({ onChoose }: ChangeDialogProps<Actor | null>) {
+export function AssignDialog({ open, onChoose }: ChangeDialogProps<Actor | null> & { open: string | null }) {
   const { t } = useTranslation();
   const isOpen = useStore(dialogStore) === "assign";
   return (
@@ -204,15 +205,24 @@ export function AssignDialog({ onChoose }: ChangeDialogProps<Actor | null>) {
       isTitleHidden
       width="max-w-sm"
     >
-      {isOpen && <AssignChoice onChoose={onChoose} />}
+      {isOpen && open && <AssignChoice open={open} onChoose={onChoose} />}
     </Dialog>
   );
 }
 
-function AssignChoice({ onChoose }: ChangeDialogProps<Actor | null>) {
+function AssignChoice({ open, onChoose }: ChangeDialogProps<Actor | null> & { open: string }) {
   const { t } = useTranslation();
   const me = useMe().actor.id;
   const users = useUsers().data ?? [];
+  const inbox = useConversation(open).data?.inbox_id ?? "";
+  const members = useQuery({
+    queryKey: keys.inboxMembers(inbox),
+    queryFn: () => listInboxMembers(inbox),
+    enabled: inbox !== "",
+  }).data;
+  /** Who sees the conversation: administrators always, others as members of its inbox. */
+  const isHere = (user: User) =>
+    user.role === "owner" || user.role === "admin" || members?.some((member) => member.id === user.id);
   const [query, setQuery] = useState("");
   const words = query.trim().toLocaleLowerCase();
   const choose = (assignee: Actor | null) => () => {
@@ -220,10 +230,7 @@ function AssignChoice({ onChoose }: ChangeDialogProps<Actor | null>) {
     onChoose(assignee);
   };
   const people: Pick[] = users
-    .filter(
-      (user) =>
-        !user.deactivated_at && user.role !== "member" && user.name.toLocaleLowerCase().includes(words),
-    )
+    .filter((user) => !user.deactivated_at && isHere(user) && user.name.toLocaleLowerCase().includes(words))
     .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
     .map((user) => ({
       id: user.id,

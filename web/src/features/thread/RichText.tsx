@@ -1,13 +1,17 @@
 /** Text with its entities as React elements; nothing is ever parsed as HTML. */
 import { Fragment, memo, type ReactNode, useState } from "react";
 import type { Entity } from "@/api/types";
-import { cutText, type Piece } from "@/lib/richtext";
+import { cutText, isFewEmoji, type Piece } from "@/lib/richtext";
 
 const LINK = "text-accent-ink underline decoration-current/30 underline-offset-2 hover:decoration-current";
 
 export const RichText = memo(function RichText({ text, entities }: { text: string; entities: Entity[] }) {
+  const isLarge = entities.length === 0 && isFewEmoji(text);
   return (
-    <span className="break-words whitespace-pre-wrap [overflow-wrap:anywhere]">
+    <span
+      dir="auto"
+      className={`[unicode-bidi:plaintext] break-words whitespace-pre-wrap [overflow-wrap:anywhere] ${isLarge ? "text-3xl leading-tight" : ""}`}
+    >
       {cutText(text, entities).map((piece, index) => (
         <Fragment key={index}>{renderPiece(piece)}</Fragment>
       ))}

@@ -6,6 +6,8 @@ import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useSta
 
 const NEAR_BOTTOM = 48;
 const LOAD_WITHIN = 700;
+/** The first unread message begins this far down: the line above it and the day stay in sight. */
+const UNREAD_TOP = 76;
 
 interface Options {
   scroller: RefObject<HTMLDivElement | null>;
@@ -66,7 +68,8 @@ export function useThreadScroll({ scroller, version, startAt, onNearTop, onNearB
     if (!isPlaced.current && box) {
       isPlaced.current = true;
       const row = startAt ? box.querySelector<HTMLElement>(`[data-key="${CSS.escape(startAt)}"]`) : null;
-      if (row) box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - 24;
+      if (row)
+        box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - UNREAD_TOP;
       else box.scrollTop = box.scrollHeight;
       onScroll();
     } else settle();
