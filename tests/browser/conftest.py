@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.programs import Server
+from tests.programs import Server, free_port
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -35,28 +35,36 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server on an empty data directory, with the sandbox on."""
-    server = Server(tmp_path)
+    """A server on an empty data directory, with the sandbox on; real Telegram, too, is the sandbox's stand-in."""
+    port = free_port()
+    server = Server(tmp_path, port=port, PARLEY_TELEGRAM_API_URL=f"http://127.0.0.1:{port}/sandbox/telegram")
     await server.start()
     yield server
     await server.stop()
+    await server.http.aclose()
     server.show()
 
 
 class Window:
-    """A page whose complaints are kept: errors of scripts and breaches of the content policy."""
+    """A page whose complaints are kept.
+
+    `complaints`: errors of scripts, breaches of the content policy, and whatever else the console calls an error.
+    `refusals`: answers of 4xx and 5xx and requests that failed, which some tests cause on purpose.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.complaints: list[str] = []
+        self.refusals: list[str] = []
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
 
-    def _note(self, message: object) -> None:
-        text = str(getattr(message, "text", ""))
-        if "Content Security Policy" in text or "Refused to" in text:
-            self.complaints.append(text)
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type != "error" and "Content Security Policy" not in message.text:
+            return
+        is_refusal = "Failed to load resource" in message.text or "WebSocket connection" in message.text
+        (self.refusals if is_refusal else self.complaints).append(message.text)
 
 
 async def open_window(context: BrowserContext, url: str) -> Window:

@@ -1,8 +1,9 @@
 /** The desk: rail, list, thread, contact. Side by side where there is room, one after the other on a phone. */
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { useConversation, useInboxes } from "@/api/hooks";
+import { useConversation, useCounts, useInboxes } from "@/api/hooks";
 import { useSync } from "@/api/sync";
+import type { Counts } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
 import { Composer } from "@/features/composer/Composer";
 import { ContactPanel } from "@/features/contact/ContactPanel";
@@ -24,7 +25,9 @@ import { useTitle } from "./useTitle";
 export function Desk() {
   const open = openConversationOf(usePath());
   const inboxes = useInboxes();
-  const isEmpty = inboxes.data?.length === 0;
+  const counts = useCounts().data;
+  // Conversations of inboxes that were disconnected stay.
+  const isEmpty = inboxes.data?.length === 0 && (!counts || totalOf(counts) === 0);
   useTitle();
   return (
     <div className="flex h-full flex-col">
@@ -55,6 +58,8 @@ export function Desk() {
     </div>
   );
 }
+
+const totalOf = ({ open, pending, snoozed, resolved }: Counts): number => open + pending + snoozed + resolved;
 
 function NothingOpen() {
   const { t } = useTranslation();

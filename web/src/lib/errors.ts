@@ -5,7 +5,7 @@ import { ApiError } from "@/api/http";
 export function errorText(error: unknown, t: TFunction): string {
   if (!(error instanceof ApiError)) return t("errors.unexpected");
   const key = `errors.${error.code}`;
-  const known = t(key, { defaultValue: "" });
+  const known = t(key, { defaultValue: "", message: error.message });
   return known || error.message || t("errors.unexpected");
 }
 

@@ -29,8 +29,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
   const client = useQueryClient();
   const me = useMe().actor;
   const id = conversation.id;
-  const inbox = useInboxes().data?.find((one) => one.id === conversation.inbox_id);
-  const obstacle = useObstacle(conversation, inbox);
+  const inboxes = useInboxes().data;
+  const inbox = inboxes?.find((one) => one.id === conversation.inbox_id);
+  const obstacle = useObstacle(conversation, inbox, inboxes !== undefined);
   const composing = useStore(composingStore, (all) => all[id] ?? null);
   const [draft] = useState(() => loadDraft(id));
   const [written, setWritten] = useState(draft.text);
@@ -272,12 +273,17 @@ interface Obstacle {
   isHard: boolean;
 }
 
-function useObstacle(conversation: DeskConversation, inbox: Inbox | undefined): Obstacle | null {
+/** An inbox that is not among the known ones was disconnected: lists leave it out. */
+function useObstacle(
+  conversation: DeskConversation,
+  inbox: Inbox | undefined,
+  areKnown: boolean,
+): Obstacle | null {
   const { t } = useTranslation();
   if (!conversation.contact.is_reachable)
     return { text: t("composer.unreachable", { name: conversation.contact.name }), isHard: true };
-  if (inbox?.state === "disconnected")
-    return { text: t("composer.disconnected", { name: inbox.name }), isHard: true };
+  if (inbox?.state === "disconnected" || (areKnown && !inbox))
+    return { text: t("composer.disconnected"), isHard: true };
   if (inbox?.state === "broken")
     return {
       text: t("composer.broken", { name: inbox.name, reason: inbox.state_reason ?? "?" }),
