@@ -34,14 +34,15 @@ def main() -> None:
         os.execv(python, [python, *sys.argv])
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from frontend import ensure_front_ends, ensure_packages
-    from installing import ROOT, VENV, ensure_parley, ensure_requirements
+    from installing import VENV, ensure_parley, ensure_requirements
 
     command = sys.argv[1] if len(sys.argv) > 1 else "run"
     if command == "dev":
         ensure_requirements("dev")
         ensure_parley()
-        if (ROOT / "web" / "package.json").exists():
-            ensure_packages("web")
+        ensure_packages("web")
+        ensure_packages("tests/realtime/js")
+        ensure_front_ends()
         return
     ensure_requirements("run")
     ensure_parley()

@@ -74,8 +74,8 @@ async def test_javascript_clients_of_every_kind_get_everything_in_order(anyhow: 
 
 async def _run_js(task: dict[str, Any]) -> AsyncIterator[Any]:
     node = shutil.which("node")
-    if node is None or not (JS / "node_modules").exists():
-        pytest.skip("needs node and `npm ci` in tests/realtime/js")
+    assert node, "these tests need node: `make test` brings it"
+    assert (JS / "node_modules").exists(), "these tests need the packages of tests/realtime/js: `make dev`"
     process = await asyncio.create_subprocess_exec(
         node, str(JS / "client.mjs"), json.dumps(task), stdout=asyncio.subprocess.PIPE, limit=2**22
     )

@@ -129,6 +129,8 @@ async def test_stopping_closes_with_1012(runtime: Runtime, house: House) -> None
         await served.gateway.stop()
         assert await anna.closed() == 1012
         assert await silent.closed() == 1012
+        async with served.client() as late:
+            assert await late.closed() == 1012
 
 
 async def test_the_numbers_are_shown_to_prometheus(served: Served) -> None:

@@ -40,6 +40,7 @@ class Gateway:
         settings = runtime.settings
         self._runtime = runtime
         self._sessions: set[Session] = set()
+        self._is_stopping = False
         self.fanout = Fanout(runtime.db, runtime.bus)
         self.collector = TallyCollector(self.fanout.tally)
         self.asgi_websocket = WebSocketApp(self._open_session, settings.public_url)
@@ -57,6 +58,7 @@ class Gateway:
         """Close every connection with 1012, so that its client comes again elsewhere, and end. Call it before the
         server waits for its connections to end. Repeat: harmless.
         """
+        self._is_stopping = True
         for session in tuple(self._sessions):
             session.end(errors.CLOSE_RESTART, "restart")
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
@@ -75,6 +77,8 @@ class Gateway:
         session = Session(self.fanout, outlet, self._authenticate, self._on_closed)
         self._sessions.add(session)
         self.fanout.tally.sockets = len(self._sessions)
+        if self._is_stopping:
+            session.end(errors.CLOSE_RESTART, "restart")
         return session
 
     def _on_closed(self, session: Session) -> None:
