@@ -51,7 +51,9 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
             {contact.name}
           </span>
           <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>
-            {showsStatus && conversation.status !== "open" && `${t(`status.${conversation.status}`)} · `}
+            {showsStatus &&
+              ["pending", "resolved"].includes(conversation.status) &&
+              `${t(`status.${conversation.status}`)} · `}
             <Moment conversation={conversation} />
           </span>
         </span>
