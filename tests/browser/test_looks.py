@@ -95,14 +95,16 @@ async def test_reading_back_a_long_history_keeps_the_place(server: Server, brows
     await row_of(page, "Zoe").click()
     log = page.get_by_role("log")
     await expect(log.locator("[data-key]").first).to_be_visible()
-    place = """(log) => { const top = log.getBoundingClientRect().top;
+    # where the reader stands, before anything is loaded; and where that is once the screen has been painted
+    place = """(log) => { log.scrollTop = 300; const top = log.getBoundingClientRect().top;
         const row = [...log.querySelectorAll('[data-key]')].find((r) => r.getBoundingClientRect().top >= top);
         return [row.dataset.key, row.getBoundingClientRect().top - top]; }"""
-    where = "(log, key) => log.querySelector(`[data-key='${key}']`).getBoundingClientRect().top \
-        - log.getBoundingClientRect().top"
+    where = """async (log, key) => {
+        for (let n = 0; n < 2; n += 1) await new Promise(requestAnimationFrame);
+        return log.querySelector(`[data-key='${key}']`).getBoundingClientRect().top
+            - log.getBoundingClientRect().top; }"""
     loaded = await log.locator("[data-key]").count()
     while True:
-        await log.evaluate("(log) => { log.scrollTop = 300; }")
         key, top = await log.evaluate(place)
         before = loaded
 
