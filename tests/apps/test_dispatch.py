@@ -37,7 +37,7 @@ def web(tmp_path: Path) -> Path:
 def dispatcher(house: House, web: Path, *, sandbox: Any = None, **settings: Any) -> Dispatcher:
     return Dispatcher(
         settings=dataclasses.replace(house.runtime.settings, **settings), db=house.db, metrics=Metrics(),
-        rest=house.rest, gateway=cast("Gateway", None), pages=Pages(web), sandbox=sandbox,
+        rest=house.rest, api=cast("Any", house.rest), gateway=cast("Gateway", None), pages=Pages(web), sandbox=sandbox,
     )  # fmt: skip
 
 

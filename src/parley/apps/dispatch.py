@@ -32,6 +32,7 @@ class Dispatcher:
         db: Database,
         metrics: Metrics,
         rest: Litestar,
+        api: App,
         gateway: Gateway,
         pages: Pages,
         sandbox: App | None,
@@ -40,6 +41,7 @@ class Dispatcher:
         self._db = db
         self._metrics = metrics
         self._rest = rest
+        self._api = api
         self._gateway = gateway
         self._pages = pages
         self._sandbox = sandbox
@@ -55,7 +57,7 @@ class Dispatcher:
             return
         path: str = scope["path"]
         if path.startswith(("/v1/", "/webhooks/")) or path == "/openapi.json":
-            await self._rest(scope, receive, _guarded(send))
+            await self._api(scope, receive, _guarded(send))
         elif path.startswith("/socket.io/"):
             await self._gateway.asgi_socketio(scope, receive, send)
         elif path == "/sandbox" or path.startswith("/sandbox/"):

@@ -24,7 +24,7 @@ from parley.apps.pages import Pages
 from parley.apps.rest import Parts, build_rest
 from parley.apps.work import run_workers
 from parley.channels.registry import build_adapters
-from parley.conversations import Collector
+from parley.conversations import Collector, SendingDoor
 from parley.desk import reactions
 from parley.desk.accounts import Channels
 from parley.desk.delivery_store import DELIVERIES, hold_unfinished
@@ -77,6 +77,7 @@ async def serve(settings: Settings) -> None:
             db=runtime.db,
             metrics=metrics,
             rest=rest,
+            api=SendingDoor(runtime.db, collector, rest),
             gateway=gateway,
             pages=Pages(find_web()),
             sandbox=sandbox,

@@ -3,6 +3,7 @@
 from parley.conversations.collector import Collector
 from parley.conversations.schemas import Cursor
 from parley.conversations.sending import Draft, Posted, post_message, post_messages
+from parley.conversations.sending_door import SendingDoor
 from parley.conversations.streams import (
     is_for,
     read_events,
@@ -19,6 +20,7 @@ __all__ = [
     "Cursor",
     "Draft",
     "Posted",
+    "SendingDoor",
     "View",
     "find_view",
     "is_for",

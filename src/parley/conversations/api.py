@@ -27,7 +27,7 @@ from parley.conversations.schemas import (
     SendRequest,
     VersionJson,
 )
-from parley.conversations.sending import Draft
+from parley.conversations.sending_door import make_draft
 from parley.conversations.streams import is_for
 from parley.conversations.visibility import require_view
 from parley.kit.events import Event
@@ -136,19 +136,7 @@ async def send_message(
     data: JSONBody[SendRequest],
 ) -> Response[Message]:
     """Send a message. A repeat of the same `client_id` answers 200 with the stored message."""
-    draft = Draft(
-        workspace_id=caller.workspace_id,
-        conversation_id=_conversation(conversation_id),
-        sender_id=caller.actor_id,
-        kind=data.kind,
-        text=data.text,
-        entities=data.entities,
-        media_ids=list(dict.fromkeys(parse_id("med", media_id) for media_id in data.media_ids)),
-        reply_to_id=_message(data.reply_to) if data.reply_to else None,
-        quote=data.quote,
-        client_id=data.client_id,
-        is_admin=caller.is_admin or (caller.kind == "bot" and caller.is_staff),
-    )
+    draft = make_draft(caller, conversation_id, data)
     posted = await collector.post(draft)
     return Response(posted.message, status_code=200 if posted.is_repeat else 201)
 
