@@ -9,6 +9,7 @@ it came: a repeat is harmless by its `client_id`, and there is one place that sa
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -63,10 +64,10 @@ class SendingDoor:
         if token is None or (match := _PATH.fullmatch(scope["path"])) is None:
             await self._rest(scope, receive, send)
             return
-        body = await receive()
-        answer = None if body.get("more_body") else await self._post(token, match[1], body.get("body", b""))
+        parts, body = await _read(receive)
+        answer = None if body is None else await self._post(token, match[1], body)
         if answer is None:
-            await self._rest(scope, _replay(body, receive), send)
+            await self._rest(scope, _replay(parts, receive), send)
             return
         message, is_repeat = answer
         payload = _encode(message)
@@ -107,11 +108,24 @@ def _plain_token(scope: Any) -> str | None:
     return token if 0 < length <= BODY_LIMIT_BYTES and kind == b"application/json" else None
 
 
-def _replay(first: Any, receive: Any) -> Any:
-    """A receive channel that gives the part already taken again, then goes on."""
-    taken = [first]
+async def _read(receive: Any) -> tuple[deque[Any], bytes | None]:
+    """Read a request's body; return the parts as they came, and their bytes unless it is too long or broke off."""
+    parts: deque[Any] = deque()
+    size = 0
+    while True:
+        part = await receive()
+        parts.append(part)
+        size += len(part.get("body", b""))
+        if part["type"] != "http.request" or size > BODY_LIMIT_BYTES:
+            return parts, None
+        if not part.get("more_body"):
+            return parts, b"".join(one.get("body", b"") for one in parts)
+
+
+def _replay(parts: deque[Any], receive: Any) -> Any:
+    """A receive channel that gives the parts already taken again, then goes on."""
 
     async def replayed() -> Any:
-        return taken.pop() if taken else await receive()
+        return parts.popleft() if parts else await receive()
 
     return replayed
