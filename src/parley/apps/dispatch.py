@@ -132,10 +132,11 @@ class Dispatcher:
             return hmac.compare_digest(told, f"Bearer {token}".encode())
         forwarded = any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"])
         client = scope.get("client")
-        return bool(client) and not forwarded and _is_loopback(client[0])
+        return bool(client) and not forwarded and is_loopback(client[0])
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
