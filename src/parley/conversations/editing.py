@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller
-from parley.conversations import history, store, streams
+from parley.conversations import history, members_store, store, streams
 from parley.conversations.errors import (
     ConversationNotFound,
     EmptyMessage,
@@ -176,7 +176,7 @@ async def _lock_own(
     conversation, message, _ = await _lock(tx, caller, conversation_id, message_id)
     if message["kind"] == "system":
         raise NotYourMessage
-    member = await store.find_member(tx, conversation_id, caller.actor_id)
+    member = await members_store.find_member(tx, conversation_id, caller.actor_id)
     if message["sender_id"] != caller.actor_id:
         moderates = member and member["role"] in ("owner", "moderator") and conversation["kind"] != "desk"
         if not (or_moderator and moderates):

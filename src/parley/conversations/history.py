@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller
-from parley.conversations import store
+from parley.conversations import members_store, store
 from parley.conversations.errors import MessageNotFound
 from parley.conversations.schemas import (
     ActorRef,
@@ -66,7 +66,7 @@ async def read_page(
         has_after = before is not None and await store.has_messages(
             tx, conversation_id, since=before, notes=view == "staff"
         )
-    member = await store.find_member(tx, conversation_id, caller.actor_id)
+    member = await members_store.find_member(tx, conversation_id, caller.actor_id)
     return MessagePage(
         items=await to_messages(tx, rows),
         has_before=has_before,

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller, find_actors, record_personal
-from parley.conversations import history, store, streams
+from parley.conversations import history, members_store, store, streams
 from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson
 from parley.conversations.visibility import require_view
@@ -40,7 +40,7 @@ async def open_conversation(
     direct_key = (
         ":".join(sorted(str(actor) for actor in (caller.actor_id, *others))) if kind == "direct" else None
     )
-    is_new = await store.create_conversation(
+    is_new = await members_store.create_conversation(
         tx,
         workspace_id=caller.workspace_id,
         conversation_id=conversation_id,
@@ -51,7 +51,7 @@ async def open_conversation(
         created_by=caller.actor_id,
     )
     if not is_new and direct_key:
-        found = await store.find_direct(tx, caller.workspace_id, direct_key)
+        found = await members_store.find_direct(tx, caller.workspace_id, direct_key)
         return await get_conversation(tx, caller, found or conversation_id)
     role = "reader" if kind == "broadcast" else "member"
     for actor_id in sorted([caller.actor_id, *others]):
@@ -63,7 +63,7 @@ async def open_conversation(
 async def get_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> Conversation:
     """Return one conversation as the caller sees it. Raises: ConversationNotFound."""
     view = await require_view(tx, caller, conversation_id)
-    rows = await store.get_conversations(tx, [conversation_id], caller.actor_id)
+    rows = await members_store.get_conversations(tx, [conversation_id], caller.actor_id)
     return (await _to_conversations(tx, rows, is_staff=view == "staff"))[0]
 
 
@@ -73,7 +73,9 @@ async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: 
     if cursor:
         moment, last = decode_cursor(cursor, dt.datetime, UUID)
         before = (moment, last)
-    rows = await store.list_own_conversations(tx, caller.workspace_id, caller.actor_id, before, limit + 1)
+    rows = await members_store.list_own_conversations(
+        tx, caller.workspace_id, caller.actor_id, before, limit + 1
+    )
     items = await _to_conversations(tx, rows[:limit], is_staff=False)
     last_row = rows[limit - 1] if len(rows) > limit else None
     following = None
@@ -88,7 +90,7 @@ async def list_members(
     """Return members by id. Raises: ConversationNotFound."""
     await require_view(tx, caller, conversation_id)
     after = decode_cursor(cursor, UUID)[0] if cursor else UUID(int=0)
-    rows = await store.list_members(tx, conversation_id, after, limit + 1)
+    rows = await members_store.list_members(tx, conversation_id, after, limit + 1)
     following = encode_cursor(rows[limit - 1]["actor_id"]) if len(rows) > limit else None
     return Page([_member(row) for row in rows[:limit]], following)
 
@@ -106,12 +108,12 @@ async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UU
     if actor_id not in known or known[actor_id].kind == "contact":
         raise NotFound("This actor is not in this workspace.")
     if not await _join(tx, caller, conversation_id, actor_id, role):
-        present = await store.find_member(tx, conversation_id, actor_id)
+        present = await members_store.find_member(tx, conversation_id, actor_id)
         if present and present["role"] == "owner" and mine["role"] != "owner":
             raise Forbidden("Only an owner changes owners.")
-        if await store.set_role(tx, conversation_id, actor_id, role):
+        if await members_store.set_role(tx, conversation_id, actor_id, role):
             await _tell(tx, caller, conversation_id, actor_id, "member.changed")
-    row = await store.find_member(tx, conversation_id, actor_id)
+    row = await members_store.find_member(tx, conversation_id, actor_id)
     if row is None:
         raise NotFound
     return _member(row)
@@ -122,13 +124,13 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
     await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if actor_id != caller.actor_id:
         mine = await _require_moderator(tx, caller, conversation_id)
-        theirs = await store.find_member(tx, conversation_id, actor_id)
+        theirs = await members_store.find_member(tx, conversation_id, actor_id)
         if theirs and theirs["role"] == "owner" and mine["role"] != "owner":
             raise Forbidden("Only an owner takes owners out.")
     else:
         await _require_group(tx, caller, conversation_id)
-    row = await store.find_member(tx, conversation_id, actor_id)
-    if row is None or not await store.remove_member(tx, conversation_id, actor_id):
+    row = await members_store.find_member(tx, conversation_id, actor_id)
+    if row is None or not await members_store.remove_member(tx, conversation_id, actor_id):
         return
     await streams.append(
         tx,
@@ -149,7 +151,7 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
 
 async def _require_group(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:
     await require_view(tx, caller, conversation_id)
-    row = (await store.get_conversations(tx, [conversation_id], caller.actor_id))[0]
+    row = (await members_store.get_conversations(tx, [conversation_id], caller.actor_id))[0]
     if row["kind"] not in ("group", "broadcast"):
         raise Forbidden("The members of this conversation are fixed.")
     return row
@@ -163,7 +165,7 @@ async def _require_moderator(tx: Tx, caller: Caller, conversation_id: UUID) -> a
 
 
 async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
-    if not await store.add_member(tx, caller.workspace_id, conversation_id, actor_id, role):
+    if not await members_store.add_member(tx, caller.workspace_id, conversation_id, actor_id, role):
         return False
     await _tell(tx, caller, conversation_id, actor_id, "member.joined")
     await record_personal(
@@ -177,7 +179,7 @@ async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, r
 
 
 async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, kind: str) -> None:
-    row = await store.find_member(tx, conversation_id, actor_id)
+    row = await members_store.find_member(tx, conversation_id, actor_id)
     if row is None:
         raise ConversationNotFound
     await streams.append(

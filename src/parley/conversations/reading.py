@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from parley.accounts import Caller, record_personal
-from parley.conversations import store
+from parley.conversations import members_store, store
 from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import ReadState
 from parley.conversations.visibility import require_view
@@ -27,14 +27,18 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
     if conversation is None:
         raise ConversationNotFound
     await require_view(tx, caller, conversation_id)
-    member = await store.find_member(tx, conversation_id, caller.actor_id)
+    member = await members_store.find_member(tx, conversation_id, caller.actor_id)
     read, own = (member["read_number"], member["own_since"]) if member else (0, 0)
     last = conversation["last_number"]
     number = min(number, last)
     if number > read:
         read = number
-        own = await store.count_own(tx, conversation_id, caller.actor_id, number) if number < last else 0
-        await store.move_read(
+        own = (
+            await members_store.count_own(tx, conversation_id, caller.actor_id, number)
+            if number < last
+            else 0
+        )
+        await members_store.move_read(
             tx, caller.workspace_id, conversation_id, caller.actor_id, number=read, own_since=own
         )
         await _tell(

@@ -28,14 +28,9 @@ from parley.contacts import Identity, ensure_identity
 from parley.conversations import Draft, post_message
 from parley.conversations.editing import apply_edit, attach_more
 from parley.conversations.errors import EmptyMessage, MessageDeleted
+from parley.conversations.members_store import add_member, create_conversation
 from parley.conversations.schemas import TEXT_LIMIT, EntityJson
-from parley.conversations.store import (
-    add_member,
-    create_conversation,
-    lock_access,
-    lock_conversation,
-    lock_message,
-)
+from parley.conversations.store import lock_access, lock_conversation, lock_message
 from parley.desk import intake_store
 from parley.desk.accounts import Channels
 from parley.desk.errors import AlreadyOpen

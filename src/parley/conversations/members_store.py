@@ -1,0 +1,173 @@
+"""SQL of members: who is in a conversation, how far they have read, and one's own list of conversations."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from parley.infra.db import Tx
+
+
+async def create_conversation(
+    tx: Tx,
+    *,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    kind: str,
+    title: str | None,
+    inbox_id: UUID | None,
+    direct_key: str | None,
+    created_by: UUID,
+) -> bool:
+    """Insert a conversation; False when the pair of a direct one has it already."""
+    return bool(
+        await tx.execute(
+            """INSERT INTO conversation
+                (workspace_id, id, kind, title, inbox_id, direct_key, created_by, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (workspace_id, direct_key) WHERE direct_key IS NOT NULL DO NOTHING""",
+            workspace_id,
+            conversation_id,
+            kind,
+            title,
+            inbox_id,
+            direct_key,
+            created_by,
+            tx.now,
+        )
+    )
+
+
+async def find_direct(tx: Tx, workspace_id: UUID, direct_key: str) -> UUID | None:
+    """Return the direct conversation of a pair."""
+    found: UUID | None = await tx.fetchval(
+        "SELECT id FROM conversation WHERE workspace_id = $1 AND direct_key = $2", workspace_id, direct_key
+    )
+    return found
+
+
+async def add_member(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
+    """Add a member who starts at the head; False when it is one already."""
+    return bool(
+        await tx.execute(
+            """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, joined_at)
+            SELECT $1, $2, $3, $4, last_number, $5 FROM conversation WHERE workspace_id = $1 AND id = $2
+            ON CONFLICT DO NOTHING""",
+            workspace_id,
+            conversation_id,
+            actor_id,
+            role,
+            tx.now,
+        )
+    )
+
+
+async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
+    """Change a member's role; returns whether it changed."""
+    return bool(
+        await tx.execute(
+            "UPDATE member SET role = $3 WHERE conversation_id = $1 AND actor_id = $2 AND role <> $3",
+            conversation_id,
+            actor_id,
+            role,
+        )
+    )
+
+
+async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
+    """Delete a member; the conversation's row is locked. Returns whether there was one."""
+    return bool(
+        await tx.execute(
+            "DELETE FROM member WHERE conversation_id = $1 AND actor_id = $2", conversation_id, actor_id
+        )
+    )
+
+
+async def find_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record | None:
+    """Return one member with the actor's name and kind."""
+    return await tx.fetchrow(
+        """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
+        WHERE m.conversation_id = $1 AND m.actor_id = $2""",
+        conversation_id,
+        actor_id,
+    )
+
+
+async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
+    """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
+
+    Index: member's primary key.
+    """
+    return await tx.fetch(
+        """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
+        JOIN conversation c ON c.id = m.conversation_id
+        WHERE m.conversation_id = $1 AND m.actor_id > $2 AND (c.kind <> 'desk' OR a.kind <> 'user')
+        ORDER BY m.actor_id LIMIT $3""",
+        conversation_id,
+        after,
+        limit,
+    )
+
+
+_CONVERSATION = """
+    SELECT c.*, m.role, coalesce(m.read_number, 0) AS read_number, coalesce(m.own_since, 0) AS own_since
+    FROM conversation c
+"""
+
+
+async def get_conversations(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list[asyncpg.Record]:
+    """Return conversations with the actor's read position, in no order."""
+    return await tx.fetch(
+        f"{_CONVERSATION} LEFT JOIN member m ON m.conversation_id = c.id AND m.actor_id = $2 WHERE c.id = ANY($1)",
+        list(ids),
+        actor_id,
+    )
+
+
+async def list_own_conversations(
+    tx: Tx, workspace_id: UUID, actor_id: UUID, before: tuple[dt.datetime, UUID], limit: int
+) -> list[asyncpg.Record]:
+    """Return an actor's conversations, most lately spoken in first. Index: member_actor."""
+    return await tx.fetch(
+        f"""{_CONVERSATION} JOIN member m ON m.conversation_id = c.id
+        WHERE m.workspace_id = $1 AND m.actor_id = $2 AND c.kind <> 'desk'
+          AND (coalesce(c.last_message_at, c.created_at), c.id) < ($3, $4)
+        ORDER BY coalesce(c.last_message_at, c.created_at) DESC, c.id DESC LIMIT $5""",
+        workspace_id,
+        actor_id,
+        before[0],
+        before[1],
+        limit,
+    )
+
+
+async def move_read(
+    tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID, *, number: int, own_since: int
+) -> None:
+    """Set how far an actor has read; makes the row of staff who read for the first time."""
+    await tx.execute(
+        """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, own_since, joined_at)
+        VALUES ($1, $2, $3, 'reader', $4, $5, $6)
+        ON CONFLICT (conversation_id, actor_id)
+        DO UPDATE SET read_number = excluded.read_number, own_since = excluded.own_since""",
+        workspace_id,
+        conversation_id,
+        actor_id,
+        number,
+        own_since,
+        tx.now,
+    )
+
+
+async def count_own(tx: Tx, conversation_id: UUID, actor_id: UUID, above: int) -> int:
+    """Count an actor's own messages above a number. Index: message_number."""
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM message WHERE conversation_id = $1 AND number > $2 AND sender_id = $3",
+        conversation_id,
+        above,
+        actor_id,
+    )
+    return count
