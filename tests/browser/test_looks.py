@@ -113,7 +113,8 @@ async def test_reading_back_a_long_history_keeps_the_place(server: Server, brows
 
         await eventually(has_grown, 10)
         loaded = await log.locator("[data-key]").count()
-        assert abs(await log.evaluate(where, key) - top) <= 2
+        # within a line: the mark that more is being read comes and goes above
+        assert abs(await log.evaluate(where, key) - top) <= 20
         if loaded >= 160:
             break
     await log.evaluate("(log) => { log.scrollTop = 0; }")
