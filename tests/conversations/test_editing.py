@@ -78,6 +78,27 @@ async def test_a_deleted_message_keeps_its_place_and_nothing_else(scene: Scene) 
         assert not await scene.house.sql(f"SELECT FROM {table} WHERE message_id = $1", key)
 
 
+async def test_no_event_that_is_kept_tells_the_words_of_a_deleted_message(scene: Scene) -> None:
+    media = public_id("med", await scene.place.media(scene.anna, "secret.txt"))
+    events = url_of(scene.group).removesuffix("messages") + "events"
+    async with scene.house.client(scene.anna) as client:
+        made = await send(client, scene.group, "very private", client_id="c-1", media_ids=[media])
+        await client.patch(url_of(scene.group, made["id"]), json={"text": "still private"})
+        await send(client, scene.group, "an answer", reply_to=made["id"])
+        before = (await client.get(events, params={"after": 0, "tag": 0})).json()
+        gone = await client.delete(url_of(scene.group, made["id"]))
+        assert gone.status_code == 200, gone.text
+        after = (await client.get(events, params={"after": 0, "tag": 0})).json()
+    assert "private" in str(before)
+    for trace in ("private", "secret", media):
+        assert trace not in str(after)
+    told = [(event["number"], event["tag"], event["kind"]) for event in after["events"]]
+    assert told[:-1] == [(event["number"], event["tag"], event["kind"]) for event in before["events"]]
+    assert [kind for _, _, kind in told[-4:]] == [
+        "message.created", "message.updated", "message.created", "message.deleted"
+    ]  # fmt: skip
+
+
 async def test_only_who_wrote_a_message_edits_it_and_moderators_delete(scene: Scene) -> None:
     async with (
         scene.house.client(scene.anna) as anna,

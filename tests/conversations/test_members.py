@@ -124,6 +124,18 @@ async def test_a_removed_member_cannot_slip_in(scene: Scene) -> None:
     assert sorted(accepted) == created
 
 
+async def test_an_agent_made_a_plain_member_loses_the_desk_though_the_inbox_still_lists_them(
+    scene: Scene,
+) -> None:
+    await scene.house.sql("UPDATE actor SET role = 'member' WHERE id = $1", scene.anna.id)
+    async with scene.house.client(scene.anna) as anna:
+        for kind in ("text", "note"):
+            body = {"client_id": kind, "text": "still here", "kind": kind}
+            url = f"/v1/conversations/{scene.room.public}/messages"
+            assert (await anna.post(url, json=body)).status_code == 404
+    assert not await scene.house.sql("SELECT FROM message WHERE conversation_id = $1", scene.room.id)
+
+
 async def test_a_pair_has_one_direct_conversation_whoever_opens_it_and_how_often(scene: Scene) -> None:
     async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris:
 

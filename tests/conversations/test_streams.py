@@ -64,6 +64,25 @@ async def test_a_reader_gets_exactly_what_it_missed(scene: Scene) -> None:
     assert await continue_from(scene, Cursor(0, 0)) == list(range(1, head + 1))
 
 
+async def test_a_reader_is_never_told_a_head_beyond_what_it_was_given(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = (await grow(scene, 3))[-1]
+
+    async def resume_slowly(tx: Tx, conversation_id: UUID, cursor: Cursor) -> list[Event]:
+        missed = await resume(tx, conversation_id, cursor)
+        await scene.place.say(scene.group, scene.boris, "committed between two statements")
+        return missed
+
+    monkeypatch.setattr("parley.conversations.streams.resume", resume_slowly)
+    url = f"/v1/conversations/{public_id('cnv', scene.group)}/events"
+    async with scene.house.client(scene.anna) as client:
+        page = (await client.get(url, params={"after": head.number, "tag": head.tag})).json()
+        assert page == {"events": [], "head": {"number": head.number, "tag": head.tag}}
+        page = (await client.get(url, params={"after": head.number, "tag": head.tag})).json()
+    assert [event["number"] for event in page["events"]] == [head.number + 1]
+
+
 async def test_a_thousand_missed_events_are_given_and_one_more_is_a_reset(scene: Scene) -> None:
     events = await grow(scene, RESUME_LIMIT + 10)
     from_end = events[-RESUME_LIMIT - 1]

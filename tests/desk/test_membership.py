@@ -85,10 +85,14 @@ async def test_a_conversation_is_assigned_only_to_somebody_who_sees_it(desk: Des
     conversation = await desk.conversation()
     path = f"/v1/desk/conversations/{conversation['id']}"
     member, gone = await desk.place.user("Mia", "member"), await desk.place.user("Gone", "admin")
-    await desk.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = $1", gone.id)
+    left, lowered = await desk.place.user("Left", "agent"), await desk.place.user("Lowered", "agent")
+    for person in (left, lowered):
+        await desk.ask(desk.olga, "PUT", f"/v1/inboxes/{desk.public_inbox}/members/{person.public}")
+    await desk.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = ANY ($1)", [gone.id, left.id])
+    await desk.house.sql("UPDATE actor SET role = 'member' WHERE id = $1", lowered.id)
     contact = conversation["contact"]["id"]
-    for stranger in (desk.boris.public, member.public, gone.public, foreign.olga.public, contact,
-                     public_id("act", uuid.uuid4())):  # fmt: skip
+    for stranger in (desk.boris.public, member.public, gone.public, left.public, lowered.public,
+                     foreign.olga.public, contact, public_id("act", uuid.uuid4())):  # fmt: skip
         answer = await desk.ask(desk.anna, "PATCH", path, {"assignee_id": stranger}, status=404)
         assert answer["error"]["code"] == "not_found"
     for assignee in (desk.anna, desk.olga):

@@ -14,7 +14,7 @@ from parley.accounts.authentication import (
     forget_callers,
     provide_caller,
 )
-from parley.accounts.caller import Caller, Role, Scope
+from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
 from parley.accounts.personal import record_personal
 from parley.accounts.schemas import Actor
 from parley.accounts.sign_in import reset_password
@@ -22,6 +22,7 @@ from parley.accounts.sweeping import sweep_accounts
 from parley.accounts.workspaces import Founded, create_workspace, issue_setup_link
 
 __all__ = [
+    "STAFF_ROLES",
     "Actor",
     "Caller",
     "Founded",

@@ -14,7 +14,8 @@ Role = Literal["owner", "admin", "agent", "member"]
 Scope = Literal["admin", "desk", "chat"]
 
 _ADMINS = frozenset({"owner", "admin"})
-_STAFF = frozenset({"owner", "admin", "agent"})
+STAFF_ROLES = frozenset({"owner", "admin", "agent"})
+"""Roles that may work at the desk, in the inboxes they are in."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ class Caller(msgspec.Struct, frozen=True):
     @property
     def is_staff(self) -> bool:
         """Whether it may work at the desk: everyone but plain members; keys with ``desk`` or ``admin``."""
-        return self.role in _STAFF or (self.kind == "bot" and not self.scopes.isdisjoint(("desk", "admin")))
+        return self.role in STAFF_ROLES or (self.kind == "bot" and not self.scopes.isdisjoint(("desk", "admin")))
 
     def require_admin(self) -> None:
         """Raises: Forbidden unless `is_admin`."""

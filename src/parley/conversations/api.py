@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from parley.accounts import GivenCaller, GivenRuntime
-from parley.conversations import editing, history, members, reading, store, streams
+from parley.conversations import editing, history, members, reading, streams
 from parley.conversations.collector import Collector
 from parley.conversations.schemas import (
     Conversation,
@@ -187,7 +187,7 @@ async def delete_message(
 async def list_versions(
     runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page[VersionJson]:
-    """The former texts of a message, oldest first."""
+    """The former texts of a message, oldest first; of very many the last 100."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return Page(
             await history.list_versions(tx, caller, _conversation(conversation_id), _message(message_id))
@@ -245,7 +245,8 @@ async def list_events(
     async with runtime.db.transaction(caller.workspace_id) as tx:
         view = await require_view(tx, caller, key)
         events = await streams.resume(tx, key, Cursor(after, tag))
-        head = Cursor(events[-1].number, events[-1].tag) if events else await store.get_head(tx, key)
+    # what comes after the last event given is not in this answer, even if it was committed meanwhile
+    head = Cursor(events[-1].number, events[-1].tag) if events else Cursor(after, tag if after else 0)
     frames = [_frame(event) for event in events if is_for(event.audience, view, caller.actor_id)]
     return EventPage(events=frames, head=head)
 

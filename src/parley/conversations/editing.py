@@ -75,6 +75,7 @@ async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_
     if message["deleted_at"]:
         return await history.get_message(tx, conversation_id, message_id)
     await store.bury_message(tx, conversation_id, message_id)
+    await store.blank_events(tx, conversation_id, message["position"], public_id("msg", message_id))
     return await _announce(tx, conversation, message, "message.deleted", caller.actor_id, change="deleted")
 
 

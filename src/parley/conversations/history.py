@@ -118,7 +118,7 @@ async def get_snippets(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> dict[UUID, 
 
 
 async def list_versions(tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID) -> list[VersionJson]:
-    """Return the former texts of a message, oldest first. Raises: ConversationNotFound, MessageNotFound."""
+    """Return the last former texts of a message, oldest first. Raises: ConversationNotFound, MessageNotFound."""
     view = await require_view(tx, caller, conversation_id)
     message = await get_message(tx, conversation_id, message_id)
     if message.kind == "note" and view != "staff":

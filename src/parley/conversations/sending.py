@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from parley.accounts import STAFF_ROLES
 from parley.conversations import history, sending_store
 from parley.conversations.errors import (
     BadAttachment,
@@ -287,7 +288,8 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
         return ConversationNotFound()
     error: ParleyError | None = None
     if row["kind"] == "desk":
-        is_staff = draft.is_admin or row["is_staff"]
+        # somebody made a plain member keeps the row of the inbox, but not the desk
+        is_staff = draft.is_admin or (row["is_staff"] and row["sender_role"] in STAFF_ROLES)
         if row["sender_kind"] == "contact":
             error = None if row["role"] and draft.kind == "text" else ConversationNotFound()
         elif not is_staff:

@@ -246,6 +246,30 @@ async def get_messages(tx: Tx, conversation_ids: Sequence[UUID], ids: Sequence[U
     )
 
 
+async def blank_events(tx: Tx, conversation_id: UUID, since: int, public: str) -> None:
+    """Take a deleted message's words and files out of the events that told them; numbers and tags stay.
+
+    Replies lose what they showed of it. Reads the stream from the message's own event on; index: event's primary key.
+    """
+    await tx.execute(
+        """UPDATE event SET data = jsonb_set(data, '{message}', (data -> 'message')
+            || '{"text": "", "entities": [], "attachments": [], "reactions": [], "reply_to": null, "extra": {}}')
+        WHERE conversation_id = $1 AND number >= $2 AND kind IN ('message.created', 'message.updated')
+            AND data -> 'message' ->> 'id' = $3""",
+        conversation_id,
+        since,
+        public,
+    )
+    await tx.execute(
+        """UPDATE event SET data = jsonb_set(data, '{message,reply_to,text}', '""')
+        WHERE conversation_id = $1 AND number > $2 AND kind IN ('message.created', 'message.updated')
+            AND data -> 'message' -> 'reply_to' ->> 'id' = $3""",
+        conversation_id,
+        since,
+        public,
+    )
+
+
 async def lock_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> asyncpg.Record | None:
     """Lock one message until commit. The conversation's row is locked already."""
     return await tx.fetchrow(
@@ -301,12 +325,14 @@ async def bury_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> None:
 
 
 async def list_versions(tx: Tx, conversation_id: UUID, message_id: UUID) -> list[asyncpg.Record]:
-    """Return former texts, oldest first."""
-    return await tx.fetch(
-        "SELECT * FROM message_version WHERE conversation_id = $1 AND message_id = $2 ORDER BY version",
+    """Return the last 100 former texts, oldest first. Index: message_version's primary key."""
+    rows = await tx.fetch(
+        """SELECT * FROM message_version WHERE conversation_id = $1 AND message_id = $2
+        ORDER BY version DESC LIMIT 100""",
         conversation_id,
         message_id,
     )
+    return rows[::-1]
 
 
 async def set_status(tx: Tx, conversation_id: UUID, message_id: UUID, status: dict[str, Any]) -> bool:

@@ -41,10 +41,11 @@ async def set_assignee(tx: Tx, conversation_id: UUID, assignee_id: UUID | None) 
 
 
 async def may_work(tx: Tx, inbox_id: UUID, actor_id: UUID) -> bool:
-    """Whether a user sees the inbox: its member, or an admin."""
+    """Whether a user who may come in sees the inbox: an agent who is its member, or an admin."""
     found: bool = await tx.fetchval(
-        """SELECT EXISTS (SELECT FROM inbox_member WHERE inbox_id = $1 AND actor_id = $2)
-            OR EXISTS (SELECT FROM actor WHERE id = $2 AND role IN ('owner', 'admin') AND deactivated_at IS NULL)""",
+        """SELECT EXISTS (SELECT FROM actor a WHERE a.id = $2 AND a.deactivated_at IS NULL
+            AND (a.role IN ('owner', 'admin') OR a.role = 'agent' AND EXISTS (
+                SELECT FROM inbox_member i WHERE i.inbox_id = $1 AND i.actor_id = a.id)))""",
         inbox_id,
         actor_id,
     )
