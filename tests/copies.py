@@ -1,0 +1,170 @@
+"""One conversation as a client holds it: what each event does to it, and its state in values that can be compared.
+
+Written against docs/reference/events.md. No I/O. What others have read is told by signals alone, which are never
+repeated, so it stands beside the state and not in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+SNIPPET_LENGTH = 200
+"""Characters of the message replied to that a reply shows."""
+
+Json = Any
+
+
+@dataclasses.dataclass
+class Copy:
+    """One conversation as the client holds it. ``pending``: what came while a snapshot is on its way."""
+
+    id: str
+    about: Json = None
+    desk: Json = None
+    messages: dict[int, Json] = dataclasses.field(default_factory=dict)
+    members: dict[str, Json] = dataclasses.field(default_factory=dict)
+    read_number: int = 0
+    number: int = 0
+    tag: int = 0
+    epoch: int = 0
+    is_watched: bool = False
+    has_snapshot: bool = False
+    is_gone: bool = False
+    pending: list[Json] | None = None
+    seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def cursor(self) -> Json:
+        """What was applied last."""
+        return {"number": self.number, "tag": self.tag}
+
+
+# ---------------------------------------------------------------- events, one by one
+
+
+def _set_message(copy: Copy, data: Json) -> None:
+    copy.messages[data["message"]["position"]] = data["message"]
+
+
+def _set_status(copy: Copy, data: Json) -> None:
+    message = _find(copy, data["message_id"])
+    copy.messages[message["position"]] = {**message, "status": {"error": None, **data["status"]}}
+
+
+def _add_reaction(copy: Copy, data: Json) -> None:
+    message = _find(copy, data["message_id"])
+    reactions = [{**one, "actor_ids": list(one["actor_ids"])} for one in message["reactions"]]
+    known = next((one for one in reactions if one["emoji"] == data["emoji"]), None)
+    if known is None:
+        reactions.append({"emoji": data["emoji"], "actor_ids": [data["actor_id"]]})
+    elif data["actor_id"] not in known["actor_ids"]:
+        known["actor_ids"].append(data["actor_id"])
+    copy.messages[message["position"]] = {**message, "reactions": reactions}
+
+
+def _remove_reaction(copy: Copy, data: Json) -> None:
+    message = _find(copy, data["message_id"])
+    reactions = []
+    for one in message["reactions"]:
+        left = [who for who in one["actor_ids"] if one["emoji"] != data["emoji"] or who != data["actor_id"]]
+        if left:
+            reactions.append({**one, "actor_ids": left})
+    copy.messages[message["position"]] = {**message, "reactions": reactions}
+
+
+def _set_member(copy: Copy, data: Json) -> None:
+    copy.members[data["member"]["actor"]["id"]] = data["member"]
+
+
+def _remove_member(copy: Copy, data: Json) -> None:
+    copy.members.pop(data["member"]["actor"]["id"], None)
+
+
+def _change_desk(copy: Copy, data: Json) -> None:
+    assert copy.desk is not None, "the desk's events are for staff"
+    copy.desk = {**copy.desk, **data}
+
+
+APPLIERS: dict[str, Callable[[Copy, Json], None]] = {
+    "message.created": _set_message,
+    "message.updated": _set_message,
+    "message.deleted": _set_message,
+    "message.status_changed": _set_status,
+    "reaction.added": _add_reaction,
+    "reaction.removed": _remove_reaction,
+    "member.joined": _set_member,
+    "member.left": _remove_member,
+    "member.changed": _set_member,
+    "conversation.status_changed": _change_desk,
+    "conversation.assigned": _change_desk,
+}
+"""What each kind of event does to a copy. A kind that is not here ends the client with an error."""
+
+
+def apply_event(copy: Copy, frame: Json) -> None:
+    """Apply one event of the conversation's stream. Events that a newer snapshot has already converge to it."""
+    APPLIERS[frame["kind"]](copy, frame["data"])
+
+
+def _find(copy: Copy, message_id: str) -> Json:
+    return next(message for message in copy.messages.values() if message["id"] == message_id)
+
+
+# ---------------------------------------------------------------- states that can be compared
+
+
+def plain_state(copy: Copy, actor_id: str) -> Json:
+    """Return a copy in plain values: equal exactly when two clients show the same."""
+    by_id = {message["id"]: message for message in copy.messages.values()}
+    # who is taken in again begins at the head, as their member row says
+    read_number = max(copy.read_number, copy.members.get(actor_id, {}).get("read_number", 0))
+    unread = [
+        message["number"]
+        for message in copy.messages.values()
+        if message["number"] is not None
+        and message["number"] > read_number
+        and message["sender"]["id"] != actor_id
+    ]
+    about = {key: copy.about[key] for key in ("id", "kind", "title", "inbox_id", "created_at")}
+    desk = copy.desk and {
+        "status": copy.desk["status"],
+        "snoozed_until": _moment(copy.desk["snoozed_until"]),
+        "assignee": copy.desk["assignee"],
+    }
+    return {
+        **about,
+        "messages": {
+            position: _plain_message(message, by_id) for position, message in sorted(copy.messages.items())
+        },
+        "members": {
+            key: {"role": member["role"], "actor": member["actor"], "joined_at": member["joined_at"]}
+            for key, member in sorted(copy.members.items())
+        },
+        "unread": len(unread),
+        "first_unread": min(unread, default=None),
+        "last_number": max((message["number"] or 0 for message in copy.messages.values()), default=0),
+        "desk": desk,
+    }
+
+
+def _plain_message(message: Json, by_id: dict[str, Json]) -> Json:
+    """A reply shows the message it answers as that one reads now."""
+    reply = message["reply_to"]
+    if reply is not None and reply["id"] in by_id:
+        reply = {**reply, "text": by_id[reply["id"]]["text"][:SNIPPET_LENGTH]}
+    return {**message, "reply_to": reply}
+
+
+def _moment(text: str | None) -> str | None:
+    return text.replace("+00:00", "Z") if text else None
+
+
+def describe_difference(held: Json, fresh: Json, path: str = "") -> str:
+    """Say where two states part."""
+    if isinstance(held, dict) and isinstance(fresh, dict):
+        for key in sorted({*held, *fresh}, key=str):
+            if held.get(key) != fresh.get(key):
+                return describe_difference(held.get(key), fresh.get(key), f"{path}.{key}")
+    return f"{path or 'state'}: the client has {held!r}, a fresh snapshot {fresh!r}"
