@@ -188,3 +188,27 @@ async def test_a_disconnected_inbox_sends_nothing_and_says_why(desk: Desk) -> No
     assert (status["state"], status["error"]["code"]) == ("failed", "account_broken")
     assert desk.channel.performed == []
     await desk.ask(desk.olga, "GET", f"/v1/inboxes/{desk.public_inbox}", status=404)
+
+
+async def test_a_verdict_that_the_database_threw_back_is_written_again(desk: Desk) -> None:
+    for statement in (
+        "CREATE SEQUENCE tries",
+        """CREATE FUNCTION throw_back() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+            IF nextval('tries') <= 2 THEN RAISE 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END IF;
+            RETURN NEW;
+        END $$""",
+        """CREATE TRIGGER throw_back BEFORE UPDATE ON delivery_part
+        FOR EACH ROW WHEN (NEW.state IN ('sent', 'failed')) EXECUTE FUNCTION throw_back()""",
+    ):
+        await desk.house.sql(statement)
+    sent, refused = await desk.send("one"), await desk.send("two")
+    desk.channel.script.extend([None, Rejected("No.", provider_code="400")])
+    async with desk.working():
+        for _ in range(100):
+            if await desk.state(refused) not in ("queued", "sending"):
+                break
+            await asyncio.sleep(0.05)
+    assert (await desk.state(sent), desk.channel.performed) == ("sent", ["send one"])
+    assert (await desk.status(refused))["error"]["code"] == "rejected:400"
+    [row] = await desk.house.sql("SELECT last_value FROM tries")
+    assert row["last_value"] > 2

@@ -44,8 +44,9 @@ from parley.desk.limiter import Limiter
 from parley.desk.outgoing import make_outgoing
 from parley.desk.reach import note_reach
 from parley.infra.db import Database, Tx
+from parley.infra.failures import describe_failure, is_transient
 from parley.infra.work import Claim, LeaseLost
-from parley.kit.errors import ParleyError, Unavailable
+from parley.kit.errors import ParleyError
 
 MAX_TEMPORARY = 12
 """Tries of a delivery that the provider keeps refusing for now, before it is failed."""
@@ -102,6 +103,8 @@ class Delivery:
                 return
             except SendError as error:
                 await self._insist(claim, partial(self._refuse, claim, plan, ordinal, error))
+                if isinstance(error, RecipientGone):
+                    await self._note_gone(workspace_id, plan)
                 return
             await self._insist(
                 claim,
@@ -190,15 +193,16 @@ class Delivery:
     # ------------------------------------------------------------ verdicts
 
     async def _insist(self, claim: Claim, write: Callable[[], Awaitable[None]]) -> None:
-        """Write a verdict that only we know, again and again while the database is away and the lease holds."""
+        """Write a verdict that only we know, again and again while the database does not take it and the lease holds."""
         pause = 0.1
         while True:
             try:
                 await write()
                 return
-            except Unavailable:
-                if not claim.is_good:
+            except Exception as error:
+                if not (is_transient(error) or isinstance(error, TimeoutError)) or not claim.is_good:
                     raise
+                log.warning("delivery.verdict_not_written", id=str(claim.id), error=describe_failure(error))
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
 
@@ -270,17 +274,19 @@ class Delivery:
             await DELIVERIES.retry_later(tx, claim, tx.now + dt.timedelta(seconds=seconds), error.message)
 
     async def _refuse(self, claim: Claim, plan: _Plan, ordinal: int, error: SendError) -> None:
-        """Failed for good; what the refusal says of the contact or the account is noted in the same transaction."""
-        workspace_id = _workspace(claim)
-        async with self._db.transaction(workspace_id) as tx:
+        """Failed for good; what the refusal says of the account is noted in the same transaction."""
+        async with self._db.transaction(_workspace(claim)) as tx:
             move = Move(to="failed", error_code=_code(error), error_text=error.message)
             await self._record_end(tx, claim, ordinal, move)
-            if isinstance(error, RecipientGone):
-                identity = await find_identity(tx, workspace_id, plan.identity_id)
-                if identity is not None:
-                    await note_reach(tx, identity, is_reachable=False)
             if isinstance(error, AccountBroken):
                 await inbox_store.set_state(tx, plan.inbox["id"], "broken", error.message[:500])
+
+    async def _note_gone(self, workspace_id: UUID, plan: _Plan) -> None:
+        """Note that the contact cannot be written to. By itself: intake locks the contact before conversations."""
+        async with self._db.transaction(workspace_id) as tx:
+            identity = await find_identity(tx, workspace_id, plan.identity_id)
+            if identity is not None:
+                await note_reach(tx, identity, is_reachable=False)
 
 
 async def settle_broken(tx: Tx, claim: Claim, reason: str) -> None:
