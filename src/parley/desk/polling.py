@@ -22,6 +22,7 @@ from parley.desk.accounts import Channels
 from parley.desk.inboxes import mark_broken
 from parley.desk.journal import accept_parts
 from parley.infra.db import Database
+from parley.infra.failures import describe_failure
 from parley.kit.errors import ParleyError, Unavailable
 
 LEASE_SECONDS = 30.0
@@ -67,10 +68,11 @@ class Poller:
         """Keep the leases while polls wait, which may take longer than a lease lasts."""
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
-            # when it fails, the next beat renews; a lease that ran out meanwhile is noticed by `_hold`
-            with contextlib.suppress(Unavailable):
+            try:
                 async with self._db.system() as tx:
                     await inbox_store.renew_polling(tx, list(self._tasks), self._token, self._lease_seconds)
+            except Exception as error:  # noqa: BLE001 - the next beat renews; what ran out meanwhile, `_hold` notices
+                log.warning("polling.leases_not_renewed", error=describe_failure(error))
 
     async def _claim(self) -> None:
         room = MAX_POLLED - len(self._tasks)
@@ -79,7 +81,8 @@ class Poller:
         try:
             async with self._db.system() as tx:
                 rows = await inbox_store.claim_polling(tx, self._token, self._lease_seconds, room)
-        except Unavailable:
+        except Exception as error:  # noqa: BLE001 - whatever ails the database, the next look tries again
+            log.warning("polling.look_failed", error=describe_failure(error))
             return
         for row in rows:
             if row["id"] not in self._tasks:
