@@ -145,7 +145,7 @@ def reset_password(*, email: str, password: str | None = None) -> None:
 
 @admin.command
 def hold_deliveries() -> None:
-    """Hold outward messages that were not sent yet: before starting on a restored copy of the data directory."""
+    """Hold outward messages that were not sent yet: before starting on a snapshot that was rolled back."""
 
     async def work() -> None:
         from parley.desk.outward import hold_waiting
@@ -160,7 +160,7 @@ def hold_deliveries() -> None:
 
 @admin.command
 def release_deliveries() -> None:
-    """Let go of outward messages that were held because the database came from elsewhere (a restore)."""
+    """Let go of outward messages that were held because the database was put back to an older state."""
 
     async def work() -> None:
         from parley.desk.outward import release_held

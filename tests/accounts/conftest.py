@@ -29,6 +29,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
         keys=Keys(b"a key for tests"),
         blobs=cast("Any", None),
         http=cast("Any", None),
+        watch=cast("Any", None),
         clock=clock,
     )
     yield Place(runtime, clock)

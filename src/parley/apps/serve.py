@@ -27,10 +27,10 @@ from parley.channels.registry import build_adapters
 from parley.conversations import Collector, SendingDoor
 from parley.desk import reactions
 from parley.desk.accounts import Channels
-from parley.desk.delivery_store import DELIVERIES, hold_unfinished
+from parley.desk.delivery_store import DELIVERIES
 from parley.desk.inbox_store import release_all_polling
 from parley.desk.intake_store import JOURNAL
-from parley.infra.installation import accept_cluster, is_foreign_cluster
+from parley.desk.outward import hold_after_restore
 from parley.infra.jobs import JOBS
 from parley.infra.log import set_up_logging
 from parley.infra.metrics import Metrics
@@ -64,7 +64,7 @@ async def serve(settings: Settings) -> None:
         key = secrets.token_urlsafe(24)
         channels = make_channels(runtime, key)
         runtime.db.reactions.append(reactions.react)
-        await hold_after_restore(runtime)
+        await runtime.watch.settle(runtime.db, hold_after_restore)
         if not settings.database_url:
             await end_former_leases(runtime)
         collector = Collector(runtime.db)
@@ -83,6 +83,9 @@ async def serve(settings: Settings) -> None:
             sandbox=sandbox,
         )
         await gateway.start()
+        gateway.fanout.run(
+            runtime.watch.run(runtime.db, hold_after_restore, after=gateway.fanout.compare_all)
+        )
         server = _Server(_uvicorn_config(settings, dispatcher), gateway, sandbox)
         async with run_workers(runtime, channels, pictures, metrics):
             await _announce(runtime, server, dispatcher)
@@ -119,16 +122,6 @@ async def end_former_leases(runtime: Runtime) -> None:
         await release_all_polling(tx)
     if count:
         log.info("serve.work_taken_over", count=count)
-
-
-async def hold_after_restore(runtime: Runtime) -> None:
-    """Hold unfinished outward work when this database comes from another cluster, until an operator releases it."""
-    async with runtime.db.system() as tx:
-        if not await is_foreign_cluster(tx):
-            return
-        count = await hold_unfinished(tx)
-        await accept_cluster(tx)
-    log.warning("serve.deliveries_held", count=count, release_with="parley admin release-deliveries")
 
 
 def make_channels(runtime: Runtime, sandbox_key: str = "") -> Channels:

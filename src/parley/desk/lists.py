@@ -68,16 +68,16 @@ async def read_page(
     following = None
     if len(rows) > limit:
         following = encode_cursor(rows[limit - 1]["active_at"], rows[limit - 1]["conversation_id"])
-    return DeskPage(items=await _to_items(tx, rows[:limit]), next=following, token=str(token))
+    return DeskPage(items=await _to_items(tx, rows[:limit]), next=following, token=_token(tx, token))
 
 
 async def read_changes(tx: Tx, caller: Caller, since: str) -> DeskChanges:
     """Return the conversations changed since a token: at least once, each in its latest state."""
     inboxes = await _visible(tx, caller, None)
     token = await list_store.oldest_running(tx)
-    start = int(since) if since.isascii() and since.isdigit() and len(since) < 19 else -1
+    start = _read_token(tx, since)
     if start < 0 or start > token:
-        return DeskChanges(items=[], token=str(token), reset=True)
+        return DeskChanges(items=[], token=_token(tx, token), reset=True)
     rows = await list_store.list_touched(
         tx,
         reader_id=caller.actor_id,
@@ -87,8 +87,8 @@ async def read_changes(tx: Tx, caller: Caller, since: str) -> DeskChanges:
         limit=CHANGES_LIMIT + 1,
     )
     if len(rows) > CHANGES_LIMIT:
-        return DeskChanges(items=[], token=str(token), reset=True)
-    return DeskChanges(items=await _to_items(tx, rows), token=str(token), reset=False)
+        return DeskChanges(items=[], token=_token(tx, token), reset=True)
+    return DeskChanges(items=await _to_items(tx, rows), token=_token(tx, token), reset=False)
 
 
 async def get_desk_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> DeskConversation:
@@ -114,6 +114,18 @@ async def count_conversations(tx: Tx, caller: Caller) -> DeskCounts:
             counts.mine += row["mine"]
             counts.unassigned += row["unassigned"]
     return counts
+
+
+def _token(tx: Tx, transaction: int) -> str:
+    """A transaction, and of which life of the database it is."""
+    return f"{transaction}.{tx.restores}" if tx.restores else str(transaction)
+
+
+def _read_token(tx: Tx, token: str) -> int:
+    """Return a token's transaction; -1 when it is none, or of another life of the database."""
+    transaction, _, restores = token.partition(".")
+    is_one = transaction.isascii() and transaction.isdigit() and len(transaction) < 19
+    return int(transaction) if is_one and (restores or "0") == str(tx.restores) else -1
 
 
 async def _visible(tx: Tx, caller: Caller, inbox_id: UUID | None) -> list[UUID]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
+
 from parley.accounts import Caller
 from parley.conversations import require_view
 from parley.conversations.history import get_message
 from parley.conversations.schemas import Message
 from parley.conversations.store import lock_access, lock_conversation
-from parley.desk import delivery_store
+from parley.desk import delivery_store, restore_store
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.errors import MoveRefused, NoDelivery
 from parley.desk.ledger import ACTIONS, Move, record_move
 from parley.infra.db import Database, Tx
+from parley.infra.feed import forget_transactions
+from parley.infra.installation import Restore
+
+log = structlog.get_logger()
 
 
 async def act_on_delivery(
@@ -55,3 +61,24 @@ async def hold_waiting(db: Database) -> int:
     """Hold every delivery that was not begun, for operators; returns how many."""
     async with db.system() as tx:
         return await delivery_store.hold_unfinished(tx)
+
+
+async def hold_after_restore(tx: Tx, restore: Restore) -> None:
+    """Hold what was not begun when this state of the database was saved, and begin its feed anew in another cluster.
+
+    In the transaction that notes the restore. Released by `release_held`.
+    """
+    count = await delivery_store.hold_unfinished(tx)
+    if restore.is_other_cluster:
+        await forget_transactions(tx)
+        await restore_store.forget_touches(tx)
+
+    def tell() -> None:
+        log.warning(
+            "desk.deliveries_held",
+            reason=restore.reason,
+            count=count,
+            release_with="parley admin release-deliveries",
+        )
+
+    tx.after_commit.append(tell)

@@ -76,6 +76,11 @@ class Tx:
         for reaction in self._database.reactions:
             await reaction(self, events)
 
+    @property
+    def restores(self) -> int:
+        """How often the database was put back to an older state."""
+        return self._database.restores
+
     def wake(self, name: str) -> None:
         """Tell the workers of a table, after the commit, that it has work. A hint: they also look by themselves."""
         self.wakes.add(name)
@@ -127,6 +132,8 @@ class Database:
         self.bus = bus
         self.wake = Wake()
         self.reactions: list[Reaction] = []
+        self.restores = 0
+        """How often this database was put back: positions told before the last time mean nothing since."""
         self._clock = clock
 
     @contextlib.asynccontextmanager
@@ -224,17 +231,27 @@ async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
 
 
-async def open_pool(dsn: str, *, size: int = 12) -> Pool:
+async def open_pool(
+    dsn: str, *, size: int = 12, inspect: Callable[[Any], Awaitable[None]] | None = None
+) -> Pool:
     """Open the pool. ``size`` is connections at the most; they are opened as needed.
+
+    ``inspect`` looks at every new connection first; one for which it raises ConnectionError is not used.
 
     Raises: Unavailable when the database does not answer.
     """
+
+    async def prepare(connection: Connection) -> None:
+        await _prepare(connection)
+        if inspect is not None:
+            await inspect(connection)
+
     try:
         return await asyncpg.create_pool(
             dsn,
             min_size=2,
             max_size=size,
-            init=_prepare,
+            init=prepare,
             reset=_no_reset,
             max_inactive_connection_lifetime=300,
             command_timeout=STATEMENT_TIMEOUT_SECONDS,

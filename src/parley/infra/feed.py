@@ -16,6 +16,9 @@ import msgspec
 from parley.infra.db import Tx
 from parley.kit.events import Event, StreamKind
 
+REWRITE_SECONDS = 24 * 3600.0
+"""Time that rewriting every event may take; the caller lifts the statement timeout."""
+
 _NIL = UUID(int=0)
 
 
@@ -59,6 +62,24 @@ async def read_feed(
         last = rows[-1]
         position = FeedPosition(last["transaction"], last["stream_id"], last["number"])
     return events, position
+
+
+async def forget_transactions(tx: Tx) -> None:
+    """Take the ids of another cluster's transactions out of the feed, whose own begin anew (a dump was loaded).
+
+    What every follower had read comes first; the rest is as if written now, and all followers begin with it: at
+    least once, in order within a stream. Takes time in proportion to all events.
+    """
+    first = await tx.fetchval("SELECT min(transaction) FROM follower")
+    unread = "false" if first is None else f"transaction >= '{int(first)}'"
+    for statement in (
+        f"UPDATE event SET transaction = CASE WHEN {unread} THEN pg_current_xact_id() ELSE '0' END",
+        f"UPDATE personal_event SET transaction = CASE WHEN {unread} THEN pg_current_xact_id() ELSE '0' END",
+        "UPDATE conversation SET feed_transaction = '0'",
+        "UPDATE actor SET feed_transaction = '0'",
+        "UPDATE follower SET transaction = pg_current_xact_id(), position = '[]', updated_at = now()",
+    ):
+        await tx.connection.execute(statement, timeout=REWRITE_SECONDS)
 
 
 def _event(row: asyncpg.Record | dict[str, Any], stream: StreamKind) -> Event:

@@ -11,6 +11,7 @@ from parley.infra.bus import Bus
 from parley.infra.crypto import Keys, load_keys
 from parley.infra.db import Database, open_pool
 from parley.infra.http_client import HttpClient
+from parley.infra.installation import RestoreWatch
 from parley.infra.settings import Settings
 from parley.kit.clock import Clock, utc_now
 
@@ -25,6 +26,7 @@ class Runtime:
     keys: Keys
     blobs: Blobs
     http: HttpClient
+    watch: RestoreWatch
     clock: Clock = utc_now
 
 
@@ -36,7 +38,8 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
     """
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus()
-        pool = await open_pool(dsn, size=settings.database_pool)
+        watch = RestoreWatch(settings.data_dir, is_embedded=not settings.database_url)
+        pool = await open_pool(dsn, size=settings.database_pool, inspect=watch.inspect)
         stack.push_async_callback(pool.close)
         http = await stack.enter_async_context(HttpClient())
         yield Runtime(
@@ -46,4 +49,5 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
             keys=load_keys(settings.data_dir),
             blobs=open_blobs(settings),
             http=http,
+            watch=watch,
         )

@@ -51,6 +51,7 @@ class Fanout:
         self._doubtful: set[Stream] = set()
         self._doubt = asyncio.Event()
         self._positions: dict[StreamKind, FeedPosition] = {}
+        self._is_broken = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe = contextlib.ExitStack()
 
@@ -193,17 +194,16 @@ class Fanout:
         self._positions = dict.fromkeys(_STREAM_KINDS, end)
 
     async def _follow_feed(self) -> None:
-        is_broken = False
         while True:
             await asyncio.sleep(FEED_SECONDS)
             try:
-                if is_broken:
+                if self._is_broken:
+                    self._is_broken = False
                     await self._recover()
                 await self._read_feed()
-                is_broken = False
             except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
                 log.warning("realtime.feed_unreadable", error=describe_failure(error))
-                is_broken = True
+                self._is_broken = True
 
     async def _read_feed(self) -> None:
         for kind in _STREAM_KINDS:
@@ -216,6 +216,10 @@ class Fanout:
                 for event in events:
                     self._take(event)
                 is_more = len(events) == FEED_BATCH
+
+    def compare_all(self) -> None:
+        """Have the feed found and every stream compared anew: the database is not the one it was."""
+        self._is_broken = True
 
     async def _recover(self) -> None:
         """After the database was away: it may be another one that lost commits, so every stream is compared."""
