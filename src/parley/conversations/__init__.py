@@ -5,6 +5,7 @@ from parley.conversations.schemas import Cursor
 from parley.conversations.sending import Draft, Posted, post_message, post_messages
 from parley.conversations.sending_door import SendingDoor
 from parley.conversations.streams import (
+    data_for,
     is_for,
     read_events,
     read_head,
@@ -22,6 +23,7 @@ __all__ = [
     "Posted",
     "SendingDoor",
     "View",
+    "data_for",
     "find_view",
     "is_for",
     "list_visible_inboxes",

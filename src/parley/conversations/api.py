@@ -28,8 +28,8 @@ from parley.conversations.schemas import (
     VersionJson,
 )
 from parley.conversations.sending_door import make_draft
-from parley.conversations.streams import is_for
-from parley.conversations.visibility import require_view
+from parley.conversations.streams import data_for, is_for
+from parley.conversations.visibility import View, require_view
 from parley.kit.events import Event
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import MAX_PAGE, Page
@@ -247,11 +247,11 @@ async def list_events(
         events = await streams.resume(tx, key, Cursor(after, tag))
     # what comes after the last event given is not in this answer, even if it was committed meanwhile
     head = Cursor(events[-1].number, events[-1].tag) if events else Cursor(after, tag if after else 0)
-    frames = [_frame(event) for event in events if is_for(event.audience, view, caller.actor_id)]
+    frames = [_frame(event, view) for event in events if is_for(event.audience, view, caller.actor_id)]
     return EventPage(events=frames, head=head)
 
 
-def _frame(event: Event) -> dict[str, object]:
+def _frame(event: Event, view: View) -> dict[str, object]:
     return {
         "type": "event",
         "stream": public_id("cnv", event.stream_id),
@@ -260,7 +260,7 @@ def _frame(event: Event) -> dict[str, object]:
         "kind": event.kind,
         "at": event.at.isoformat(),
         "actor_id": public_id("act", event.actor_id) if event.actor_id else None,
-        "data": event.data,
+        "data": data_for(event, view),
     }
 
 

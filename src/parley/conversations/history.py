@@ -67,8 +67,9 @@ async def read_page(
             tx, conversation_id, since=before, notes=view == "staff"
         )
     member = await members_store.find_member(tx, conversation_id, caller.actor_id)
+    messages = await to_messages(tx, rows)
     return MessagePage(
-        items=await to_messages(tx, rows),
+        items=messages if view == "staff" else [without_status(message) for message in messages],
         has_before=has_before,
         has_after=has_after,
         head=head,
@@ -139,6 +140,11 @@ async def to_messages(tx: Tx, rows: Sequence[asyncpg.Record]) -> list[Message]:
     wanted = {media_id for row in rows for media_id in row["media_ids"] or ()}
     media = await get_media(tx, list(wanted)) if wanted else {}
     return [_message(row, media) for row in rows]
+
+
+def without_status(message: Message) -> Message:
+    """Return a message as everybody but staff sees it: what became of it at the provider is theirs to know."""
+    return message if message.status is None else msgspec.structs.replace(message, status=None)
 
 
 def _message(row: asyncpg.Record, media: dict[UUID, Any]) -> Message:

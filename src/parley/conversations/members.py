@@ -203,7 +203,11 @@ def _member(row: asyncpg.Record) -> MemberJson:
 
 async def _to_conversations(tx: Tx, rows: Sequence[asyncpg.Record], *, is_staff: bool) -> list[Conversation]:
     keys = [(row["id"], row["last_message_id"]) for row in rows if row["last_message_id"]]
-    snippets = await history.get_snippets(tx, keys)
+    messages = await history.get_messages(tx, keys)
+    snippets = {
+        key: history.to_snippet(message if is_staff else history.without_status(message))
+        for key, message in messages.items()
+    }
     return [
         Conversation(
             id=public_id("cnv", row["id"]),

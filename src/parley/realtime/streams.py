@@ -84,7 +84,7 @@ class Subscription:
             if self.may_see(event):
                 self._skip(hidden_from)
                 hidden_from = 0
-                self.session.send(frames.shown)
+                self.session.send(frames.shown_to(self.view))
             else:
                 hidden_from = hidden_from or event.number
             self.number, self.tag = event.number, event.tag
@@ -195,12 +195,12 @@ class Stream:
             if not room:
                 continue
             if self.kind == "personal" or event.audience == ALL:
-                _send_all(room, frames.shown)
+                _send_all(room, frames.shown_to(view))
             elif event.audience == STAFF:
                 _send_all(room, frames.shown if view == "staff" else frames.hidden)
             else:
                 for session, subscription in room.items():
-                    session.send(frames.shown if subscription.may_see(event) else frames.hidden)
+                    session.send(frames.shown_to(view) if subscription.may_see(event) else frames.hidden)
         for subscription in tuple(self.waiting):
             subscription.offer(frames)
         if self.kind == "personal":
