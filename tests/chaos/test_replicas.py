@@ -1,0 +1,36 @@
+"""Whatever several clients do at once, and however often their connections break: each ends up equal to the database."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.crowd import Turmoil, open_crowd
+
+pytestmark = pytest.mark.anyio
+
+SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+"""Of the run; printed with a failure, and given back to repeat it."""
+
+
+async def test_every_client_ends_up_equal_to_the_database(tmp_path: Path, database_url: str) -> None:
+    async with open_crowd(tmp_path, database_url) as crowd:
+        places = await crowd.open_places()
+        turmoil = Turmoil(crowd, places, SEED)
+        await turmoil.run(250)
+        await crowd.require_equal(places)
+        assert sum(one.connections for one in crowd.replicas.values()) > len(crowd.replicas)
+
+
+@pytest.mark.long
+async def test_every_client_ends_up_equal_to_the_database_many_times(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with open_crowd(tmp_path, database_url) as crowd:
+        for case in range(100):
+            places = await crowd.open_places()
+            await Turmoil(crowd, places, SEED + case).run(60)
+            await crowd.require_equal(places)
