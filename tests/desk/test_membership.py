@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
+import msgspec
 import pytest
 
+from parley.channels.contract import AccountInfo
 from parley.kit.events import Event
 from parley.kit.ids import public_id
 from tests.desk.scene import Desk, Json
@@ -141,3 +144,19 @@ async def test_another_workspace_finds_nothing_of_ours(desk: Desk, foreign: Desk
     for method, inbox, actor in (("PUT", desk, foreign.anna), ("PUT", foreign, desk.anna)):
         path = f"/v1/inboxes/{inbox.public_inbox}/members/{actor.public}"
         await desk.ask(desk.olga, method, path, status=404)
+
+
+async def test_an_inbox_disconnected_while_it_is_reconnected_stays_disconnected(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = desk.channel.connect
+    path = f"/v1/inboxes/{desk.public_inbox}"
+
+    async def disconnect_meanwhile(secrets: dict[str, str], config: dict[str, Any]) -> AccountInfo:
+        await desk.ask(desk.olga, "DELETE", path)
+        return msgspec.structs.replace(await connect(secrets, config), address=str(desk.inbox))
+
+    monkeypatch.setattr(desk.channel, "connect", disconnect_meanwhile)
+    await desk.ask(desk.olga, "POST", f"{path}/reconnect", {}, status=404)
+    [row] = await desk.house.sql("SELECT state FROM inbox WHERE id = $1", desk.inbox)
+    assert row["state"] == "disconnected"
