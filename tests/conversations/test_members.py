@@ -206,3 +206,50 @@ async def test_adding_and_removing_tell_those_concerned(scene: Scene) -> None:
         "SELECT kind FROM personal_event WHERE actor_id = $1 ORDER BY number", nina.id
     )
     assert [row["kind"] for row in personal] == ["conversation.added", "conversation.removed"]
+
+
+@pytest.mark.parametrize("way", ["leave", "step down"])
+async def test_the_last_owner_stays_while_others_are_there(scene: Scene, way: str) -> None:
+    place = await scene.place.open(scene.olga, scene.anna)
+
+    async def go(client: httpx2.AsyncClient) -> int:
+        if way == "leave":
+            return (await client.delete(url_of(place, "members", scene.olga.public))).status_code
+        return (await put_in(client, place, scene.olga, "member")).status_code
+
+    async with scene.house.client(scene.olga) as olga:
+        assert await go(olga) == 409
+        assert (await olga.get(url_of(place))).json()["role"] == "owner"
+        assert (await put_in(olga, place, scene.anna, "owner")).is_success
+        assert await go(olga) in (200, 201, 204)
+        alone = await scene.place.open(scene.olga)
+        assert (await olga.delete(url_of(alone, "members", scene.olga.public))).status_code == 204
+
+
+async def test_two_owners_who_leave_at_once_do_not_both_go(scene: Scene) -> None:
+    place = await scene.place.open(scene.olga, scene.anna, scene.boris)
+    async with scene.house.client(scene.olga) as olga, scene.house.client(scene.anna) as anna:
+        await put_in(olga, place, scene.anna, "owner")
+        answers = await asyncio.gather(
+            olga.delete(url_of(place, "members", scene.olga.public)),
+            anna.delete(url_of(place, "members", scene.anna.public)),
+        )
+    assert sorted(answer.status_code for answer in answers) == [204, 409]
+
+
+async def test_whoever_was_deactivated_is_put_nowhere_but_what_they_are_in_stays(scene: Scene) -> None:
+    gone, mia = await scene.place.user("Gone"), await scene.place.user("Mia")
+    place = await scene.place.open(scene.olga, mia)
+    direct = await scene.place.open(scene.olga, mia, kind="direct", title=None)
+    await scene.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = ANY ($1)", [gone.id, mia.id])
+    async with scene.house.client(scene.olga) as olga:
+        assert (await put_in(olga, place, gone, "member")).status_code == 404
+        for kind in ("direct", "group"):
+            body = {"kind": kind, "members": [gone.public]}
+            assert (await olga.post("/v1/conversations", json=body)).status_code == 404
+        inbox = f"/v1/inboxes/{public_id('inb', scene.inbox)}/members/{gone.public}"
+        assert (await olga.put(inbox)).status_code == 404
+        again = await olga.post("/v1/conversations", json={"kind": "direct", "members": [mia.public]})
+        assert again.json()["id"] == public_id("cnv", direct)
+        assert (await put_in(olga, place, mia, "reader")).json()["role"] == "reader"
+        assert (await olga.delete(url_of(place, "members", mia.public))).status_code == 204

@@ -14,11 +14,15 @@ from parley.kit.errors import NotFound
 from parley.kit.ids import public_id
 
 
-async def find_actors(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Actor]:
-    """Return the actors that exist and this transaction may see, by id; deactivated ones too. One query."""
+async def find_actors(tx: Tx, ids: Collection[UUID], *, is_active: bool = False) -> dict[UUID, Actor]:
+    """Return the actors that exist and this transaction may see, by id; deactivated ones too, unless ``is_active``.
+
+    One query.
+    """
     if not ids:
         return {}
-    return {row["id"]: format_actor(row) for row in await store.find_actors(tx, ids)}
+    rows = await store.find_actors(tx, ids)
+    return {row["id"]: format_actor(row) for row in rows if not (is_active and row["deactivated_at"])}
 
 
 async def get_actor(tx: Tx, actor_id: UUID) -> Actor:

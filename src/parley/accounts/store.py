@@ -365,7 +365,9 @@ async def insert_actor(
 
 async def find_actors(tx: Tx, ids: Collection[UUID]) -> list[Record]:
     """Return those of the actors that this transaction may see, in no order. Index: actor.id."""
-    return await tx.fetch("SELECT id, kind, name, role FROM actor WHERE id = ANY ($1::uuid[])", list(ids))
+    return await tx.fetch(
+        "SELECT id, kind, name, role, deactivated_at FROM actor WHERE id = ANY ($1::uuid[])", list(ids)
+    )
 
 
 async def find_user(tx: Tx, workspace_id: UUID, actor_id: UUID) -> Record | None:

@@ -15,7 +15,7 @@ from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
-from parley.kit.errors import Forbidden, Malformed, NotFound
+from parley.kit.errors import Conflict, Forbidden, Malformed, NotFound
 from parley.kit.ids import public_id, uuid7
 from parley.kit.pages import Page, decode_cursor, encode_cursor
 from parley.kit.text import clean_name
@@ -28,18 +28,20 @@ async def open_conversation(
 ) -> Conversation:
     """Open a conversation with the caller as its owner. Repeat: a direct one that exists is returned.
 
-    Raises: Malformed when the members do not fit the kind; NotFound when one is not of this workspace.
+    Raises: Malformed when the members do not fit the kind; NotFound when one is not of this workspace (any more).
     """
     others = [member for member in dict.fromkeys(members) if member != caller.actor_id]
     if kind == "direct" and len(others) != 1:
         raise Malformed("A direct conversation has exactly one other member.", members=len(others))
-    known = await find_actors(tx, others)
-    if len(known) < len(others) or any(actor.kind == "contact" for actor in known.values()):
-        raise NotFound("Somebody of these is not in this workspace.")
-    conversation_id = uuid7()
     direct_key = (
         ":".join(sorted(str(actor) for actor in (caller.actor_id, *others))) if kind == "direct" else None
     )
+    if direct_key and (found := await members_store.find_direct(tx, caller.workspace_id, direct_key)):
+        return await get_conversation(tx, caller, found)
+    known = await find_actors(tx, others, is_active=True)
+    if len(known) < len(others) or any(actor.kind == "contact" for actor in known.values()):
+        raise NotFound("Somebody of these is not in this workspace.")
+    conversation_id = uuid7()
     is_new = await members_store.create_conversation(
         tx,
         workspace_id=caller.workspace_id,
@@ -98,19 +100,23 @@ async def list_members(
 async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> MemberJson:
     """Add an actor of the workspace, who starts at the head, or change their role. Owners and moderators may.
 
-    Raises: ConversationNotFound, Forbidden, NotFound.
+    Raises: ConversationNotFound, Forbidden, NotFound, Conflict (the last owner stays one).
     """
     await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     mine = await _require_moderator(tx, caller, conversation_id)
     if role == "owner" and mine["role"] != "owner":
         raise Forbidden("Only an owner makes owners.")
-    known = await find_actors(tx, [actor_id])
+    present = await members_store.find_member(tx, conversation_id, actor_id)
+    known = await find_actors(tx, [actor_id], is_active=present is None)
     if actor_id not in known or known[actor_id].kind == "contact":
         raise NotFound("This actor is not in this workspace.")
-    if not await _join(tx, caller, conversation_id, actor_id, role):
-        present = await members_store.find_member(tx, conversation_id, actor_id)
-        if present and present["role"] == "owner" and mine["role"] != "owner":
-            raise Forbidden("Only an owner changes owners.")
+    if present is None:
+        await _join(tx, caller, conversation_id, actor_id, role)
+    else:
+        if present["role"] == "owner" and role != "owner":
+            if mine["role"] != "owner":
+                raise Forbidden("Only an owner changes owners.")
+            await _require_other_owner(tx, conversation_id, actor_id)
         if await members_store.set_role(tx, conversation_id, actor_id, role):
             await _tell(tx, caller, conversation_id, actor_id, "member.changed")
     row = await members_store.find_member(tx, conversation_id, actor_id)
@@ -120,7 +126,10 @@ async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UU
 
 
 async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID) -> None:
-    """Take a member out, or leave. Repeat: harmless. Raises: ConversationNotFound, Forbidden."""
+    """Take a member out, or leave. Repeat: harmless.
+
+    Raises: ConversationNotFound, Forbidden, Conflict (the last owner leaves only as the last member).
+    """
     await store.lock_conversation(tx, caller.workspace_id, conversation_id)
     if actor_id != caller.actor_id:
         mine = await _require_moderator(tx, caller, conversation_id)
@@ -130,6 +139,8 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
     else:
         await _require_group(tx, caller, conversation_id)
     row = await members_store.find_member(tx, conversation_id, actor_id)
+    if row is not None and row["role"] == "owner":
+        await _require_other_owner(tx, conversation_id, actor_id)
     if row is None or not await members_store.remove_member(tx, conversation_id, actor_id):
         return
     await streams.append(
@@ -147,6 +158,13 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
         "conversation.removed",
         {"conversation_id": public_id("cnv", conversation_id)},
     )
+
+
+async def _require_other_owner(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
+    """Raises: Conflict when others would be left in a conversation that nobody may change any more."""
+    has_others, has_owner = await members_store.find_others(tx, conversation_id, actor_id)
+    if has_others and not has_owner:
+        raise Conflict("A conversation keeps an owner; make somebody else one first.")
 
 
 async def _require_group(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:

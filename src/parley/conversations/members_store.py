@@ -86,6 +86,17 @@ async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
     )
 
 
+async def find_others(tx: Tx, conversation_id: UUID, actor_id: UUID) -> tuple[bool, bool]:
+    """Whether others are in a conversation, and whether one of them owns it. Index: member's primary key."""
+    row = await tx.fetchrow(
+        """SELECT count(*) > 0 AS has_others, coalesce(bool_or(role = 'owner'), false) AS has_owner
+        FROM member WHERE conversation_id = $1 AND actor_id <> $2""",
+        conversation_id,
+        actor_id,
+    )
+    return (row["has_others"], row["has_owner"]) if row else (False, False)
+
+
 async def find_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record | None:
     """Return one member with the actor's name and kind."""
     return await tx.fetchrow(

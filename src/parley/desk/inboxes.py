@@ -96,6 +96,8 @@ async def reconnect_inbox(
     config = {**row["config"], **info.config}
     config["updates"] = "webhook" if channels.uses_webhook(config, adapter) else "polling"
     async with db.transaction(caller.workspace_id) as tx:
+        # it may have been disconnected for good while the provider was asked
+        await _require(tx, inbox_id, lock=True)
         await inbox_store.set_account(
             tx,
             inbox_id,
@@ -178,7 +180,7 @@ async def set_member(tx: Tx, caller: Caller, inbox_id: UUID, actor_id: UUID, *, 
     """
     caller.require_admin()
     await _require(tx, inbox_id)
-    known = await find_actors(tx, [actor_id])
+    known = await find_actors(tx, [actor_id], is_active=is_member)
     if actor_id not in known or known[actor_id].kind != "user":
         raise NotFound("This user is not in this workspace.")
     if is_member:
