@@ -253,3 +253,27 @@ async def test_whoever_was_deactivated_is_put_nowhere_but_what_they_are_in_stays
         assert again.json()["id"] == public_id("cnv", direct)
         assert (await put_in(olga, place, mia, "reader")).json()["role"] == "reader"
         assert (await olga.delete(url_of(place, "members", mia.public))).status_code == 204
+
+
+@pytest.mark.parametrize(("scopes", "may_chat", "may_work"), [
+    (("chat",), True, False), (("desk",), False, True), (("chat", "desk"), True, True), (("admin",), True, True),
+])  # fmt: skip
+async def test_an_api_key_does_what_its_scopes_say(
+    scene: Scene, scopes: tuple[str, ...], may_chat: bool, may_work: bool
+) -> None:
+    bot = await scene.place.bot("Helper", *scopes)
+    async with scene.house.client(scene.olga) as olga:
+        await put_in(olga, scene.group, bot, "member")
+    async with scene.house.client(bot) as client:
+        opened = await client.post(
+            "/v1/conversations", json={"kind": "direct", "members": [scene.anna.public]}
+        )
+        assert opened.status_code == (201 if may_chat else 403)
+        for place, is_allowed in ((scene.group, may_chat), (scene.room.id, may_work)):
+            sent = await client.post(url_of(place, "messages"), json={"client_id": "1", "text": "hello"})
+            assert sent.status_code == (201 if is_allowed else 404)
+            for part in ("messages", "members", "events?after=0&tag=0"):
+                assert (await client.get(url_of(place, part))).status_code == (200 if is_allowed else 404)
+        assert bool((await client.get("/v1/conversations")).json()["items"]) is may_chat
+        assert (await client.get("/v1/desk/conversations")).status_code == (200 if may_work else 403)
+        assert (await client.get("/v1/audit")).status_code == (200 if scopes == ("admin",) else 403)

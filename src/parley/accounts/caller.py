@@ -44,7 +44,14 @@ class Caller(msgspec.Struct, frozen=True):
     @property
     def is_staff(self) -> bool:
         """Whether it may work at the desk: everyone but plain members; keys with ``desk`` or ``admin``."""
-        return self.role in STAFF_ROLES or (self.kind == "bot" and not self.scopes.isdisjoint(("desk", "admin")))
+        return self.role in STAFF_ROLES or (
+            self.kind == "bot" and not self.scopes.isdisjoint(("desk", "admin"))
+        )
+
+    @property
+    def may_chat(self) -> bool:
+        """Whether it may talk beside the desk, where it is a member: every user; keys with ``chat`` or ``admin``."""
+        return self.kind == "user" or not self.scopes.isdisjoint(("chat", "admin"))
 
     def require_admin(self) -> None:
         """Raises: Forbidden unless `is_admin`."""

@@ -28,8 +28,11 @@ async def open_conversation(
 ) -> Conversation:
     """Open a conversation with the caller as its owner. Repeat: a direct one that exists is returned.
 
-    Raises: Malformed when the members do not fit the kind; NotFound when one is not of this workspace (any more).
+    Raises: Malformed when the members do not fit the kind; NotFound when one is not of this workspace (any more);
+    Forbidden for API keys that may not chat.
     """
+    if not caller.may_chat:
+        raise Forbidden("The API key lacks a scope.", scope="chat")
     others = [member for member in dict.fromkeys(members) if member != caller.actor_id]
     if kind == "direct" and len(others) != 1:
         raise Malformed("A direct conversation has exactly one other member.", members=len(others))
@@ -71,6 +74,8 @@ async def get_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> Con
 
 async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: int) -> Page[Conversation]:
     """Return the caller's own conversations, most lately spoken in first; desk conversations have their own list."""
+    if not caller.may_chat:
+        return Page([])
     before = (dt.datetime.max.replace(tzinfo=dt.UTC), _LAST)
     if cursor:
         moment, last = decode_cursor(cursor, dt.datetime, UUID)

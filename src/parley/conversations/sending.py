@@ -36,7 +36,8 @@ from parley.media import get_media
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to post. ``is_admin``: the sender may write in every desk conversation of the workspace.
+    """A message to post. ``is_admin``: the sender may write in every desk conversation of the workspace;
+    ``may_chat``: also beside the desk, where it is a member.
 
     ``client_id`` unique per conversation and sender, for ever; ``group_key`` (an album) unique per conversation.
     ``media_ids``: uploaded by the sender, or pending at the provider.
@@ -55,6 +56,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     group_key: str | None = None
     extra: dict[str, Any] | None = None
     is_admin: bool = False
+    may_chat: bool = True
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -294,7 +296,7 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
             error = None if row["role"] and draft.kind == "text" else ConversationNotFound()
         elif not is_staff:
             error = ConversationNotFound()
-    elif row["role"] is None:
+    elif row["role"] is None or not draft.may_chat:
         error = ConversationNotFound()
     elif draft.kind == "note" or not _role_may_write(row["kind"], row["role"]):
         error = MaySpeakNot()

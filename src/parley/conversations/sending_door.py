@@ -47,6 +47,7 @@ def make_draft(caller: Caller, conversation_id: str, data: SendRequest) -> Draft
         quote=data.quote,
         client_id=data.client_id,
         is_admin=caller.is_admin or (caller.kind == "bot" and caller.is_staff),
+        may_chat=caller.may_chat,
     )
 
 

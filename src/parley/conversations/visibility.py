@@ -26,7 +26,7 @@ async def find_view(tx: Tx, caller: Caller, conversation_id: UUID) -> View | Non
         if caller.kind == "user" or caller.is_staff:
             return "staff" if _is_desk_staff(caller, is_inbox_member=row["is_inbox_member"]) else None
         return "all" if row["role"] else None
-    return "all" if row["role"] else None
+    return "all" if row["role"] and caller.may_chat else None
 
 
 def _is_desk_staff(caller: Caller, *, is_inbox_member: bool) -> bool:
