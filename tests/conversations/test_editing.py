@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from parley.conversations import editing
 from parley.kit.ids import parse_id, public_id
 from tests.conversations.conftest import Scene
 from tests.house import Json, Person
@@ -185,3 +186,31 @@ async def test_a_file_of_a_note_is_the_staffs_alone(scene: Scene) -> None:
     outsider = await scene.place.user("Otto", "agent")
     assert [await status(who, shown) for who in (scene.boris, scene.guest, outsider)] == [200, 200, 404]
     assert [await status(who, hidden) for who in (scene.boris, scene.guest, outsider)] == [200, 404, 404]
+
+
+async def test_a_reply_that_waited_for_the_deletion_does_not_repeat_the_words(scene: Scene) -> None:
+    made = (await scene.place.say(scene.group, scene.anna, "very private")).message
+    key = parse_id("msg", made.id)
+    async with scene.house.db.transaction(scene.place.id) as tx:
+        await editing.delete_message(tx, scene.anna.caller, scene.group, key)
+        answer = scene.place.draft(scene.group, scene.boris, "what?", reply_to_id=key)
+        reply = asyncio.create_task(scene.house.collector.post(answer))
+        await asyncio.sleep(0.2)
+        assert not reply.done()
+    posted = await reply
+    assert posted.message.reply_to is not None
+    assert posted.message.reply_to.text == ""
+    rows = await scene.house.sql("SELECT data::text AS d FROM event WHERE conversation_id = $1", scene.group)
+    assert "private" not in str([r["d"] for r in rows])
+
+
+async def test_a_file_sent_to_very_many_is_shown_to_each_of_them(scene: Scene) -> None:
+    media = await scene.place.media(scene.olga)
+    for other in (*[scene.boris] * 51, scene.anna, *[scene.boris] * 5):
+        place = await scene.place.open(scene.olga, other)
+        await scene.place.say(place, scene.olga, "for you", media_ids=[media])
+    path = f"/v1/media/{public_id('med', media)}"
+    stranger = await scene.place.user("Stranger")
+    for person, status in ((scene.anna, 200), (scene.boris, 200), (stranger, 404)):
+        async with scene.house.client(person) as client:
+            assert (await client.get(path)).status_code == status

@@ -48,7 +48,8 @@ LEFT JOIN LATERAL (
 ) e ON true
 LEFT JOIN LATERAL (
     SELECT x.id, x.kind, x.text, n.name AS sender_name FROM message x JOIN actor n ON n.id = x.sender_id
-    WHERE x.conversation_id = d.conversation_id AND x.id = d.reply_to_id AND d.reply_to_id IS NOT NULL LIMIT 1
+    -- after the conversation's lock (c) and locked itself: as it reads now, not as it did before we waited
+    WHERE x.conversation_id = c.id AND x.id = d.reply_to_id AND d.reply_to_id IS NOT NULL LIMIT 1 FOR SHARE OF x
 ) r ON true
 ORDER BY d.ord
 """

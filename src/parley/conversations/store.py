@@ -171,14 +171,23 @@ async def list_inboxes(tx: Tx, workspace_id: UUID, staff_id: UUID | None) -> lis
     return [row["id"] for row in rows]
 
 
-async def list_media_uses(tx: Tx, workspace_id: UUID, media_id: UUID) -> list[tuple[UUID, str]]:
-    """Return (conversation, message kind) of undeleted messages that carry a file. Index: attachment_media."""
+async def list_media_uses(
+    tx: Tx, workspace_id: UUID, media_id: UUID, actor_id: UUID, inboxes: Sequence[UUID]
+) -> list[tuple[UUID, str]]:
+    """Return (conversation, message kind) of undeleted messages that carry a file, 50 at the most.
+
+    Of conversations that the actor is a member of or that are of these inboxes. Index: attachment_media.
+    """
     rows = await tx.fetch(
         """SELECT DISTINCT a.conversation_id, m.kind FROM attachment a
         JOIN message m ON m.conversation_id = a.conversation_id AND m.id = a.message_id
-        WHERE a.workspace_id = $1 AND a.media_id = $2 AND m.deleted_at IS NULL LIMIT 50""",
+        JOIN conversation c ON c.id = a.conversation_id
+        WHERE a.workspace_id = $1 AND a.media_id = $2 AND m.deleted_at IS NULL AND (c.inbox_id = ANY ($4)
+            OR EXISTS (SELECT FROM member o WHERE o.conversation_id = c.id AND o.actor_id = $3)) LIMIT 50""",
         workspace_id,
         media_id,
+        actor_id,
+        list(inboxes),
     )
     return [(row["conversation_id"], row["kind"]) for row in rows]
 

@@ -53,7 +53,9 @@ async def list_visible_inboxes(tx: Tx, caller: Caller) -> list[UUID]:
 
 async def may_see_media(tx: Tx, caller: Caller, media_id: UUID) -> bool:
     """Whether a message in a conversation that the caller sees carries this file; a note's only for staff."""
-    for conversation_id, kind in await store.list_media_uses(tx, caller.workspace_id, media_id):
+    inboxes = await list_visible_inboxes(tx, caller)
+    uses = await store.list_media_uses(tx, caller.workspace_id, media_id, caller.actor_id, inboxes)
+    for conversation_id, kind in uses:
         view = await find_view(tx, caller, conversation_id)
         if view == "staff" or (view == "all" and kind != "note"):
             return True
