@@ -62,6 +62,32 @@ def migrate() -> None:
 
 
 @app.command
+def doctor(*, only: Sequence[str] = (), quick: bool = False, json: bool = False) -> None:
+    """Look whether all is well, on a running system without harm, and say what is wrong and what to do.
+
+    Exit codes: 0 all is well, 1 something is wrong, 2 something could not be looked at.
+
+    Parameters
+    ----------
+    only
+        Name of a check or its first word, such as `ledger`; may be given several times.
+    quick
+        Leave out what walks over whole tables.
+    json
+        Print every check with what it found, for programs.
+    """
+    codes: list[int] = []
+
+    async def work() -> None:
+        from parley.apps.doctor import doctor as look
+
+        codes.append(await look(load_settings(), only=only, is_quick=quick, is_json=json))
+
+    _run(work())
+    sys.exit(codes[0])
+
+
+@app.command
 def sandbox(*, host: str = "127.0.0.1", port: int = 8081, state: Path = Path("data/sandbox.sqlite")) -> None:
     """Run the stand-ins of providers as a program of their own."""
     from parley.sandbox.__main__ import main as run_sandbox
