@@ -30,6 +30,7 @@ READY_SECONDS = 90.0
 LOG_SHOWN = 6000
 """Characters of a program's log that a failing test shows."""
 PASSWORD = "correct horse battery"  # a test's
+PARLEY = str(Path(sys.executable).with_name("parley"))
 LEASE_SECONDS = 2
 """Leases of killed servers run out soon, so that tests need not wait long."""
 
@@ -130,8 +131,7 @@ class Server(Program):
             "PARLEY_WORK_LEASE_SECONDS": str(LEASE_SECONDS),
             **env,
         }
-        program = str(Path(sys.executable).with_name("parley"))
-        super().__init__(f"server-{self.port}", [program, "serve"], folder, settings)
+        super().__init__(f"server-{self.port}", [PARLEY, "serve"], folder, settings)
         self.token = ""
         self.http = httpx2.AsyncClient(
             base_url=self.url,
@@ -153,6 +153,10 @@ class Server(Program):
             await asyncio.sleep(0.05)
         raise AssertionError(f"the server is not ready:\n{self.log()[-LOG_SHOWN:]}")
 
+    def set(self, **env: str) -> None:
+        """Change settings; the next start reads them."""
+        self._env.update(env)
+
     async def end(self) -> None:
         """Kill it, and stop the database that it leaves behind."""
         await self.kill()
@@ -166,6 +170,23 @@ class Server(Program):
         """Kill it without warning and start it again."""
         await self.kill()
         return await self.start()
+
+    async def command(self, *arguments: str) -> str:
+        """Run `parley` with the server's settings, also beside it; return what it printed.
+
+        Raises: AssertionError with that when it says no.
+        """
+        process = await asyncio.create_subprocess_exec(
+            PARLEY,
+            *arguments,
+            env=self._env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = (await process.communicate())[0].decode(errors="replace")
+        assert process.returncode == 0, f"parley {' '.join(arguments)}: {output}"
+        return output
 
     async def set_up(self) -> Json:
         """Create the first workspace by the link on the console, and sign in as its owner."""

@@ -36,7 +36,7 @@ async def look(folder: Path, db: Database, *, is_embedded: bool = True) -> str |
     async def on_restore(_: Tx, restore: Restore) -> None:
         told.append(restore)
 
-    found = await RestoreWatch(folder, is_embedded=is_embedded).settle(db, on_restore)
+    found = await RestoreWatch(db, folder, is_embedded=is_embedded).settle(db, on_restore)
     assert told == ([found] if found and found.reason != "noticed_elsewhere" else [])
     return found.reason if found else None
 
@@ -60,6 +60,13 @@ async def test_a_database_behind_what_is_remembered_was_put_back(tmp_path: Path,
     assert await look(tmp_path, db) == "older"
     assert await look(tmp_path, db) is None
     assert db.restores == 1
+
+
+async def test_a_database_that_was_looked_at_less_often_was_put_back(tmp_path: Path, db: Database) -> None:
+    await look(tmp_path, db)
+    remember(tmp_path, looks=50)
+    assert await look(tmp_path, db) == "older"
+    assert await look(tmp_path, db) is None
 
 
 async def test_a_database_that_knows_of_fewer_restores_was_put_back(tmp_path: Path, db: Database) -> None:
@@ -137,7 +144,8 @@ async def test_an_unreadable_memory_is_no_restore(tmp_path: Path, db: Database) 
 async def test_no_statement_reaches_a_database_put_back_under_a_running_process(
     tmp_path: Path, database_url: str
 ) -> None:
-    watch = RestoreWatch(tmp_path, is_embedded=False)
+    own = await open_pool(database_url, size=1)
+    watch = RestoreWatch(Database(own, Bus()), tmp_path, is_embedded=False)
     pool = await open_pool(database_url, size=4, inspect=watch.inspect)
     db = Database(pool, Bus())
     treated: list[Restore] = []
@@ -153,17 +161,17 @@ async def test_no_statement_reaches_a_database_put_back_under_a_running_process(
         with pytest.raises(Unavailable):
             async with db.system() as tx:
                 await tx.fetchval("SELECT 1")
-        assert await watch._look_again(db)
         await watch.settle(db, on_restore)
         assert [restore.reason for restore in treated] == ["older"]
         async with db.system() as tx:
             assert await tx.fetchval("SELECT 1") == 1
     finally:
         await pool.close()
+        await own.close()
 
 
 async def test_a_crash_never_takes_back_what_was_remembered(tmp_path: Path, db: Database) -> None:
-    watch = RestoreWatch(tmp_path, is_embedded=True)
+    watch = RestoreWatch(db, tmp_path, is_embedded=True)
 
     async def on_restore(_: Tx, restore: Restore) -> None:
         raise AssertionError(restore)
@@ -172,24 +180,26 @@ async def test_a_crash_never_takes_back_what_was_remembered(tmp_path: Path, db: 
     for _ in range(3):
         async with db.system() as tx:
             await tx.execute("INSERT INTO follower (name, transaction) VALUES (gen_random_uuid()::text, '1')")
-        assert not await watch._look_again(db)
+        assert await watch.settle(db, on_restore) is None
     known = MemoryFile(tmp_path).read()
     assert known is not None
-    assert known.position > 0
+    assert (known.looks, known.position > 0) == (4, True)
     assert await look(tmp_path, db) is None
 
 
 def test_what_cannot_be_told_is_not_held_against_a_database() -> None:
-    silent = State(identity="?/5", noted="77/5", restores=0, position=0)
-    assert judge(Memory("77/5", 0, 0), silent, is_copy=False) is None
+    silent = State(identity="?/5", noted="77/5", restores=0, looks=0, position=0)
+    assert judge(Memory("77/5", 0, 0, 0), silent, is_copy=False) is None
     assert judge(None, silent, is_copy=False) is None
-    other = State(identity="78/5", noted="77/5", restores=0, position=9)
-    found = judge(Memory("77/5", 0, 0), other, is_copy=False)
+    other = State(identity="78/5", noted="77/5", restores=0, looks=0, position=9)
+    found = judge(Memory("77/5", 0, 0, 0), other, is_copy=False)
     assert found == Restore(reason="other_database", is_other_cluster=True)
     # the directory was pointed at another installation: nothing was put back
     assert (
         judge(
-            Memory("1/5", 7, 99), State(identity="77/5", noted="77/5", restores=0, position=1), is_copy=False
+            Memory("1/5", 7, 9, 99),
+            State(identity="77/5", noted="77/5", restores=0, looks=0, position=1),
+            is_copy=False,
         )
         is None
     )

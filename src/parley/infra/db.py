@@ -249,7 +249,7 @@ async def open_pool(
     try:
         return await asyncpg.create_pool(
             dsn,
-            min_size=2,
+            min_size=min(2, size),
             max_size=size,
             init=prepare,
             reset=_no_reset,

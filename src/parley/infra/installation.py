@@ -1,11 +1,11 @@
 """Whether the database under us is the one we knew: one that was put back must not send last week's messages again.
 
 What the database cannot tell of itself is remembered beside it, in `installation.json` of the data directory: which
-database it was, how far its log had come, and how often it had been put back. A restore is noticed by any of these:
+database it was, how far it had come, and how often it had been put back. A restore is noticed by any of these:
 
 - the database's own row names another cluster or database: a dump was loaded;
-- its log (flushed WAL position) or its count of restores is behind what is remembered: an older state was put back,
-  or a failover lost commits. A crash never looks so: what was flushed is there after it;
+- its log (flushed WAL position), its count of looks or of restores is behind what is remembered: an older state was
+  put back, or a failover lost commits. A crash never looks so: what was flushed is there after it;
 - the file of an embedded database's directory was made at another moment than it says: the directory is a copy.
 
 docs/adr/0015-a-restore-is-noticed.md
@@ -14,7 +14,6 @@ docs/adr/0015-a-restore-is-noticed.md
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import dataclasses
 import os
 from collections.abc import Awaitable, Callable
@@ -45,8 +44,6 @@ _NOT_TOLD = (
 _CLUSTER = "(SELECT system_identifier::text FROM pg_control_system())"
 _POSITION = "pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')"
 
-_is_settling = contextvars.ContextVar("is_settling", default=False)
-
 log = structlog.get_logger()
 
 
@@ -55,18 +52,25 @@ class Memory(msgspec.Struct, frozen=True):
 
     identity: str
     restores: int
+    looks: int
     position: int
     born_ns: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class State:
-    """What the database says: who it is, who it was when last looked at, restores noticed, bytes of log flushed."""
+    """What the database says: who it is, who it was when last looked at, restores and looks counted in it, and
+    bytes of log flushed."""
 
     identity: str
     noted: str
     restores: int
+    looks: int
     position: int
+
+    def is_behind(self, known: Memory) -> bool:
+        """Whether it has not come as far as is known."""
+        return self.restores < known.restores or self.looks < known.looks or self.position < known.position
 
     @property
     def is_other_cluster(self) -> bool:
@@ -124,10 +128,12 @@ class MemoryFile:
 class RestoreWatch:
     """Compares the database with what is remembered: at the start, then for as long as the process runs.
 
-    ``is_embedded``: database and file lie in one directory, so a copy of the file is a copy of the database.
+    ``own``: a pool of one connection, which is let through where `inspect` refuses all others. ``is_embedded``:
+    database and file lie in one directory, so a copy of the file is a copy of the database.
     """
 
-    def __init__(self, data_dir: Path, *, is_embedded: bool) -> None:
+    def __init__(self, own: Database, data_dir: Path, *, is_embedded: bool) -> None:
+        self._own = own
         self._file = MemoryFile(data_dir)
         self._is_embedded = is_embedded
         self._known: Memory | None = None
@@ -138,12 +144,12 @@ class RestoreWatch:
         For the pool: no statement of ours runs there before. Raises: ConnectionError.
         """
         known = self._known
-        if known is None or _is_settling.get():
+        if known is None:
             return
-        await connection.execute("BEGIN")
-        identity, position = await _look(connection)
+        await connection.execute("BEGIN; SET LOCAL ROLE parley_system")
+        state = await _look(connection)
         await connection.execute("ROLLBACK")
-        if not _is_same(identity, known.identity) or position < known.position:
+        if not _is_same(state.identity, known.identity) or state.is_behind(known):
             raise ConnectionError("The database was put back; what it would send is being held.")
 
     async def settle(self, db: Database, on_restore: OnRestore) -> Restore | None:
@@ -151,29 +157,26 @@ class RestoreWatch:
 
         Several processes at once: one treats it, the others find it done.
         """
-        token = _is_settling.set(True)
-        try:
-            async with db.system() as tx:
-                await tx.execute("SET LOCAL statement_timeout = 0")
-                known = self._known or await asyncio.to_thread(self._file.read)
-                is_copy = (
-                    self._known is None
-                    and self._is_embedded
-                    and known is not None
-                    and self._file.is_copy(known)
-                )
-                state = await lock_state(tx)
-                restore = judge(known, state, is_copy=is_copy)
-                restores = state.restores
-                if restore is not None and restore.reason != "noticed_elsewhere":
-                    restores = max(restores, known.restores if known else 0) + 1
-                    await on_restore(tx, restore)
-                await tx.execute(
-                    "UPDATE installation SET system_identifier = $1, restores = $2", state.identity, restores
-                )
-            await self._remember(Memory(state.identity, restores, state.position))
-        finally:
-            _is_settling.reset(token)
+        known = self._known or await asyncio.to_thread(self._file.read)
+        is_start = self._known is None
+        is_copy = (
+            is_start
+            and self._is_embedded
+            and known is not None
+            and await asyncio.to_thread(self._file.is_copy, known)
+        )
+        async with self._own.system() as tx:
+            # on disk before it is remembered, however the operator has set commits; and a restore takes its time
+            await tx.execute("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0")
+            state = await lock_state(tx)
+            restore = judge(known, state, is_copy=is_copy)
+            restores = state.restores
+            if restore is not None and restore.reason != "noticed_elsewhere":
+                restores = max(restores, known.restores if known else 0) + 1
+                await on_restore(tx, restore)
+            looks = await note_look(tx, state.identity, restores)
+        self._known = Memory(state.identity, restores, looks, state.position)
+        await asyncio.to_thread(self._file.write, self._known)
         db.restores = restores
         return restore
 
@@ -182,31 +185,10 @@ class RestoreWatch:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                if await self._look_again(db) and await self.settle(db, on_restore) is not None:
+                if await self.settle(db, on_restore) is not None:
                     after()
             except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
                 log.warning("installation.not_looked", error=describe_failure(error))
-
-    async def _look_again(self, db: Database) -> bool:
-        """Remember how far the database has come; True when it is not the one that was known."""
-        known = self._known
-        assert known is not None, "settle first"
-        token = _is_settling.set(True)
-        try:
-            async with db.system() as tx:
-                identity, position = await _look(tx.connection)
-                restores = await tx.fetchval("SELECT restores FROM installation")
-        finally:
-            _is_settling.reset(token)
-        if not _is_same(identity, known.identity) or restores != known.restores or position < known.position:
-            return True
-        if position > known.position:
-            await self._remember(msgspec.structs.replace(known, position=position))
-        return False
-
-    async def _remember(self, memory: Memory) -> None:
-        await asyncio.to_thread(self._file.write, memory)
-        self._known = memory
 
 
 def judge(known: Memory | None, state: State, *, is_copy: bool) -> Restore | None:
@@ -217,43 +199,56 @@ def judge(known: Memory | None, state: State, *, is_copy: bool) -> Restore | Non
         return None
     if state.restores > known.restores:
         return Restore(reason="noticed_elsewhere")
-    if state.restores < known.restores or state.position < known.position:
+    if state.is_behind(known):
         return Restore(reason="older")
     return Restore(reason="copy") if is_copy else None
 
 
 async def lock_state(tx: Tx) -> State:
     """Return what the database says of itself, its row locked until the commit. First call: it is noted as it is."""
-    identity, position = await _look(tx.connection)
-    row = await tx.connection.fetchrow(
-        """INSERT INTO installation (id, system_identifier) VALUES (1, $1)
-        ON CONFLICT (id) DO UPDATE SET id = 1 RETURNING system_identifier, restores""",
-        identity,
+    present = await _look(tx.connection)
+    await tx.connection.execute(
+        "INSERT INTO installation (id, system_identifier) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET id = 1",
+        present.identity,
         timeout=LONG_SECONDS,
     )
-    assert row is not None
-    return State(
-        identity=identity, noted=row["system_identifier"], restores=row["restores"], position=position
+    return await _look(tx.connection)
+
+
+async def note_look(tx: Tx, identity: str, restores: int) -> int:
+    """Note who the database is, how often it was put back, and one look more; return how many there were."""
+    looks: int = await tx.fetchval(
+        """UPDATE installation SET system_identifier = $1, restores = $2, looks = looks + 1 RETURNING looks""",
+        identity,
+        restores,
     )
+    return looks
 
 
-async def _look(connection: Any) -> tuple[str, int]:
-    """Return cluster and database, `?` for a cluster that does not tell, and the flushed position, 0 for none.
+async def _look(connection: Any) -> State:
+    """Read what the database says; `?` for a cluster that hides its name, 0 for a hidden position.
 
-    Inside a transaction.
+    Inside a transaction, as `parley_system`.
     """
     for cluster, position in ((_CLUSTER, _POSITION), ("'?'", _POSITION), (_CLUSTER, "0"), ("'?'", "0")):
         await connection.execute("SAVEPOINT look")
         try:
             row = await connection.fetchrow(
-                f"""SELECT {cluster} || '/' || oid AS identity, {position}::bigint AS position
-                FROM pg_database WHERE datname = current_database()"""
+                f"""SELECT {cluster} || '/' || d.oid AS identity, {position}::bigint AS position,
+                    i.system_identifier, i.restores, i.looks
+                FROM pg_database d LEFT JOIN installation i ON true WHERE d.datname = current_database()"""
             )
         except _NOT_TOLD:
             await connection.execute("ROLLBACK TO SAVEPOINT look")
-        else:
-            await connection.execute("RELEASE SAVEPOINT look")
-            return row["identity"], row["position"]
+            continue
+        await connection.execute("RELEASE SAVEPOINT look")
+        return State(
+            identity=row["identity"],
+            noted=row["system_identifier"] or row["identity"],
+            restores=row["restores"] or 0,
+            looks=row["looks"] or 0,
+            position=row["position"],
+        )
     raise AssertionError("every database tells its oid")
 
 

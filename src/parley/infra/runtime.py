@@ -38,7 +38,9 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
     """
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus()
-        watch = RestoreWatch(settings.data_dir, is_embedded=not settings.database_url)
+        own = await open_pool(dsn, size=1)
+        stack.push_async_callback(own.close)
+        watch = RestoreWatch(Database(own, bus), settings.data_dir, is_embedded=not settings.database_url)
         pool = await open_pool(dsn, size=settings.database_pool, inspect=watch.inspect)
         stack.push_async_callback(pool.close)
         http = await stack.enter_async_context(HttpClient())

@@ -1,0 +1,247 @@
+"""The database is put back to an older state under running clients: nobody mixes two histories, nothing goes out twice.
+
+Commits after the backup are gone and others take their numbers. Each of the clients comes back with another cursor
+from the lost history: beyond the new one, at its very number, before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from parley.infra.file_birth import birth_ns
+from parley.infra.postgres import EmbeddedPostgres
+from parley.kit.ids import parse_id
+from tests.backups import base_backup, copy_directory, dump_and_load, put_back
+from tests.programs import Chat, Site, eventually, open_site
+from tests.replica import Replica, until_equal
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_base_backup_put_back_between_two_runs_of_the_server(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        postgres = EmbeddedPostgres(site.server.data_dir)
+        async with _a_lost_history(site, postgres.dsn()) as story:
+            await base_backup(postgres, tmp_path / "backup")
+            await story.go_on()
+            assert await site.server.stop() == 0
+            put_back(postgres, tmp_path / "backup")
+            await site.server.start()
+            await story.require_one_history("older")
+
+
+async def test_a_base_backup_put_back_under_the_running_server(tmp_path: Path) -> None:
+    postgres = EmbeddedPostgres(tmp_path / "database")
+    dsn = await postgres.start()
+    try:
+        async with open_site(tmp_path, DATABASE_URL=dsn) as site, _a_lost_history(site, dsn) as story:
+            await base_backup(postgres, tmp_path / "backup")
+            await story.go_on()
+            await postgres.stop()
+            put_back(postgres, tmp_path / "backup")
+            assert await postgres.start() == dsn
+            await story.require_one_history("older")
+    finally:
+        await postgres.stop()
+
+
+async def test_a_whole_data_directory_put_back(tmp_path: Path) -> None:
+    if birth_ns(tmp_path) is None:
+        pytest.skip("this filesystem does not say when a file was made")
+    async with open_site(tmp_path) as site:
+        data = site.server.data_dir
+        async with _a_lost_history(site, EmbeddedPostgres(data).dsn()) as story:
+            assert await site.server.stop() == 0
+            await copy_directory(data, tmp_path / "backup")
+            await site.server.start()
+            await story.go_on()
+            assert await site.server.stop() == 0
+            shutil.rmtree(data)
+            await copy_directory(tmp_path / "backup", data)
+            await site.server.start()
+            await story.require_one_history("copy")
+
+
+async def test_a_dump_loaded_into_another_cluster(tmp_path: Path) -> None:
+    old, new = EmbeddedPostgres(tmp_path / "old"), EmbeddedPostgres(tmp_path / "new")
+    old_dsn, new_dsn = await asyncio.gather(old.start(), new.start())
+    try:
+        await _use_up_transactions(old_dsn, 3000)
+        async with open_site(tmp_path, DATABASE_URL=old_dsn) as site, _a_lost_history(site, old_dsn) as story:
+            await dump_and_load(old, new, tmp_path)
+            await story.go_on()
+            site.server.set(DATABASE_URL=new_dsn)
+            await site.server.restart()
+            story.dsn = new_dsn
+            await story.require_one_history("other_database")
+            connection = await asyncpg.connect(new_dsn)
+            try:
+                ahead = """SELECT (SELECT count(*) FROM event WHERE transaction > pg_current_xact_id())
+                    + (SELECT count(*) FROM personal_event WHERE transaction > pg_current_xact_id())
+                    + (SELECT count(*) FROM conversation WHERE feed_transaction > pg_current_xact_id())
+                    + (SELECT count(*) FROM actor WHERE feed_transaction > pg_current_xact_id())
+                    + (SELECT count(*) FROM desk_conversation WHERE touch > pg_current_xact_id())"""
+                assert await connection.fetchval(ahead) == 0
+            finally:
+                await connection.close()
+    finally:
+        await asyncio.gather(old.stop(), new.stop())
+
+
+async def test_killing_server_and_database_holds_nothing(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        [(chat, place)] = await site.open_conversations(1)
+        for n in range(3):
+            await site.server.send_until_taken(place, f"{n}", f"{n}")
+            [path] = site.server.data_dir.rglob("postmaster.pid")
+            await site.server.kill()
+            os.kill(int(path.read_text().splitlines()[0]), signal.SIGKILL)
+            await site.server.start()
+        found = await site.until_settled(place)
+        assert set(found) == {"0", "1", "2"}
+        assert set(found.values()) <= {"sent", "unknown"}
+        assert len(await chat.accepted()) == 3
+        assert "deliveries_held" not in site.server.log()
+
+
+class _Story:
+    """Three clients of two conversations, and a message that waits when the backup is made."""
+
+    def __init__(self, site: Site, dsn: str, places: list[tuple[Chat, str]], clients: list[Replica]) -> None:
+        self._count = 0
+        self.site = site
+        self.dsn = dsn
+        self.places = places
+        self.clients = clients
+        self.cursor = ""
+
+    async def go_on(self) -> None:
+        """Live on after the backup: what waited is sent, clients see it and more, and go away one by one."""
+        waiting, _ = self.places
+        await self.site.provider.heal()
+        assert await self.site.until_settled(waiting[1]) == {"waits": "sent"}
+        near, middle, far = self.clients
+        for client, count in ((near, 1), (middle, 4), (far, 10)):
+            for n in range(count):
+                for _, place in self.places:
+                    answer = await self.site.server.send(place, "lost", f"{client.name}{n}", kind="note")
+                    assert answer.status_code == 201
+            for _, place in self.places:
+                head = (await self.site.server.call("GET", f"/v1/conversations/{place}"))["head"]["number"]
+                await client.reach(place, head)
+            await client.go_offline()
+        self.cursor = (await self.site.server.call("GET", "/v1/desk/conversations"))["token"]
+
+    async def require_one_history(self, reason: str) -> None:
+        """Check, after the restore, what goes out and what clients make of it."""
+        server, (waiting, quiet) = self.site.server, self.places
+
+        async def is_held() -> bool:
+            return "deliveries_held" in server.log()
+
+        await eventually(is_held)
+        assert f'"reason": "{reason}"' in server.log()
+        assert server.log().count("deliveries_held") == 1
+        near, middle, far = self.clients
+        far.go_online()
+        for _, place in self.places:
+            await self._grow(place, to=middle.position(place))
+        middle.go_online()
+        await self._send(quiet[1], "after the restore")
+        near.go_online()
+        for _, place in self.places:
+            for client in self.clients:
+                await client.until(lambda client=client, place=place: client.is_live(place))
+                await client.reach(place, await self._head(place))
+            await self._send(place, "live")
+        await until_equal(self.clients, [place for _, place in self.places])
+        for client in self.clients:
+            assert client.faults() == []
+            assert client.snapshots > len(self.places)
+            for _, place in self.places:
+                assert "lost" not in str(client.state(place)["messages"])
+        changes = await server.call("GET", f"/v1/desk/conversations/changes?since={self.cursor}")
+        assert changes["reset"]
+        await self._require_held(waiting)
+        for _, place in self.places:
+            await self.site.require_dense(self.dsn, place)
+
+    async def _require_held(self, waiting: tuple[Chat, str]) -> None:
+        """What waited in the backup stays until an operator lets it go; what is new goes out."""
+        chat, place = waiting
+        assert await chat.accepted() == ["waits"]
+        assert (await self.site.states(place))["waits"] == "queued"
+        other = self.places[1]
+        await self.site.send_all(other[1], ["new"])
+
+        async def is_sent() -> bool:
+            return await other[0].accepted() == ["new"]
+
+        await eventually(is_sent)
+        assert "1 released" in await self.site.server.command("admin", "release-deliveries")
+        assert (await self.site.until_settled(place))["waits"] == "sent"
+        assert await chat.accepted() == ["waits", "waits"]
+
+    async def _grow(self, place: str, to: int) -> None:
+        while await self._head(place) < to:
+            await self._send(place, "found")
+
+    async def _send(self, place: str, text: str) -> None:
+        self._count += 1
+        await self.site.server.send_until_taken(place, text, f"again {self._count}", kind="note")
+
+    async def _head(self, place: str) -> int:
+        number: int = (await self.site.server.call("GET", f"/v1/conversations/{place}"))["head"]["number"]
+        return number
+
+
+@contextlib.asynccontextmanager
+async def _a_lost_history(site: Site, dsn: str) -> AsyncIterator[_Story]:
+    places = await site.open_conversations(2)
+    server = site.server
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(Replica(server.url, server.token, name=name))
+            for name in ("near", "middle", "far")
+        ]
+        for client in clients:
+            for _, place in places:
+                await client.follow(place)
+        await site.provider.fault(
+            "answer", status=429, retry_after=5, chat_id=places[0][0].customer_id, method="sendMessage"
+        )
+        await site.send_all(places[0][1], ["waits"])
+
+        async def is_put_off() -> bool:
+            connection = await asyncpg.connect(dsn)
+            try:
+                return bool(
+                    await connection.fetchval(
+                        """SELECT work = 'ready' AND due_at > now() AND attempts > 0 FROM delivery
+                        WHERE conversation_id = $1""",
+                        parse_id("cnv", places[0][1]),
+                    )
+                )
+            finally:
+                await connection.close()
+
+        await eventually(is_put_off)
+        yield _Story(site, dsn, places, clients)
+
+
+async def _use_up_transactions(dsn: str, count: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for _ in range(count):
+            await connection.execute("SELECT pg_current_xact_id()")
+    finally:
+        await connection.close()
