@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -58,10 +60,10 @@ def make_figure(name: str, unit: str, against: str, bar: str, rounds: list[Round
         notes = f"{notes} {failed} requests failed.".strip()
     return Figure(
         name=name,
-        value=round(statistics.median(item.value for item in used), 1),
+        value=_rounded(statistics.median(item.value for item in used)),
         unit=unit,
         against=against,
-        against_value=round(statistics.median(item.against_value for item in used), 1),
+        against_value=_rounded(statistics.median(item.against_value for item in used)),
         ratio=round(statistics.median(item.value / item.against_value for item in used), 3),
         bar=bar,
         rounds=len(good),
@@ -72,6 +74,19 @@ def make_figure(name: str, unit: str, against: str, bar: str, rounds: list[Round
         generator_cpu=round(statistics.median(item.generator_cpu for item in used), 2),
         notes=notes,
     )
+
+
+def is_met(figure: Mapping[str, object]) -> bool:
+    """Whether a figure keeps its bar, such as ``ratio >= 0.5`` or ``< 60 kB``."""
+    match = re.match(r"(ratio )?(<=|>=|<) ([\d.]+)", str(figure["bar"]))
+    assert match is not None, figure["bar"]
+    value, bar = float(str(figure["ratio" if match[1] else "value"])), float(match[3])
+    return {"<": value < bar, "<=": value <= bar, ">=": value >= bar}[match[2]]
+
+
+def _rounded(value: float) -> float:
+    """To a tenth, or to three digits what is smaller than ten."""
+    return round(value, 1) if value >= 10 else float(f"{value:.3g}")
 
 
 def describe_machine() -> str:
@@ -114,8 +129,8 @@ def write_results(figures: list[Figure]) -> None:
     (RESULTS / "latest.md").write_text(render_table(merged, machine))
 
 
-def render_table(figures: list[dict[str, object]], machine: str) -> str:
-    """Return the figures as Markdown."""
+def render_table(figures: Sequence[Mapping[str, object]], machine: str) -> str:
+    """Return the figures as Markdown, with what else was seen below the table."""
     rows = [
         "| figure | value | against | ratio | bar | rounds | lost / doubled / disordered | commit |",
         "|---|---|---|---|---|---|---|---|",
@@ -124,7 +139,9 @@ def render_table(figures: list[dict[str, object]], machine: str) -> str:
         mark = "" if item["valid"] else " (not valid)"
         rows.append(
             f"| `{item['name']}` | {item['value']} {item['unit']} | {item['against_value']} ({item['against']}) "
-            f"| **{item['ratio']}**{mark} | {item['bar']} | {item['rounds']} "
+            f"| **{item['ratio']}**{mark} | {item['bar']}: {'met' if is_met(item) else '**missed**'} | {item['rounds']} "
             f"| {item['lost']} / {item['doubled']} / {item['disordered']} | {item['commit']} |"
         )
-    return f"# Measurements\n\nMachine: {machine}. Made by `make bench`.\n\n" + "\n".join(rows) + "\n"
+    notes = [f"- `{item['name']}`: {item['notes']}" for item in figures if item["notes"]]
+    head = f"# Measurements\n\nMachine: {machine}. Made by `make bench`.\n\n"
+    return head + "\n".join([*rows, "", *notes]) + "\n"

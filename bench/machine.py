@@ -29,6 +29,17 @@ def _children(process_id: int) -> list[int]:
     return found
 
 
+def cpu_seconds(process_id: int) -> float:
+    """Return the CPU a process has used, all its threads together, without children."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(process_id: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class CpuWatch:
     """Steal of the machine and CPU of this process between two moments."""
 

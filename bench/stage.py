@@ -18,6 +18,7 @@ from bench.machine import OTHER_CORE, SERVER_CORE, pin
 from parley.infra.crypto import hash_token
 from parley.infra.migrate import migrate
 from parley.infra.postgres import EmbeddedPostgres
+from parley.kit.ids import public_id, uuid7
 
 API_KEY = "pk_benchbenchbenchbenchbenchbenchbenchbench0"
 WORKSPACE = "00000000-0000-7000-8000-000000000001"
@@ -54,7 +55,7 @@ class Stage:
         self.folder = folder
         self.dsn = dsn
         self.binaries = postgres.binaries
-        self.port = _free_port()
+        self.port = free_port()
 
     @contextlib.asynccontextmanager
     async def parley(self) -> AsyncIterator[int]:
@@ -107,6 +108,44 @@ class Stage:
         """Open a connection as the owner."""
         return await asyncpg.connect(self.dsn)
 
+    async def make_group(self, members: int) -> tuple[str, list[str]]:
+        """Make a group of so many actors besides the sender; return its public id and a token of each of them."""
+        conversation = uuid7()
+        people = [uuid7() for _ in range(members)]
+        tokens = [f"pk_{person.hex}bench0000" for person in people]
+        connection = await self.connect()
+        try:
+            await connection.execute(
+                "INSERT INTO conversation (workspace_id, id, kind, title) VALUES ($1, $2, 'group', 'room')",
+                WORKSPACE,
+                conversation,
+            )
+            await connection.execute(
+                """INSERT INTO actor (workspace_id, id, kind, name)
+                SELECT $1, id, 'bot', 'Reader ' || n FROM unnest($2::uuid[]) WITH ORDINALITY AS p (id, n)""",
+                WORKSPACE,
+                people,
+            )
+            await connection.execute(
+                """INSERT INTO api_key (workspace_id, id, actor_id, name, hash, hint, scopes)
+                SELECT $1, id, id, 'bench', hash, 'room', '{chat}'
+                FROM unnest($2::uuid[], $3::bytea[]) AS p (id, hash)""",
+                WORKSPACE,
+                people,
+                [hash_token(token) for token in tokens],
+            )
+            await connection.execute(
+                """INSERT INTO member (workspace_id, conversation_id, actor_id, role)
+                SELECT $1, $2, id, 'member' FROM unnest($3::uuid[]) AS p (id)""",
+                WORKSPACE,
+                conversation,
+                [SENDER, *people],
+            )
+            await connection.execute("ANALYZE actor, member, api_key")
+        finally:
+            await connection.close()
+        return public_id("cnv", conversation), tokens
+
 
 async def _seed(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
@@ -134,7 +173,8 @@ async def _seed(dsn: str) -> None:
         await connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

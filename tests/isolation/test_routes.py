@@ -46,6 +46,7 @@ CLASSES: dict[str, str] = {
     "POST /v1/api-keys": ADMIN,
     "DELETE /v1/api-keys/{key_id}": ADMIN,
     "GET /v1/audit": ADMIN,
+    "POST /v1/sync": OWN,
     "GET /v1/conversations": OWN,
     "POST /v1/conversations": OWN,
     "GET /v1/conversations/{conversation_id}": CONVERSATION,

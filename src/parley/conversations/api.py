@@ -25,12 +25,14 @@ from parley.conversations.schemas import (
     ReadRequest,
     ReadState,
     SendRequest,
+    SyncAnswer,
+    SyncRequest,
     VersionJson,
 )
 from parley.conversations.sending_door import make_draft
-from parley.conversations.streams import data_for, is_for
-from parley.conversations.visibility import View, require_view
-from parley.kit.events import Event
+from parley.conversations.streams import is_for
+from parley.conversations.sync import sync
+from parley.conversations.visibility import require_view
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import MAX_PAGE, Page
 
@@ -247,24 +249,29 @@ async def list_events(
         events = await streams.resume(tx, key, Cursor(after, tag))
     # what comes after the last event given is not in this answer, even if it was committed meanwhile
     head = Cursor(events[-1].number, events[-1].tag) if events else Cursor(after, tag if after else 0)
-    frames = [_frame(event, view) for event in events if is_for(event.audience, view, caller.actor_id)]
+    name = public_id("cnv", key)
+    frames = [
+        streams.event_json(event, name, view)
+        for event in events
+        if is_for(event.audience, view, caller.actor_id)
+    ]
     return EventPage(events=frames, head=head)
 
 
-def _frame(event: Event, view: View) -> dict[str, object]:
-    return {
-        "type": "event",
-        "stream": public_id("cnv", event.stream_id),
-        "number": event.number,
-        "tag": event.tag,
-        "kind": event.kind,
-        "at": event.at.isoformat(),
-        "actor_id": public_id("act", event.actor_id) if event.actor_id else None,
-        "data": data_for(event, view),
-    }
+@post("/v1/sync", tags=_TAGS, operation_id="sync", status_code=200)
+async def sync_streams(runtime: GivenRuntime, caller: GivenCaller, data: JSONBody[SyncRequest]) -> SyncAnswer:
+    """What you missed in up to 500 conversations and your personal stream, from your cursors on.
+
+    `complete`: you stand at `head` now. `partial`: it did not fit into this answer, ask again. `reset`: take a fresh
+    snapshot and go on from `head`. `gone`: you may see it no longer. Ask with `Accept-Encoding: gzip`.
+    """
+    cursors = {_conversation(key): cursor for key, cursor in data.conversations.items()}
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return SyncAnswer(streams=await sync(tx, caller, cursors, data.personal))
 
 
 routes = [
+    sync_streams,
     list_conversations,
     open_conversation,
     get_conversation,

@@ -25,8 +25,8 @@ _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 class Cursor(msgspec.Struct, frozen=True):
     """The last event of a stream that a reader has applied. A tag tells a number reused after a restore."""
 
-    number: int
-    tag: int
+    number: Annotated[int, Meta(ge=0, le=2**53)]
+    tag: Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 
 
 class ActorRef(msgspec.Struct, frozen=True):
@@ -198,7 +198,29 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
     head: Cursor
 
 
+class StreamSync(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream of a sync: what was missed, and the head it leads to; none of a stream that is gone."""
+
+    stream: str
+    state: Literal["complete", "partial", "reset", "gone"]
+    events: list[dict[str, Any]] = []
+    head: Cursor | None = None
+
+
+class SyncAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The personal stream first, then the conversations in the order asked."""
+
+    streams: list[StreamSync]
+
+
 # ---------------------------------------------------------------- requests
+
+
+class SyncRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where a client is in its streams: the last event of each that it applied; number 0 for none."""
+
+    conversations: Annotated[dict[str, Cursor], Meta(max_length=500)] = {}
+    personal: Cursor | None = None
 
 
 def _require_within(text: str, entities: list[EntityJson]) -> None:

@@ -70,7 +70,7 @@ async def list_events(tx: Tx, conversation_id: UUID, after: int, limit: int) -> 
         after,
         limit,
     )
-    return [_event(row, "conversation") for row in rows]
+    return [make_event(row, "conversation") for row in rows]
 
 
 async def list_personal_events(tx: Tx, actor_id: UUID, after: int, limit: int) -> list[Event]:
@@ -83,10 +83,11 @@ async def list_personal_events(tx: Tx, actor_id: UUID, after: int, limit: int) -
         after,
         limit,
     )
-    return [_event(row, "personal") for row in rows]
+    return [make_event(row, "personal") for row in rows]
 
 
-def _event(row: asyncpg.Record, stream: StreamKind) -> Event:
+def make_event(row: asyncpg.Record, stream: StreamKind) -> Event:
+    """Return the event of a row."""
     return Event(stream=stream, **dict(row))
 
 
@@ -116,18 +117,18 @@ async def delete_events_before(tx: Tx, moment: dt.datetime, limit: int) -> int:
 # ---------------------------------------------------------------- access
 
 
-async def find_access(
-    tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID
-) -> asyncpg.Record | None:
-    """Return kind, inbox, the actor's member role and whether the actor is of the inbox's staff."""
-    return await tx.fetchrow(
-        """SELECT c.kind, c.inbox_id, m.role,
+async def list_access(
+    tx: Tx, workspace_id: UUID, ids: Sequence[UUID], actor_id: UUID
+) -> list[asyncpg.Record]:
+    """Return of each conversation its head, kind, inbox, the actor's member role and whether it is of the inbox's staff."""
+    return await tx.fetch(
+        """SELECT c.id, c.head, c.tag, c.kind, c.inbox_id, m.role,
             EXISTS (SELECT FROM inbox_member i WHERE i.inbox_id = c.inbox_id AND i.actor_id = $3) AS is_inbox_member
         FROM conversation c
         LEFT JOIN member m ON m.conversation_id = c.id AND m.actor_id = $3
-        WHERE c.workspace_id = $1 AND c.id = $2""",
+        WHERE c.workspace_id = $1 AND c.id = ANY ($2)""",
         workspace_id,
-        conversation_id,
+        ids,
         actor_id,
     )
 

@@ -99,7 +99,7 @@ async def resume(tx: Tx, conversation_id: UUID, cursor: Cursor) -> list[Event]:
     """
     head = await store.get_head(tx, conversation_id)
     events = await store.list_events(tx, conversation_id, max(0, cursor.number - 1), RESUME_LIMIT + 2)
-    return _continue_from(cursor, head, events, public_id("cnv", conversation_id))
+    return continue_from(cursor, head, events, public_id("cnv", conversation_id))
 
 
 async def read_personal_head(tx: Tx, actor_id: UUID) -> Cursor:
@@ -116,10 +116,26 @@ async def resume_personal(tx: Tx, actor_id: UUID, cursor: Cursor) -> list[Event]
     """As `resume`, of a personal stream."""
     head = await store.get_personal_head(tx, actor_id)
     events = await store.list_personal_events(tx, actor_id, max(0, cursor.number - 1), RESUME_LIMIT + 2)
-    return _continue_from(cursor, head, events, public_id("act", actor_id))
+    return continue_from(cursor, head, events, public_id("act", actor_id))
 
 
-def _continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: str) -> list[Event]:
+def event_json(event: Event, stream: str, view: str) -> dict[str, Any]:
+    """Return the frame of an event as REST gives it to readers with this view; see docs/reference/realtime.md."""
+    return {
+        "type": "event",
+        "stream": stream,
+        "number": event.number,
+        "tag": event.tag,
+        "kind": event.kind,
+        "at": event.at.isoformat(),
+        "actor_id": public_id("act", event.actor_id) if event.actor_id else None,
+        "data": data_for(event, view),
+    }
+
+
+def continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: str) -> list[Event]:
+    """Return those of ``events``, read from the cursor's own number on, that come after it. Raises: StreamReset."""
+
     def reset() -> StreamReset:
         return StreamReset(stream=stream, head={"number": head.number, "tag": head.tag})
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
+import asyncpg
+
 from parley.accounts import Caller
 from parley.conversations import store
 from parley.conversations.errors import ConversationNotFound
@@ -19,9 +21,12 @@ View = Literal["staff", "all"]
 
 async def find_view(tx: Tx, caller: Caller, conversation_id: UUID) -> View | None:
     """Return with whose eyes the caller sees the conversation: 'staff', 'all', or None: not at all."""
-    row = await store.find_access(tx, caller.workspace_id, conversation_id, caller.actor_id)
-    if row is None:
-        return None
+    rows = await store.list_access(tx, caller.workspace_id, [conversation_id], caller.actor_id)
+    return view_of(caller, rows[0]) if rows else None
+
+
+def view_of(caller: Caller, row: asyncpg.Record) -> View | None:
+    """As `find_view`, of a row of `store.list_access`."""
     if row["kind"] == "desk":
         if caller.kind == "user" or caller.is_staff:
             return "staff" if _is_desk_staff(caller, is_inbox_member=row["is_inbox_member"]) else None

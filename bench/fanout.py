@@ -1,0 +1,222 @@
+"""`fanout.ws.500`, `fanout.socketio.500`: durable sends into one room of 500 sockets, against a bare picows server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
+
+import uvloop
+
+from bench.figures import Figure, Round, make_figure
+from bench.keeper import Keeper
+from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, cpu_seconds, pin, resident_bytes
+from bench.sockets import Reader, Transport, open_readers, watch_all
+from bench.stage import API_KEY, Stage, free_port, open_stage
+from bench.yardstick import TEXT
+
+SOCKETS = 500
+IN_FLIGHT = 16
+SECONDS = 4.0
+ROUNDS = 7
+PACED = 40
+"""Messages of a latency round, at 10 a second."""
+
+Send = Callable[[], Awaitable[int]]
+"""Has one message fanned out; returns its number once the sender knows that it was taken."""
+
+
+class Room:
+    """Sockets of one room: how many have which number, and when they got it."""
+
+    def __init__(self) -> None:
+        self.readers: list[Reader] = []
+        self.deliveries = 0
+        self.arrivals: dict[int, list[float]] = {}
+        self._full: dict[int, asyncio.Future[None]] = {}
+
+    def on_event(self, number: int, at: float) -> None:
+        """Note a delivery."""
+        self.deliveries += 1
+        arrivals = self.arrivals.get(number)
+        if arrivals is None:
+            arrivals = self.arrivals[number] = []
+        arrivals.append(at)
+        if len(arrivals) == len(self.readers):
+            self._future(number).set_result(None)
+
+    def _future(self, number: int) -> asyncio.Future[None]:
+        if number not in self._full:
+            self._full[number] = asyncio.get_running_loop().create_future()
+        return self._full[number]
+
+    async def everywhere(self, number: int) -> None:
+        """Return when every socket has the message. Raises: TimeoutError."""
+        await asyncio.wait_for(self._future(number), 30)
+        self._full.pop(number, None)
+
+    def faults(self) -> tuple[int, int, int]:
+        """Return (lost, doubled, disordered) over all sockets since the start."""
+        return (
+            sum(reader.skipped for reader in self.readers),
+            sum(reader.repeated for reader in self.readers),
+            sum(reader.is_closed for reader in self.readers),
+        )
+
+
+async def saturate(room: Room, send: Send, process_id: int) -> tuple[float, float]:
+    """Keep `IN_FLIGHT` messages under way; return (deliveries a second, server's CPU us a delivery)."""
+    end = time.perf_counter() + SECONDS
+
+    async def client() -> None:
+        while time.perf_counter() < end:
+            await room.everywhere(await send())
+
+    before, cpu, started = room.deliveries, cpu_seconds(process_id), time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(IN_FLIGHT)))
+    elapsed, count = time.perf_counter() - started, room.deliveries - before
+    room.arrivals.clear()
+    return count / elapsed, (cpu_seconds(process_id) - cpu) / count * 1e6
+
+
+async def pace(room: Room, send: Send) -> tuple[float, float]:
+    """Send ten messages a second; return (p50, p99) in ms from the moment of sending to each socket."""
+    waits: list[float] = []
+    for _ in range(PACED):
+        began = time.perf_counter()
+        number = await send()
+        await room.everywhere(number)
+        waits += [at - began for at in room.arrivals.pop(number)]
+        await asyncio.sleep(max(0.0, began + 0.1 - time.perf_counter()))
+    cuts = statistics.quantiles(waits, n=100)
+    return cuts[49] * 1000, cuts[98] * 1000
+
+
+@contextlib.asynccontextmanager
+async def parley_room(
+    stage: Stage, process_id: int, kind: Transport, members: int, online: int
+) -> AsyncIterator[tuple[Room, Send, float]]:
+    """Open a group's sockets at Parley; gives the room, how to send, and the kB of memory a socket takes."""
+    conversation, tokens = await stage.make_group(members)
+    room = Room()
+    before = resident_bytes(process_id)
+    room.readers = await open_readers(stage.port, kind, tokens[:online], room.on_event)
+    await watch_all(room.readers, conversation)
+    size = (resident_bytes(process_id) - before) / online / 1000
+    keys = itertools.count()
+    async with Keeper("127.0.0.1", stage.port) as keeper:
+
+        async def send() -> int:
+            answer = await keeper.post(
+                f"/v1/conversations/{conversation}/messages",
+                {"client_id": f"{conversation}-{next(keys)}", "text": TEXT},
+                API_KEY,
+            )
+            position: int = answer["position"]
+            return position
+
+        yield room, send, size
+    for reader in room.readers:
+        reader.close()
+
+
+@contextlib.asynccontextmanager
+async def bare_room(size: int) -> AsyncIterator[tuple[Room, Send, int]]:
+    """Run the bare server on the server's core with as many sockets."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.bare_server", str(port), str(size), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        pin(process.pid, SERVER_CORE)
+        room = Room()
+        room.readers = await open_readers(port, "bare", ["-"] * SOCKETS, room.on_event)
+        numbers = itertools.count(1)
+
+        async def send() -> int:
+            number = next(numbers)
+            room.readers[0].write(str(number))
+            return number
+
+        yield room, send, process.pid
+        for reader in room.readers:
+            reader.close()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def measure(kind: Literal["ws", "socketio"]) -> Figure:
+    """Alternate Parley and the bare server."""
+    rounds: list[Round] = []
+    details: list[tuple[float, ...]] = []
+    async with open_stage() as stage, stage.parley() as process_id:
+        pin(os.getpid(), OTHER_CORE)
+        async with parley_room(stage, process_id, kind, SOCKETS, SOCKETS) as (room, send, memory):
+            await saturate(room, send, process_id)
+            event_bytes = await _event_bytes(stage)
+            async with bare_room(event_bytes) as (bare, send_bare, bare_id):
+                await saturate(bare, send_bare, bare_id)
+                for number in range(ROUNDS):
+                    watch = CpuWatch()
+                    value, cpu = await saturate(room, send, process_id)
+                    _, generator = watch.read()
+                    bare_watch = CpuWatch()
+                    against, bare_cpu = await saturate(bare, send_bare, bare_id)
+                    steal, _ = watch.read()
+                    _, bare_generator = bare_watch.read()
+                    details.append((cpu, bare_cpu, *await pace(room, send), *await pace(bare, send_bare)))
+                    lost, doubled, closed = room.faults()
+                    rounds.append(
+                        Round(
+                            value=value,
+                            against_value=against,
+                            steal=steal,
+                            generator_cpu=generator,
+                            lost=lost,
+                            doubled=doubled,
+                            failed=closed,
+                        )
+                    )
+                    print(
+                        f"  round {number + 1}: {value:.0f}/s ({cpu:.1f} us) against {against:.0f}/s ({bare_cpu:.1f} us), "
+                        f"steal {steal:.0%}, generator {generator:.0%} / {bare_generator:.0%} {room.faults()} {bare.faults()}",
+                        file=sys.stderr,
+                    )
+    cpu, bare_cpu, p50, p99, bare_p50, bare_p99 = (
+        statistics.median(column) for column in zip(*details, strict=True)
+    )
+    return make_figure(
+        f"fanout.{kind}.500",
+        "deliveries/s",
+        "bare picows server, one ready frame",
+        "ratio >= 0.5",
+        rounds,
+        notes=f"{IN_FLIGHT} messages in flight, {event_bytes} bytes an event. CPU of the server {cpu:.1f} us a delivery "
+        f"(bare {bare_cpu:.1f}), memory {memory:.0f} kB a socket. At 10 messages/s p50 {p50:.1f}, p99 {p99:.1f} ms "
+        f"(bare {bare_p50:.1f}, {bare_p99:.1f}).",
+    )
+
+
+async def _event_bytes(stage: Stage) -> int:
+    connection = await stage.connect()
+    try:
+        size: int = await connection.fetchval(
+            "SELECT length(data::text) + 200 FROM event WHERE kind = 'message.created' LIMIT 1"
+        )
+    finally:
+        await connection.close()
+    return size
+
+
+def run(kind: Literal["ws", "socketio"]) -> Figure:
+    """Measure and return the figure."""
+    return uvloop.run(measure(kind))
