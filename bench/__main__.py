@@ -6,12 +6,25 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from bench import send_rest
+from bench import fanout, group, idle, latency, send_rest, sync
 from bench.figures import Figure, describe_machine, render_table, write_results
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "send.rest.16": partial(send_rest.run, 16),
     "send.rest.32": partial(send_rest.run, 32),
+    "send.latency.api": partial(latency.run, "send.latency.api"),
+    "send.latency.screen": partial(latency.run, "send.latency.screen"),
+    "history.1m": history.run,
+    "start.cold": partial(start.run, "start.cold"),
+    "memory.idle": partial(start.run, "memory.idle"),
+    "fanout.socketio.500": partial(fanout.run, "socketio"),
+    "fanout.ws.500": partial(fanout.run, "ws"),
+    "sync.5000": partial(sync.run, "sync.5000"),
+    "sync.5000.bytes": partial(sync.run, "sync.5000.bytes"),
+    "group.10000": partial(group.run, "group.10000"),
+    "group.10000.rows": partial(group.run, "group.10000.rows"),
+    "idle.5000": partial(idle.run, "idle.5000"),
+    "idle.5000.cpu": partial(idle.run, "idle.5000.cpu"),
 }
 
 

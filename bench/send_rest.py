@@ -11,7 +11,7 @@ from uuid import UUID
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
-from bench.load import run_closed_loop
+from bench.load import Request, run_closed_loop
 from bench.machine import OTHER_CORE, CpuWatch, pin
 from bench.stage import API_KEY, CONVERSATIONS, Stage, conversation_uuid, open_stage
 from bench.yardstick import TEXT, Yardstick
@@ -29,13 +29,13 @@ async def measure(in_flight: int) -> Figure:
         async with stage.parley():
             pin(os.getpid(), OTHER_CORE)
             sweep = await yardstick.sweep()
-            await _round(stage, in_flight, 2)
+            await run_round(stage, in_flight, 2)
             for number in range(ROUNDS):
                 watch = CpuWatch()
-                rate, generator, acknowledged, failed = await _round(stage, in_flight, SECONDS)
+                rate, generator, acknowledged, failed = await run_round(stage, in_flight, SECONDS)
                 ceiling = await yardstick.run(SECONDS)
                 steal, _ = watch.read()
-                lost, doubled, disordered = await _check(stage, acknowledged)
+                lost, doubled, disordered = await check_sends(stage, acknowledged)
                 rounds.append(
                     Round(
                         value=rate,
@@ -63,7 +63,8 @@ async def measure(in_flight: int) -> Figure:
     )
 
 
-async def _round(stage: Stage, in_flight: int, seconds: float) -> tuple[float, float, list[str], int]:
+def make_sender(places: dict[str, str] | None = None) -> Request:
+    """Return what makes sends to random conversations; notes in ``places`` where each key went."""
     counter = itertools.count()
     choose = random.Random(7)
     prefix = f"{random.getrandbits(64):016x}"
@@ -71,6 +72,8 @@ async def _round(stage: Stage, in_flight: int, seconds: float) -> tuple[float, f
     def make_request() -> tuple[bytes, str]:
         key = f"{prefix}-{next(counter)}"
         conversation = public_id("cnv", UUID(conversation_uuid(choose.randint(1, CONVERSATIONS))))
+        if places is not None:
+            places[key] = conversation
         body = f'{{"client_id":"{key}","text":"{TEXT}"}}'.encode()
         head = (
             f"POST /v1/conversations/{conversation}/messages HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {API_KEY}\r\n"
@@ -78,16 +81,21 @@ async def _round(stage: Stage, in_flight: int, seconds: float) -> tuple[float, f
         )
         return head.encode() + body, key
 
+    return make_request
+
+
+async def run_round(stage: Stage, in_flight: int, seconds: float) -> tuple[float, float, list[str], int]:
+    """Send for so long; return sends a second, the generator's CPU share, the keys acknowledged, failures."""
     watch = CpuWatch()
     rate, acknowledged, failed, _ = await run_closed_loop(
-        "127.0.0.1", stage.port, make_request, in_flight=in_flight, seconds=seconds
+        "127.0.0.1", stage.port, make_sender(), in_flight=in_flight, seconds=seconds
     )
     if failed:
         print(failed[0].decode("utf-8", "replace")[:500], file=sys.stderr)
     return rate, watch.read()[1], acknowledged, len(failed)
 
 
-async def _check(stage: Stage, acknowledged: list[str]) -> tuple[int, int, int]:
+async def check_sends(stage: Stage, acknowledged: list[str]) -> tuple[int, int, int]:
     """Count acknowledged messages that are missing or stored twice, and conversations whose numbers have holes."""
     connection = await stage.connect()
     try:
