@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from bench import fanout, group, idle, latency, send_rest, sync
+from bench import fanout, group, history, idle, latency, send_rest, start, sync
 from bench.figures import Figure, describe_machine, render_table, write_results
 
 FIGURES: dict[str, Callable[[], Figure]] = {
