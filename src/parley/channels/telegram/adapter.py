@@ -28,8 +28,8 @@ from parley.channels.contract import (
 )
 from parley.channels.telegram import format as formatting
 from parley.channels.telegram import parse as parsing
-from parley.channels.telegram.client import TelegramClient, parse_address, too_big
-from parley.channels.telegram.updates import User
+from parley.channels.telegram.client import Address, AnswerTooLarge, TelegramClient, parse_address, too_big
+from parley.channels.telegram.updates import Id, Size, User
 from parley.channels.telegram.verdict import unreadable
 from parley.infra.http_client import HttpClient, Timeouts, Upload
 from parley.kit.text import clean_name
@@ -48,12 +48,12 @@ _POLL_TIMEOUTS = Timeouts(read=POLL_SECONDS + 4.0, total=POLL_SECONDS + 4.5)
 
 
 class _Result(msgspec.Struct, frozen=True):
-    message_id: int
+    message_id: Id
 
 
 class _FilePath(msgspec.Struct, frozen=True):
     file_path: str | None = None
-    file_size: int | None = None
+    file_size: Size | None = None
 
 
 class TelegramAdapter:
@@ -176,11 +176,19 @@ class TelegramAdapter:
             params["offset"] = _offset(cursor)
         address = parse_address(account.secrets, account.config)
         try:
-            raw = await self._client.call(address, "getUpdates", params, timeouts=_POLL_TIMEOUTS)
+            raw = await self._fetch_updates(address, params)
         except Rejected as refusal:
             raise _poll_refusal(refusal) from None
         parts, offset = parsing.split_batch([bytes(one) for one in _decoded(raw, list[msgspec.Raw])])
         return parts, cursor if offset is None else str(offset)
+
+    async def _fetch_updates(self, address: Address, params: dict[str, Any]) -> msgspec.Raw:
+        """Ask for a batch, and for one at a time where a batch is more than we take: no poll stands still for it."""
+        try:
+            return await self._client.call(address, "getUpdates", params, timeouts=_POLL_TIMEOUTS)
+        except AnswerTooLarge:
+            single = {**params, "limit": 1}
+            return await self._client.call(address, "getUpdates", single, timeouts=_POLL_TIMEOUTS)
 
     # ---- the account
 

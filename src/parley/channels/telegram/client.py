@@ -53,6 +53,12 @@ _TOKEN = re.compile(r"[1-9][0-9]{0,18}:[A-Za-z0-9_-]{1,60}")
 _FILE_PATH = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 
+class AnswerTooLarge(Temporary):
+    """Telegram's answer is larger than we take; asked for less at once, it may be had."""
+
+    code = "answer_too_large"
+
+
 class Address(msgspec.Struct, frozen=True):
     """Where a bot's methods and files are. Holds the token: never show it."""
 
@@ -115,7 +121,7 @@ class TelegramClient:
         """Open a file by getFile's path. Raises Temporary, Rejected (gone, too big), AccountBroken."""
         if size_bytes is not None and size_bytes > DOWNLOAD_LIMIT_BYTES:
             raise too_big()
-        if not _FILE_PATH.fullmatch(path) or ".." in path:
+        if not _FILE_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
             raise Rejected("Telegram gave a file path that cannot be used.", provider_code="file_path")
         url = f"{address.file_base_url}/bot{address.token}/{quote(path)}"
         try:
@@ -181,6 +187,8 @@ def _raise_unanswered(error: NotSent | NoAnswer, is_repeatable: bool) -> NoRetur
         raise Temporary("The file to send cannot be read now.") from error
     if isinstance(error, NotSent):
         raise Temporary("Telegram cannot be reached.", scope="inbox") from error
+    if is_repeatable and "limit_bytes" in error.fields:
+        raise AnswerTooLarge(scope="inbox") from error
     if is_repeatable:
         raise Temporary("Telegram did not answer.", scope="inbox") from error
     raise Uncertain("Telegram did not answer; the message may have arrived.") from error

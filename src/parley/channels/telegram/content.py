@@ -12,7 +12,10 @@ import msgspec
 from parley.channels.contract import AttachmentKind, Entity, IncomingAttachment
 from parley.channels.telegram.entities import parse_text
 from parley.channels.telegram.updates import File, Message, MessageEntity, SharedContact, User
-from parley.kit.text import clean_name
+from parley.kit.text import clean_name, clean_text
+
+FILE_ID_LIMIT = 1000
+"""Characters of a file's id that are kept: real ones have about a hundred, and none of ours needs more."""
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,100}")
 
@@ -72,7 +75,11 @@ def _sticker_type(sticker: File) -> str:
 
 def _file(kind: AttachmentKind, file: File, content_type: str) -> IncomingAttachment:
     told = (file.mime_type or "").lower()
-    reference: dict[str, Any] = {"file_id": file.file_id, "file_unique_id": file.file_unique_id}
+    # cleaned: a NUL or lone surrogate, which no id of Telegram's has, cannot be stored
+    reference: dict[str, Any] = {
+        "file_id": clean_text(file.file_id)[:FILE_ID_LIMIT],
+        "file_unique_id": clean_text(file.file_unique_id)[:FILE_ID_LIMIT],
+    }
     if file.file_size is not None:
         reference["file_size"] = file.file_size
     return IncomingAttachment(

@@ -54,6 +54,7 @@ _SCHEMES_IN = frozenset({"http", "https", "tg", "mailto", "tel"})
 _SCHEMES_OUT = frozenset({"http", "https", "tg"})
 # Nothing may stand inside these.
 _CLOSED = frozenset({"code", "pre"})
+_LINE_END = "\r\n".encode("utf-16-le")
 
 
 def parse_text(
@@ -175,16 +176,26 @@ def _borders(text: str) -> set[int]:
 
 
 def _moved(text: str, cleaned: str, entities: Sequence[Entity]) -> list[Entity]:
-    """Return the entities at the offsets that their ends have after cleaning."""
+    """Return the entities at the offsets that their ends have after cleaning.
+
+    One walk over the text, whatever the number of entities: each stretch between two ends is cleaned once, and a
+    line end of two characters that is cut by an end counts once.
+    """
     limit = utf16_length(cleaned)
     raw = text.encode("utf-16-le", "surrogatepass")
-
-    def moved(offset: int) -> int:
-        return min(utf16_length(clean_text(raw[: offset * 2].decode("utf-16-le", "surrogatepass"))), limit)
-
+    ends = sorted({end for entity in entities for end in (entity.offset, _end(entity))})
+    moved: dict[int, int] = {}
+    done = length = 0
+    for end in ends:
+        stretch = raw[done * 2 : end * 2].decode("utf-16-le", "surrogatepass")
+        length += utf16_length(clean_text(stretch))
+        if done and raw[done * 2 - 2 : done * 2 + 2] == _LINE_END and end > done:
+            length -= 1
+        moved[end] = min(length, limit)
+        done = end
     result = []
     for entity in entities:
-        begin, end = moved(entity.offset), moved(_end(entity))
+        begin, end = moved[entity.offset], moved[_end(entity)]
         if begin < end:
             result.append(
                 Entity(

@@ -29,6 +29,7 @@ from parley.channels.telegram.updates import (
     Chat,
     ChatMemberUpdated,
     ForwardOrigin,
+    Id,
     Lane,
     Message,
     Numbered,
@@ -36,6 +37,9 @@ from parley.channels.telegram.updates import (
     User,
 )
 from parley.kit.text import clean_name, clean_text
+
+QUOTE_LIMIT = 1024
+"""Characters of a quote that are kept; Telegram's own limit (core.telegram.org/bots/api#replyparameters)."""
 
 _T = TypeVar("_T")
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,20}")
@@ -96,6 +100,7 @@ def parse_update(body: bytes) -> list[Parsed]:
         return [_parse_edit(_decode(fields["edited_message"], Message, "edited_message"))]
     if "my_chat_member" in fields:
         return [_parse_reach(_decode(fields["my_chat_member"], ChatMemberUpdated, "my_chat_member"))]
+    _decode(fields["update_id"], Id, "update_id")
     return [Ignored(f"update of kind {_key_names(fields, 'update_id')}")]
 
 
@@ -191,7 +196,7 @@ def _person(chat: Chat, sender: User | None, contact: SharedContact | None) -> P
 def _reply(message: Message) -> Quote | None:
     if message.reply_to_message is None:
         return None
-    quoted = clean_text(message.quote.text) if message.quote else None
+    quoted = clean_text(message.quote.text)[:QUOTE_LIMIT] if message.quote else None
     return Quote(provider_id=str(message.reply_to_message.message_id), text=quoted or None)
 
 
@@ -199,7 +204,7 @@ def _foreign_quote(message: Message) -> dict[str, Any]:
     """Return the words quoted from another chat: the reply has no message of ours to point at."""
     if message.quote is None or message.reply_to_message is not None:
         return {}
-    return {"quote": clean_text(message.quote.text)}
+    return {"quote": clean_text(message.quote.text)[:QUOTE_LIMIT]}
 
 
 def _origin(origin: ForwardOrigin | None) -> str | None:
