@@ -10,7 +10,12 @@ from parley.channels.contract import RecipientGone
 from parley.contacts import ensure_identity, set_reachable
 from parley.conversations import post_message
 from parley.conversations.store import lock_conversation
+from parley.desk.errors import AlreadyOpen
+from parley.desk.list_store import lock_desk_row
 from parley.desk.reach import note_reach, touch_contact
+from parley.desk.schemas import DeskChange
+from parley.desk.statuses import change_conversation
+from parley.kit.ids import parse_id
 from tests.desk.scene import Desk
 
 pytestmark = pytest.mark.anyio
@@ -53,3 +58,36 @@ async def test_a_customer_who_comes_back_and_an_agent_who_writes_do_not_wait_for
     conversation = await desk.conversation()
     assert conversation["contact"]["is_reachable"] is True
     assert conversation["last_message"]["text"] == "I am back"
+
+
+async def test_a_contact_that_changes_and_a_conversation_that_is_opened_again_do_not_wait_for_each_other(
+    desk: Desk,
+) -> None:
+    await desk.ask(desk.olga, "PATCH", f"/v1/inboxes/{desk.public_inbox}", {"reopen": "new"})
+    rooms = []
+    for number in ("1", "2"):
+        await desk.hear(desk.message(number))
+        rooms.append(await desk.conversation())
+        await desk.ask(
+            desk.anna, "PATCH", f"/v1/desk/conversations/{rooms[-1]['id']}", {"status": "resolved"}
+        )
+    older, newer = rooms
+    await desk.ask(desk.anna, "PATCH", f"/v1/desk/conversations/{older['id']}", {"status": "open"})
+    contact = parse_id("act", newer["contact"]["id"])
+
+    async def touch() -> None:
+        async with desk.house.db.transaction(desk.place.id) as tx:
+            await touch_contact(tx, desk.place.id, contact)
+
+    async def open_again() -> None:
+        async with desk.house.db.transaction(desk.place.id) as tx:
+            await lock_conversation(tx, desk.place.id, desk.room_of(newer))
+            await lock_desk_row(tx, desk.room_of(newer))
+            await asyncio.sleep(A_MOMENT)
+            await change_conversation(tx, desk.anna.caller, desk.room_of(newer), DeskChange(status="open"))
+
+    opening = asyncio.create_task(open_again())
+    await asyncio.sleep(A_MOMENT / 2)
+    await touch()
+    with pytest.raises(AlreadyOpen):
+        await opening

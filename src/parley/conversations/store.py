@@ -159,6 +159,15 @@ async def lock_conversation(tx: Tx, workspace_id: UUID, conversation_id: UUID) -
     )
 
 
+async def lock_conversations(tx: Tx, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    """Lock the counter rows of several streams until commit, by id. Before anything under one of them."""
+    await tx.execute(
+        "SELECT FROM conversation WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE",
+        workspace_id,
+        list(ids),
+    )
+
+
 async def list_inboxes(tx: Tx, workspace_id: UUID, staff_id: UUID | None) -> list[UUID]:
     """Return inboxes of the workspace, or those a user is a member of."""
     if staff_id is None:

@@ -282,7 +282,7 @@ class Delivery:
                 await inbox_store.set_state(tx, plan.inbox["id"], "broken", error.message[:500])
 
     async def _note_gone(self, workspace_id: UUID, plan: _Plan) -> None:
-        """Note that the contact cannot be written to. By itself: intake locks the contact before conversations."""
+        """Note that the contact cannot be written to. By itself: the contact is locked before conversations."""
         async with self._db.transaction(workspace_id) as tx:
             identity = await find_identity(tx, workspace_id, plan.identity_id)
             if identity is not None:

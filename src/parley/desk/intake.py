@@ -128,14 +128,9 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
     if await intake_store.find_source(tx, inbox["id"], item.chat, item.provider_id):
         return "duplicate"
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
-    outcome = await _store_message(tx, inbox, identity, item)
     if not identity.is_reachable:
-        # last: it touches rows of the lists, which lie under the conversation that is locked now
+        # first: it locks all conversations with the contact, in order of their ids
         await note_reach(tx, identity, is_reachable=True)
-    return outcome
-
-
-async def _store_message(tx: Tx, inbox: asyncpg.Record, identity: Identity, item: IncomingMessage) -> str:
     if item.group_id and (album := await _find_album(tx, inbox, identity, item.group_id)):
         return await _grow_album(tx, inbox, identity, item, album)
     conversation_id = await ensure_conversation(tx, inbox, identity)
