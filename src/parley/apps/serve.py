@@ -20,6 +20,7 @@ import uvicorn
 
 from parley.accounts import issue_setup_link
 from parley.apps.dispatch import Dispatcher, is_loopback
+from parley.apps.http_protocol import GuardedHttp
 from parley.apps.pages import Pages
 from parley.apps.rest import Parts, build_rest
 from parley.apps.work import run_workers
@@ -178,7 +179,7 @@ def _uvicorn_config(settings: Settings, app: Any) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedHttp,
         ws=Gateway.protocol_class,
         ws_max_size=65536,
         ws_per_message_deflate=False,

@@ -95,13 +95,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # untyped library
         return PacketQueue()
 
 
-class Server(socketio.AsyncServer):  # type: ignore[misc]  # untyped library
-    """Socket.IO's server over our `Engine`."""
-
-    def _engineio_server_class(self) -> type[Engine]:
-        return Engine
-
-
 def wire_of(socket: Any) -> Wire | None:
     """Return the wire of an Engine.IO connection that is a WebSocket now."""
     wire: Wire | None = getattr(socket, "wire", None)

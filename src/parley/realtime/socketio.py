@@ -15,9 +15,9 @@ import socketio
 from parley.kit.errors import ParleyError
 from parley.realtime.frames import COMMAND_LIMIT_BYTES, Ready, parse_auth
 from parley.realtime.origins import is_allowed
+from parley.realtime.packets import Server
 from parley.realtime.rawframes import (
     RawFrameManager,
-    Server,
     enqueue,
     find_idle_wire,
     is_idle,

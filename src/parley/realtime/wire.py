@@ -8,6 +8,8 @@ transports work, more slowly, under any other WebSocket class.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -15,6 +17,19 @@ from websockets.http11 import Request
 
 EXTENSION = "parley.wire"
 """Key in the ASGI scope's extensions under which a connection's `Wire` stands."""
+
+FRAME_BURST = 512
+FRAMES_A_SECOND = 20.0
+"""Frames of any kind that a peer may send; commands are limited much lower, pings and empty fragments only here."""
+SLICE_BYTES = 4096
+"""What is parsed at a time, so that a flood is noticed before it has held everybody up."""
+PONG_BACKLOG_BYTES = 64 * 1024
+"""Unsent bytes above which a peer that goes on pinging is cut."""
+CLOSE_POLICY = 1008
+"""What the peer does is not to be borne (RFC 6455, 7.4.1)."""
+
+CLOSE_NOT_TEXT = 1007
+"""A text that is not UTF-8 (RFC 6455, 8.1)."""
 
 CLOSE_SECONDS = 5.0
 """How long a peer may take to answer our close frame before the connection is cut."""
@@ -58,12 +73,69 @@ class Wire:
         self._protocol.close_soon(code, reason)
 
 
+class Budget:
+    """So much at once and so much a second; once overdrawn it stays spent."""
+
+    __slots__ = ("_at", "_left", "_most", "_per_second", "is_spent")
+
+    def __init__(self, most: int, per_second: float) -> None:
+        self._most = self._left = float(most)
+        self._per_second = per_second
+        self._at = time.monotonic()
+        self.is_spent = False
+
+    def spend(self, count: int) -> bool:
+        """Take so much of it; False when it is spent."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second) - count
+        self._at = now
+        self.is_spent = self.is_spent or self._left < 0
+        return not self.is_spent
+
+
 class FrameProtocol(WebSocketsSansIOProtocol):
     """Give to uvicorn as ``ws=``, with ``ws_per_message_deflate=False`` and ``ws_max_size=65536``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sends_under_way = 0
+        self.budget = Budget(FRAME_BURST, FRAMES_A_SECOND)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, slice by slice; a peer that floods is closed with 1008 and heard no longer."""
+        for start in range(0, len(data), SLICE_BYTES):
+            if self.budget.is_spent or self.transport.is_closing():
+                return
+            super().data_received(data[start : start + SLICE_BYTES])
+
+    def handle_events(self) -> None:
+        """Handle the frames parsed so far, counted."""
+        is_within = self.budget.spend(len(self.conn.events))
+        super().handle_events()
+        if not is_within:
+            self.close_soon(CLOSE_POLICY, "too many frames")
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; text that is none closes the connection with 1007, and is no error of ours to log."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.send_close(CLOSE_NOT_TEXT)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless its peer reads none of the answers."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > PONG_BACKLOG_BYTES:
+            self.transport.abort()
+
+    def handle_parser_exception(self) -> None:
+        """Say why frames that break the protocol end the connection, which before it was accepted is no frame."""
+        if self.conn.close_sent is None:
+            self.transport.close()
+            return
+        super().handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
         """Accept the request and show the wire to the application, which runs in a later turn of the loop."""
@@ -93,6 +165,14 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         loop = asyncio.get_running_loop()
         self.close_timer = loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+
+def _is_utf8(parts: Sequence[bytes]) -> bool:
+    try:
+        b"".join(parts).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def find_wire(scope: Any) -> Wire | None:
