@@ -93,6 +93,16 @@ async def test_a_snooze_that_is_over_opens_the_conversation_once(desk: Desk) -> 
     assert [event["s"] for event in events] == ["snoozed", "open"]
 
 
+async def test_all_snoozes_that_are_over_end_together_however_many(desk: Desk) -> None:
+    for chat in ("1", "2", "3", "4", "5"):
+        await desk.hear(desk.message("1", chat=chat))
+        await set_status(desk, await desk.conversation(chat), "snoozed")
+    await desk.house.sql("UPDATE desk_conversation SET snoozed_until = now() - $1::interval", HOUR)
+    assert await wake_snoozed(desk.house.db, limit=2) == 5
+    rows = await desk.house.sql("SELECT DISTINCT status FROM desk_conversation")
+    assert [row["status"] for row in rows] == ["open"]
+
+
 async def test_an_old_conversation_cannot_be_opened_beside_another(desk: Desk) -> None:
     await desk.ask(desk.olga, "PATCH", f"/v1/inboxes/{desk.public_inbox}", {"reopen": "new"})
     await desk.hear(desk.message("1"))

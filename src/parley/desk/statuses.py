@@ -112,13 +112,20 @@ async def _assign(tx: Tx, caller: Caller, row: asyncpg.Record, assignee: str | N
 
 
 async def wake_snoozed(db: Database, limit: int = 200) -> int:
-    """Open the conversations whose snooze is over; returns how many. Several processes may run it at once."""
-    async with db.system() as tx:
-        due = await list_store.list_due_snoozed(tx, tx.now, limit)
-    for workspace_id, conversation_id in due:
-        async with db.transaction(workspace_id) as tx:
-            await lock_conversation(tx, workspace_id, conversation_id)
-            row = await list_store.lock_desk_row(tx, conversation_id)
-            if row is not None and row["status"] == "snoozed" and row["snoozed_until"] <= tx.now:
-                await _set_status(tx, row, "open", None, None)
-    return len(due)
+    """Open all conversations whose snooze is over; returns how many. Several processes may run it at once.
+
+    They are looked for ``limit`` at a time, each opened in a transaction of its own.
+    """
+    count = 0
+    while True:
+        async with db.system() as tx:
+            due = await list_store.list_due_snoozed(tx, tx.now, limit)
+        for workspace_id, conversation_id in due:
+            async with db.transaction(workspace_id) as tx:
+                await lock_conversation(tx, workspace_id, conversation_id)
+                row = await list_store.lock_desk_row(tx, conversation_id)
+                if row is not None and row["status"] == "snoozed" and row["snoozed_until"] <= tx.now:
+                    await _set_status(tx, row, "open", None, None)
+        count += len(due)
+        if len(due) < limit:
+            return count
