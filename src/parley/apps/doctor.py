@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 something is wrong, 2 something could not be looked
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -67,11 +68,13 @@ async def examine(
     only: Sequence[str] = (),
     is_quick: bool = False,
     patience: float = 1.0,
+    serving_since: dt.datetime | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
     """Make the checks over a database, in the order of `CHECKS`; ``only``: names, or first words of names.
 
-    ``is_quick`` leaves out walks over tables. One connection, read only. Raises: Unavailable, NotFound.
+    ``is_quick`` leaves out walks over tables; ``serving_since``: since when a Parley runs, if it is not to be asked of
+    the database. One connection, read only. Raises: Unavailable, NotFound.
     """
     checks = choose(only, is_quick=is_quick)
     try:
@@ -81,7 +84,7 @@ async def examine(
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(f"The database cannot be reached: {error}") from error
     try:
-        since = await connection.fetchval(_SERVING)
+        since = serving_since or await connection.fetchval(_SERVING)
         place = Place(settings=settings, serving_since=since, patience=patience)
         probe = Probe(connection, place, progress)
         results = []

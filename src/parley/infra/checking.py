@@ -32,7 +32,7 @@ SHOWN = 10
 STEP_TIMEOUT_SECONDS = 5.0
 STEP_AIM_SECONDS = 0.25
 """Steps are made smaller or larger towards this: a snapshot so short is nothing to vacuum."""
-LEAST_ROWS = 1
+LEAST_ROWS, MOST_ROWS = 1, 100_000
 _CONFIRMED = 200
 """Violations compared with a second look; more than that are not a passing state."""
 _FIRST = (UUID(int=0), -1)
@@ -136,7 +136,15 @@ class Result:
 class Probe:
     """A connection to look through, and the place it looks at."""
 
-    def __init__(self, connection: Connection, place: Place, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        place: Place,
+        progress: Callable[[str], None],
+        *,
+        widest_rows: int = MOST_ROWS,
+    ) -> None:
+        self._widest_rows = widest_rows
         self.place = place
         self.progress = progress
         self.longest_seconds = 0.0
@@ -186,7 +194,7 @@ class Probe:
         if seconds > STEP_AIM_SECONDS * 2:
             self._rows = max(LEAST_ROWS, self._rows // 2)
         elif seconds < STEP_AIM_SECONDS / 4:
-            self._rows = min(100_000, self._rows * 2)
+            self._rows = min(self._widest_rows, self._rows * 2)
 
     def repeat(self) -> bool:
         """Have the step done again, smaller, because it took too long; False when it cannot be smaller."""

@@ -36,13 +36,14 @@ def work_checks(prefix: str, table: WorkTable, *, noun: str, failed_remedy: str)
             remedy="The row was changed by hand, or by a bug: ask the developers with its id.",
             walk=Walk(table=name, key=key),
             sql=f"""SELECT {label} || ' is ' || work || CASE
-                    WHEN (work = 'leased') <> (lease_token IS NOT NULL AND lease_until IS NOT NULL)
+                    WHEN work = 'leased' AND (lease_token IS NULL OR lease_until IS NULL)
+                        OR work <> 'leased' AND (lease_token IS NOT NULL OR lease_until IS NOT NULL)
                         THEN ', its lease says otherwise'
                     WHEN (work IN ('done', 'failed')) <> (finished_at IS NOT NULL) THEN ', its end says otherwise'
                     WHEN work = 'failed' THEN ' without a reason' ELSE ' after less than no attempt' END AS finding
                 FROM {name} t
                 WHERE {key} > $1 AND $2::bigint IS NOT NULL AND {key} <= $3 AND $4::bigint IS NOT NULL
-                  AND ((work = 'leased') <> (lease_token IS NOT NULL AND lease_until IS NOT NULL)
+                  AND (work = 'leased' AND (lease_token IS NULL OR lease_until IS NULL)
                     OR work <> 'leased' AND (lease_token IS NOT NULL OR lease_until IS NOT NULL)
                     OR (work IN ('done', 'failed')) <> (finished_at IS NOT NULL)
                     OR work = 'failed' AND coalesce(last_error, '') = '' OR attempts < 0)""",
@@ -95,7 +96,7 @@ def work_checks(prefix: str, table: WorkTable, *, noun: str, failed_remedy: str)
             holds=f"No {noun} has failed for good.",
             remedy=failed_remedy,
             severity="trouble",
-            sql=f"""SELECT {label} || ' failed: ' || left(coalesce(last_error, 'no reason'), 200) AS finding
-                FROM {name} t WHERE work = 'failed' ORDER BY seq DESC""",
+            sql=f"""SELECT {label} || ' failed: ' || left(last_error, 200) AS finding
+                FROM {name} t WHERE work = 'failed' AND last_error <> '' ORDER BY seq DESC""",
         ),
     ]
