@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from parley.kit.text import utf16_length
+from parley.kit.text import clean_text, utf16_length
 from parley.media.attachments import MediaKind, MediaState
 
 ConversationKind = Literal["direct", "group", "broadcast", "desk"]
@@ -224,6 +224,7 @@ class SyncRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def _require_within(text: str, entities: list[EntityJson]) -> None:
+    """The text is the cleaned one, which may be shorter than what was sent. Raises: ValueError."""
     if entities and max(item.offset + item.length for item in entities) > utf16_length(text):
         raise ValueError("entities: one reaches beyond the text")
 
@@ -240,6 +241,7 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["text", "note"] = "text"
 
     def __post_init__(self) -> None:
+        self.text = clean_text(self.text)
         _require_within(self.text, self.entities)
 
 
@@ -250,6 +252,7 @@ class EditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
 
     def __post_init__(self) -> None:
+        self.text = clean_text(self.text)
         _require_within(self.text, self.entities)
 
 
