@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -73,11 +74,14 @@ async def test_an_inbox_taken_away_is_gone_at_once_and_comes_back(desk: Desk) ->
     hints: list[Event] = []
     desk.house.runtime.bus.subscribe(lambda batch: hints.extend(h for h in batch if isinstance(h, Event)))
     await desk.ask(desk.olga, "DELETE", path, status=204)
+    await asyncio.sleep(0.01)  # hints are told two turns of the loop after the commit
     assert [(h.kind, h.stream, h.stream_id) for h in hints] == [("rights.changed", "personal", desk.anna.id)]
     await require_hidden(desk, desk.anna, conversation, message)
     await desk.ask(desk.olga, "DELETE", path, status=204)
+    await asyncio.sleep(0.01)
     assert len(hints) == 1
     await desk.ask(desk.olga, "PUT", path, status=204)
+    await asyncio.sleep(0.01)
     assert len(hints) == 2
     await desk.ask(desk.anna, "GET", f"/v1/desk/conversations/{conversation['id']}")
     await desk.ask(desk.anna, "PUT", path, status=403)

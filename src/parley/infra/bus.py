@@ -6,6 +6,7 @@ every reader heals itself from them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -18,7 +19,10 @@ log = structlog.get_logger()
 
 
 class Bus:
-    """Hands every batch of hints to every subscriber, in the order published, in the publisher's task."""
+    """Hands every batch of hints to every subscriber, in the order published, two turns of the loop later.
+
+    By then whoever waited for the commit has written its answer: nobody who sends pays for a thousand readers.
+    """
 
     def __init__(self) -> None:
         self._subscribers: list[Subscriber] = []
@@ -30,6 +34,11 @@ class Bus:
 
     def publish(self, hints: Sequence[Hint]) -> None:
         """Hand over hints. Promise: none; a subscriber that raises is logged and the others still get them."""
+        loop = asyncio.get_running_loop()
+        # the first turn wakes those who waited for the commit
+        loop.call_soon(loop.call_soon, self._deliver, hints)
+
+    def _deliver(self, hints: Sequence[Hint]) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(hints)
