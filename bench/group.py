@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import statistics
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import uvloop
 
-from bench.fanout import Room, Send, parley_room
+from bench.crowd import Crowd, Order, open_crowd
 from bench.figures import Figure, Round, make_figure
+from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, pin
 from bench.open_loop import percentile
-from bench.stage import Stage, open_stage
+from bench.stage import API_KEY, Stage, open_stage
+from bench.yardstick import TEXT
 
 MEMBERS, ONLINE = 10_000, 1_000
 SMALL = 10
@@ -30,35 +35,62 @@ COUNTED = 100
 """Messages over which written rows are counted."""
 
 
+class _Group:
+    """A group, its readers, and when each of its messages was due."""
+
+    def __init__(self, conversation: str, crowd: Crowd) -> None:
+        self.crowd = crowd
+        self.sent: dict[int, float] = {}
+        self._conversation = conversation
+        self._keys = itertools.count()
+
+    async def send(self, keeper: Keeper) -> int:
+        """Post a message; returns its number in the stream."""
+        body = {"client_id": f"{self._conversation}-{next(self._keys)}", "text": TEXT}
+        answer = await keeper.post(f"/v1/conversations/{self._conversation}/messages", body, API_KEY)
+        position: int = answer["position"]
+        return position
+
+
+@contextlib.asynccontextmanager
+async def _open_group(stage: Stage, members: int, online: int) -> AsyncIterator[_Group]:
+    conversation, tokens = await stage.make_group(members)
+    async with open_crowd(Order(stage.port, "ws", conversation, tokens[:online])) as crowd:
+        yield _Group(conversation, crowd)
+
+
 async def measure() -> dict[str, Figure]:
     """Send to both groups in turns, on a schedule."""
     rounds: list[Round] = []
     screens: list[float] = []
-    async with open_stage() as stage, stage.parley() as process_id:
+    async with open_stage() as stage, stage.parley() as process_id, Keeper("127.0.0.1", stage.port) as keeper:
+        del process_id
         pin(os.getpid(), OTHER_CORE)
-        async with (
-            parley_room(stage, process_id, "ws", MEMBERS, ONLINE) as (large, send_large, _),
-            parley_room(stage, process_id, "ws", SMALL, SMALL) as (small, send_small, _),
-        ):
-            rooms = [(large, send_large), (small, send_small)]
-            await _turns(rooms, 10)
-            rows = await _count_rows(stage, large, send_large)
+        async with _open_group(stage, MEMBERS, ONLINE) as large, _open_group(stage, SMALL, SMALL) as small:
+            groups = (large, small)
+            await _turns(keeper, groups, 10)
+            rows = await _count_rows(stage, keeper, large)
+            await asyncio.gather(*(group.crowd.look() for group in groups))
             for number in range(ROUNDS):
                 watch = CpuWatch()
-                (large_waits, small_waits), shown = await _turns(rooms, MESSAGES)
+                waits = await _turns(keeper, groups, MESSAGES)
                 steal, generator = watch.read()
-                value, against = percentile(large_waits, 0.99), percentile(small_waits, 0.99)
+                await asyncio.sleep(1)
+                seen = [await group.crowd.look() for group in groups]
+                shown = [(at - large.sent[n]) * 1000 for n, found in seen[0].arrivals.items() for at in found]
                 screens.append(percentile(shown, 0.99))
-                lost, doubled, closed = map(sum, zip(large.faults(), small.faults(), strict=True))
+                value, against = (percentile(found, 0.99) for found in waits)
                 rounds.append(
                     Round(
                         value=value,
                         against_value=against,
                         steal=steal,
                         generator_cpu=generator,
-                        lost=lost,
-                        doubled=doubled,
-                        failed=closed,
+                        lost=MESSAGES * (ONLINE + SMALL)
+                        - sum(len(found) for one in seen for found in one.arrivals.values()),
+                        doubled=sum(one.doubled for one in seen),
+                        disordered=sum(one.lost for one in seen),
+                        failed=sum(one.closed for one in seen),
                     )
                 )
                 print(
@@ -87,40 +119,31 @@ async def measure() -> dict[str, Figure]:
     }
 
 
-async def _turns(rooms: list[tuple[Room, Send]], count: int) -> tuple[list[list[float]], list[float]]:
-    """Send ``count`` messages to each room, equally spaced.
-
-    Returns the waits for the answers, for each room, and for all screens of the first one; in ms.
-    """
-    answers: list[list[float]] = [[] for _ in rooms]
-    screens: list[float] = []
-    step = 1 / A_SECOND / len(rooms)
+async def _turns(keeper: Keeper, groups: Sequence[_Group], count: int) -> list[list[float]]:
+    """Send ``count`` messages to each group, equally spaced; returns the waits for the answers of each, in ms."""
+    waits: list[list[float]] = [[] for _ in groups]
+    step = 1 / A_SECOND / len(groups)
     start = time.perf_counter() + step
 
     async def send_at(moment: float, index: int) -> None:
-        room, send = rooms[index]
         await asyncio.sleep(max(0.0, moment - time.perf_counter()))
-        number = await send()
-        answers[index].append((time.perf_counter() - moment) * 1000)
-        await room.everywhere(number)
-        arrived = room.arrivals.pop(number)
-        if index == 0:
-            screens.extend((at - moment) * 1000 for at in arrived)
+        groups[index].sent[await groups[index].send(keeper)] = moment
+        waits[index].append((time.perf_counter() - moment) * 1000)
 
     async with asyncio.TaskGroup() as tasks:
-        for turn in range(count * len(rooms)):
-            tasks.create_task(send_at(start + turn * step, turn % len(rooms)))
-    return answers, screens
+        for turn in range(count * len(groups)):
+            tasks.create_task(send_at(start + turn * step, turn % len(groups)))
+    return waits
 
 
-async def _count_rows(stage: Stage, room: Room, send: Send) -> dict[str, float]:
+async def _count_rows(stage: Stage, keeper: Keeper, group: _Group) -> dict[str, float]:
     """Return rows inserted, updated and deleted a message, by table, as PostgreSQL itself counts them."""
     connection = await stage.connect()
     try:
         await asyncio.sleep(STATISTICS_SECONDS)
         before = await _written(connection)
         for _ in range(COUNTED):
-            await room.everywhere(await send())
+            await group.send(keeper)
         await asyncio.sleep(STATISTICS_SECONDS)
         after = await _written(connection)
     finally:
@@ -128,7 +151,7 @@ async def _count_rows(stage: Stage, room: Room, send: Send) -> dict[str, float]:
     return {
         table: (count - before.get(table, 0)) / COUNTED
         for table, count in sorted(after.items())
-        if count - before.get(table, 0) > COUNTED / 20
+        if count > before.get(table, 0)
     }
 
 
