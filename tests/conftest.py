@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.database import TestDatabases
+from tests.report import figures, pytest_runtest_logreport, pytest_sessionfinish
+
+__all__ = ["figures", "pytest_runtest_logreport", "pytest_sessionfinish"]
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 
 from parley.infra.bus import Bus
 from parley.infra.wake import Wake
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 Reaction = Callable[["Tx", Sequence[Event]], Awaitable[None]]
 """What must happen in the same transaction as events: enqueue a delivery, touch a list. Gets a batch, in order."""
+
+CLOCK_TOLERANCE = dt.timedelta(seconds=2)
+"""Servers whose clocks are kept agree better than this; beyond it ours is corrected."""
 
 STATEMENT_TIMEOUT_SECONDS = 30
 ACQUIRE_TIMEOUT_SECONDS = 10
@@ -46,6 +50,9 @@ _UNAVAILABLE = (
 
 _CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What the driver raises, among others, when its connection is lost in the middle of an operation."""
+
+
+log = structlog.get_logger()
 
 
 class Tx:
@@ -135,6 +142,23 @@ class Database:
         self.restores = 0
         """How often this database was put back: positions told before the last time mean nothing since."""
         self._clock = clock
+        self._ahead = dt.timedelta(0)
+
+    def now(self) -> dt.datetime:
+        """The moment, by the database's clock as far as ours is known to be wrong."""
+        return self._clock() - self._ahead
+
+    async def compare_clock(self, tx: Tx) -> None:
+        """Learn how far our clock is ahead of the database's, by which all servers agree on what is due or over."""
+        before = self._clock()
+        theirs = await tx.fetchval("SELECT clock_timestamp()")
+        after = self._clock()
+        ahead = before + (after - before) / 2 - theirs
+        if abs(ahead) - (after - before) < CLOCK_TOLERANCE:
+            ahead = dt.timedelta(0)
+        if abs(ahead - self._ahead) > CLOCK_TOLERANCE:
+            log.warning("database.clock_differs", ours_is_ahead_by_seconds=round(ahead.total_seconds(), 1))
+            self._ahead = ahead
 
     @contextlib.asynccontextmanager
     async def transaction(self, *workspaces: UUID) -> AsyncIterator[Tx]:
@@ -171,7 +195,7 @@ class Database:
             connection = await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
         except (*_UNAVAILABLE, OSError) as error:
             raise Unavailable("The database cannot be reached right now.") from error
-        tx = Tx(connection, self, self._clock)  # type: ignore[arg-type]  # pool proxy, same interface
+        tx = Tx(connection, self, self.now)  # type: ignore[arg-type]  # pool proxy, same interface
         try:
             try:
                 await connection.execute(begin)

@@ -115,7 +115,7 @@ class MemoryFile:
 
     def write(self, memory: Memory) -> None:
         """Replace the file by a new one that knows its own birth."""
-        new = self.path.with_suffix(".new")
+        new = self.path.with_suffix(f".{os.getpid()}")  # several processes may share the directory
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -168,6 +168,7 @@ class RestoreWatch:
         async with self._own.system() as tx:
             # on disk before it is remembered, however the operator has set commits; and a restore takes its time
             await tx.execute("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0")
+            await db.compare_clock(tx)
             state = await lock_state(tx)
             restore = judge(known, state, is_copy=is_copy)
             restores = state.restores

@@ -44,12 +44,14 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
         pool = await open_pool(dsn, size=settings.database_pool, inspect=watch.inspect)
         stack.push_async_callback(pool.close)
         http = await stack.enter_async_context(HttpClient())
+        db = Database(pool, bus)
         yield Runtime(
             settings=settings,
-            db=Database(pool, bus),
+            db=db,
             bus=bus,
             keys=load_keys(settings.data_dir),
             blobs=open_blobs(settings),
             http=http,
             watch=watch,
+            clock=db.now,
         )
