@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from bench import fanout, group, history, idle, latency, send_rest, start, sync
+from bench import fanout, group, history, idle, intake, latency, send_rest, start, sync
 from bench.figures import Figure, describe_machine, render_table, write_results
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -14,6 +14,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "send.rest.32": partial(send_rest.run, 32),
     "send.latency.api": partial(latency.run, "send.latency.api"),
     "send.latency.screen": partial(latency.run, "send.latency.screen"),
+    "intake.telegram.accepted": partial(intake.run, "accepted"),
+    "intake.telegram.processed": partial(intake.run, "processed"),
     "history.1m": history.run,
     "start.cold": partial(start.run, "start.cold"),
     "memory.idle": partial(start.run, "memory.idle"),
