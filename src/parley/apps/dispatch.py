@@ -11,7 +11,7 @@ import msgspec
 from litestar import Litestar
 
 from parley.apps.openapi import describe_api
-from parley.apps.pages import API_STYLE, SECURITY_HEADERS, Pages, render_api_page
+from parley.apps.pages import API_HEADERS, API_STYLE, SECURITY_HEADERS, Pages, render_api_page
 from parley.infra.db import Database
 from parley.infra.http import error_body
 from parley.infra.metrics import CONTENT_TYPE, Metrics, render_metrics
@@ -59,7 +59,7 @@ class Dispatcher:
         if path.startswith(("/v1/", "/webhooks/")) or path == "/openapi.json":
             await self._api(scope, receive, _guarded(send))
         elif path.startswith("/socket.io/"):
-            await self._gateway.asgi_socketio(scope, receive, send)
+            await self._gateway.asgi_socketio(scope, receive, _guarded(send))
         elif path == "/sandbox" or path.startswith("/sandbox/"):
             await self._to_sandbox(scope, receive, send)
         elif path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/api.css"):
@@ -144,13 +144,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _guarded(send: Any) -> Any:
-    """Add `nosniff` and `no-store` to answers of the API that say nothing of it themselves."""
+    """Add `API_HEADERS` to answers that say nothing of it themselves: no answer of ours is ever a page of its own."""
 
     async def guarded(message: Any) -> None:
         if message["type"] == "http.response.start":
             names = {name.lower() for name, _ in message["headers"]}
-            extra = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-            message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in names)]
+            message["headers"] = [
+                *message["headers"], *(pair for pair in API_HEADERS if pair[0] not in names)
+            ]  # fmt: skip
         await send(message)
 
     return guarded

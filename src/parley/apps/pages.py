@@ -25,6 +25,16 @@ SECURITY_HEADERS = [
     (b"permissions-policy", b"geolocation=(), payment=(), usb=()"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
+API_HEADERS = [
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+"""What guards data, errors included: opened as a page it shows and runs nothing."""
+
 _MISSING = (
     "<!doctype html><meta charset=utf-8><title>Parley</title><p>The web interface has not been built. "
     "Run <code>make run</code>, or <code>npm ci && npm run build</code> in <code>web/</code>."
@@ -46,7 +56,7 @@ class Pages:
     async def __call__(self, scope: Scope, _: Any, send: Send) -> None:
         """Answer GET and HEAD."""
         if scope["method"] not in ("GET", "HEAD"):
-            await _answer(send, 405, [(b"allow", b"GET, HEAD")], b"")
+            await _answer(send, 405, [(b"allow", b"GET, HEAD"), *SECURITY_HEADERS], b"")
             return
         path = scope["path"]
         file = self._files.get(path)
@@ -57,7 +67,7 @@ class Pages:
             await _answer(
                 send,
                 503 if missing else 404,
-                [(b"content-type", b"text/html; charset=utf-8")],
+                [(b"content-type", b"text/html; charset=utf-8"), *SECURITY_HEADERS],
                 _MISSING.encode() if missing else b"",
             )
             return

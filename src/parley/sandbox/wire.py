@@ -115,6 +115,10 @@ def parse_json(raw: bytes) -> Any:
         raise MalformedBody(str(error)) from error
 
 
+# for answers that bring no policy of their own: they are no pages
+_POLICY = ("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+
+
 async def send_bytes(
     send: Send, status: int, body: bytes, content_type: str, headers: Headers = (), *, head: bool = False
 ) -> None:
@@ -127,7 +131,10 @@ async def send_bytes(
                 (b"content-type", content_type.encode("latin-1")),
                 (b"content-length", str(len(body)).encode()),
                 (b"x-content-type-options", b"nosniff"),
-                *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers),
+                *(
+                    (name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in {_POLICY[0]: _POLICY[1], **dict(headers)}.items()
+                ),
             ],
         }
     )
@@ -147,6 +154,7 @@ async def send_file(send: Send, path: Path, content_type: str, headers: Headers 
             (b"content-type", content_type.encode("latin-1", "replace")),
             (b"content-length", str(size).encode()),
             (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", b"sandbox; default-src 'none'"),
         ]
         start += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": 200, "headers": start})
