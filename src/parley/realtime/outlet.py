@@ -7,6 +7,10 @@ from typing import Protocol
 from parley.realtime.frames import Ready
 
 
+CONGESTED_BYTES = 64 * 1024
+"""Unsent bytes above which a reader counts as slow: where uvloop's transports pause a writer."""
+
+
 class Outlet(Protocol):
     """Where a session's frames go.
 
@@ -21,6 +25,12 @@ class Outlet(Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether writing is pointless: the peer has gone or `close` was called."""
+
+    def offer(self, ready: Ready) -> bool:
+        """Send a frame unless much is unsent already (`CONGESTED_BYTES`); False: it was not sent, look at the backlog.
+
+        Fan-out's way: one call for each reader.
+        """
 
     def write(self, ready: Ready) -> None:
         """Send a frame."""

@@ -38,7 +38,7 @@ from parley.realtime.frames import (
     parse_command_id,
     refuse,
 )
-from parley.realtime.outlet import Outlet
+from parley.realtime.outlet import CONGESTED_BYTES, Outlet
 from parley.realtime.streams import COURTESY_LIMIT, Subscription
 from parley.realtime.watching import begin, begin_personal, review
 
@@ -58,8 +58,6 @@ Authenticate = Callable[[str], Awaitable[Caller]]
 HELLO_SECONDS = 10.0
 COMMANDS_A_MINUTE = 120
 WATCH_LIMIT = 500
-SIGNAL_BACKLOG_BYTES = 64 * 1024
-"""Unsent bytes above which signals are left out."""
 RESYNC_BACKLOG_BYTES = 1024 * 1024
 """Unsent bytes above which a socket is given up: its reader resumes from its cursors."""
 DRAINED_BYTES = 256 * 1024
@@ -118,16 +116,20 @@ class Session:
         """Send a frame. A slow reader loses signals first, then its connection; nobody waits for it."""
         if self.is_closed:
             return
+        if self.outlet.offer(ready):
+            self._tally.frames += 1
+        else:
+            self._send_slowly(ready)
+
+    def _send_slowly(self, ready: Ready) -> None:
         backlog = self.outlet.backlog_bytes
-        if backlog > SIGNAL_BACKLOG_BYTES:
-            if ready.may_drop:
-                self._tally.dropped_signals += 1
-                return
-            if backlog > RESYNC_BACKLOG_BYTES:
-                self.resync()
-                return
-        self._tally.frames += 1
-        self.outlet.write(ready)
+        if ready.may_drop and backlog > CONGESTED_BYTES:
+            self._tally.dropped_signals += 1
+        elif backlog > RESYNC_BACKLOG_BYTES:
+            self.resync()
+        else:
+            self._tally.frames += 1
+            self.outlet.write(ready)
 
     def resync(self) -> None:
         """Give the connection up because its reader is too slow: it may come again and resume."""

@@ -24,6 +24,7 @@ from parley.realtime.rawframes import (
     release_poll,
     wire_of,
 )
+from parley.realtime.outlet import CONGESTED_BYTES
 from parley.realtime.session import Session
 from parley.realtime.websocket import OpenSession, Receive, Send
 
@@ -139,6 +140,17 @@ class SocketIoOutlet:
         """See `Outlet`."""
         wire = wire_of(self._socket)
         return self._is_closed or self._socket.closed or (wire is not None and wire.is_closed)
+
+    def offer(self, ready: Ready) -> bool:
+        """See `Outlet`."""
+        if not self._is_closed and self._app.stock is None:
+            wire = find_idle_wire(self._socket)
+            if wire is not None:
+                return wire.offer(ready.socketio)
+        if self.backlog_bytes > CONGESTED_BYTES:
+            return False
+        self.write(ready)
+        return True
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from parley.realtime.frames import Ready
 from parley.realtime.origins import is_allowed
-from parley.realtime.outlet import Outlet
+from parley.realtime.outlet import CONGESTED_BYTES, Outlet
 from parley.realtime.session import Session
 from parley.realtime.wire import CLOSE_SECONDS, Wire, find_wire
 
@@ -32,6 +32,10 @@ class WireOutlet:
     def is_closed(self) -> bool:
         """See `Outlet`."""
         return self._wire.is_closed
+
+    def offer(self, ready: Ready) -> bool:
+        """See `Outlet`."""
+        return self._wire.offer(ready.websocket)
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""
@@ -62,6 +66,13 @@ class AsgiOutlet:
     def is_closed(self) -> bool:
         """See `Outlet`."""
         return self._is_closed
+
+    def offer(self, ready: Ready) -> bool:
+        """See `Outlet`."""
+        if self._backlog > CONGESTED_BYTES:
+            return False
+        self.write(ready)
+        return True
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""

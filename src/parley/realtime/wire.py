@@ -62,6 +62,15 @@ class Wire:
         """Whether no send of the ASGI application waits for the buffer to empty; a write would overtake it."""
         return self._protocol.sends_under_way == 0
 
+    def offer(self, frame: bytes) -> bool:
+        """Write a whole frame unless much is unsent already; False: it was not written."""
+        protocol = self._protocol
+        if protocol.is_congested:
+            return False
+        if not protocol.close_sent and not protocol.transport.is_closing():
+            protocol.transport.write(frame)
+        return True
+
     def write(self, frame: bytes) -> None:
         """Write a whole frame. After the close: nothing happens."""
         protocol = self._protocol
@@ -99,6 +108,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sends_under_way = 0
+        self.is_congested = False
         self.budget = Budget(FRAME_BURST, FRAMES_A_SECOND)
 
     def data_received(self, data: bytes) -> None:
@@ -142,6 +152,16 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = {"wire": Wire(self)}
+
+    def pause_writing(self) -> None:
+        """The transport has more unsent than it likes."""
+        self.is_congested = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Most of it is out."""
+        self.is_congested = False
+        super().resume_writing()
 
     async def send(self, message: Any) -> None:
         """Send as uvicorn does, counted while it waits for the buffer to empty."""
