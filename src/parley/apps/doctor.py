@@ -180,7 +180,10 @@ async def _join(settings: Settings, stack: contextlib.AsyncExitStack) -> str:
     made = settings.data_dir / "postgres" / "cluster" / "data" / "PG_VERSION"
     if not made.exists():
         raise NotFound(f"There is no database in {settings.data_dir}; set PARLEY_DATA_DIR or DATABASE_URL.")
-    return await stack.enter_async_context(join(settings.data_dir))
+    try:
+        return await stack.enter_async_context(join(settings.data_dir))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unavailable(f"The database in {settings.data_dir} cannot be reached: {error}") from error
 
 
 def _show_progress() -> Callable[[str], None]:
