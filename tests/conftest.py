@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.database import TestDatabases
 from tests.report import figures, pytest_runtest_logreport, pytest_sessionfinish
+from tests.unfiltered import VARIABLE, remove_filters
 
 __all__ = ["figures", "pytest_runtest_logreport", "pytest_sessionfinish"]
 
@@ -32,3 +34,12 @@ def database_url(databases: TestDatabases) -> Iterator[str]:
     """The DSN of a fresh, migrated database, dropped after the test."""
     with databases.fresh() as dsn:
         yield dsn
+
+
+@pytest.fixture(autouse=True, scope="session")
+def filters_as_asked() -> Iterator[None]:
+    """The application's own workspace filter, unless the environment asks to do without it (tests/unfiltered.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get(VARIABLE):
+            remove_filters(patch)
+        yield
