@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -125,6 +126,8 @@ class Server(Program):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = folder / "data"
+        # the tests' own cluster is fast instead of safe
+        self.ailments = {"infra.durability"} if "DATABASE_URL" in env else set()
         settings = {
             "PARLEY_PORT": str(self.port),
             "PARLEY_DATA_DIR": str(self.data_dir),
@@ -176,6 +179,12 @@ class Server(Program):
 
         Raises: AssertionError with that when it says no.
         """
+        code, output = await self.try_command(*arguments)
+        assert code == 0, f"parley {' '.join(arguments)}: {output}"
+        return output
+
+    async def try_command(self, *arguments: str) -> tuple[int, str]:
+        """As `command`; return the exit code as well."""
         process = await asyncio.create_subprocess_exec(
             PARLEY,
             *arguments,
@@ -185,8 +194,26 @@ class Server(Program):
             stderr=asyncio.subprocess.STDOUT,
         )
         output = (await process.communicate())[0].decode(errors="replace")
-        assert process.returncode == 0, f"parley {' '.join(arguments)}: {output}"
-        return output
+        return process.returncode or 0, output
+
+    async def require_well(self, *expected: str) -> None:
+        """Check every invariant of the stores, but for ailments a test has caused. Raises: AssertionError with the rest."""
+        code, output = await self.try_command("doctor")
+        if code == 0:
+            return
+        code, output = await self.try_command("doctor", "--json")
+        try:
+            checks = json.loads(output)["checks"]
+        except ValueError:
+            raise AssertionError(f"parley doctor: {output}") from None
+        found = [
+            check
+            for check in checks
+            if check["state"] in ("found", "not_seen")
+            and check["severity"] != "note"
+            and check["name"] not in (*expected, *self.ailments)
+        ]
+        assert not found, json.dumps(found, indent=1)
 
     async def set_up(self) -> Json:
         """Create the first workspace by the link on the console, and sign in as its owner."""
@@ -485,7 +512,10 @@ async def running(*programs: Server | Provider) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def open_site(folder: Path, *, is_webhook: bool = False, **env: str) -> AsyncIterator[Site]:
-    """Start a provider and a server, create the workspace, connect an inbox by webhook or by polling."""
+    """Start a provider and a server, create the workspace, connect an inbox by webhook or by polling.
+
+    What the test leaves running must be well at the end.
+    """
     provider = Provider(folder)
     port = free_port()
     public = {"PARLEY_PUBLIC_URL": f"http://127.0.0.1:{port}"} if is_webhook else {}
@@ -498,4 +528,7 @@ async def open_site(folder: Path, *, is_webhook: bool = False, **env: str) -> As
             "POST", "/v1/inboxes", {"channel": "telegram", "secrets": {"token": bot.token}}
         )
         assert inbox["state"] == "connected", inbox
-        yield Site(server, provider, bot, inbox)
+        site = Site(server, provider, bot, inbox)
+        yield site
+        if not site.server.is_over():
+            await site.server.require_well()

@@ -30,6 +30,8 @@ async def beside(site: Site, folder: Path, dsn: str, seconds: int) -> AsyncItera
         await second.start()
         second.sign(site.server.token)
         yield second
+        if not second.is_over():
+            await second.require_well()
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "behind"])

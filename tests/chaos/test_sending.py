@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -27,12 +28,14 @@ async def test_no_acknowledged_message_is_missing_or_doubled_when_the_server_is_
 
 
 @pytest.mark.long
-async def test_no_acknowledged_message_is_missing_after_many_kills(tmp_path: Path, database_url: str) -> None:
+async def test_no_acknowledged_message_is_missing_after_many_kills(
+    tmp_path: Path, database_url: str, figures: Callable[..., None]
+) -> None:
     async with open_site(tmp_path, DATABASE_URL=database_url) as site:
-        await _send_through_kills(site, database_url, kills=40)
+        figures(**await _send_through_kills(site, database_url, kills=40))
 
 
-async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> None:
+async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> Json:
     """Kill ``kills`` times, each time between a commit and its answer: then a retry is a repeat."""
     places = [conversation for _, conversation in await site.open_conversations(4)]
     journal: list[list[Json]] = [[] for _ in range(CLIENTS)]
@@ -85,6 +88,16 @@ async def _send_through_kills(site: Site, dsn: str, *, kills: int) -> None:
             for n, answer in enumerate(journal[number]):
                 kept = by_id[answer["id"]]
                 assert (kept["text"], kept["position"]) == (f"{number}/{n}", answer["position"])
+    acknowledged = sum(map(len, journal))
+    return {
+        "sent": acknowledged + repeats,
+        "acknowledged": acknowledged,
+        "seen": sum(len(shown) for window in windows for shown in window.messages.values()),
+        "lost": 0,
+        "doubled": 0,
+        "disordered": 0,
+        "faults": f"{kills} x kill -9 of the server between commit and answer, {repeats} sends repeated",
+    }
 
 
 async def _stop_between_commit_and_answer(site: Site, dsn: str, journal: list[list[Json]]) -> None:

@@ -34,6 +34,7 @@ GOOD = {
     "PARLEY_WORK_LEASE_SECONDS": ("60", "work_lease_seconds", 60),
     "PARLEY_UPLOAD_LIMIT_BYTES": ("1000", "upload_limit_bytes", 1000),
     "PARLEY_EVENT_DAYS": ("7", "event_days", 7),
+    "PARLEY_PROVIDER_TIMEOUT_SECONDS": ("12", "provider_timeout_seconds", 12),
     "PARLEY_STOCK_FANOUT": ("1", "stock_fanout", True),
     "PARLEY_TRUSTED_PROXIES": ("10.0.0.1", "trusted_proxies", "10.0.0.1"),
 }

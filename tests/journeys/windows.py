@@ -170,8 +170,9 @@ class PlainWindow(Window):
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
-            async for text in connection:
-                self.take(json.loads(text))
+            with contextlib.suppress(ConnectionClosed):
+                async for text in connection:
+                    self.take(json.loads(text))
         finally:
             for waiting in self._answers.values():
                 if not waiting.done():

@@ -10,7 +10,7 @@ from parley.infra.blobs import Blobs, open_blobs
 from parley.infra.bus import Bus
 from parley.infra.crypto import Keys, load_keys
 from parley.infra.db import Database, open_pool
-from parley.infra.http_client import HttpClient
+from parley.infra.http_client import HttpClient, Timeouts
 from parley.infra.installation import RestoreWatch
 from parley.infra.settings import Settings
 from parley.kit.clock import Clock, utc_now
@@ -43,7 +43,8 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
         watch = RestoreWatch(Database(own, bus), settings.data_dir, is_embedded=not settings.database_url)
         pool = await open_pool(dsn, size=settings.database_pool, inspect=watch.inspect)
         stack.push_async_callback(pool.close)
-        http = await stack.enter_async_context(HttpClient())
+        timeouts = Timeouts(read=float(settings.provider_timeout_seconds))
+        http = await stack.enter_async_context(HttpClient(timeouts=timeouts))
         db = Database(pool, bus)
         yield Runtime(
             settings=settings,

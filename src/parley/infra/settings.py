@@ -54,6 +54,11 @@ class Settings:
     telegram_api_url: str = _setting(
         "PARLEY_TELEGRAM_API_URL", "", "Bot API server to use instead of Telegram's own, such as a local one."
     )
+    provider_timeout_seconds: int = _setting(
+        "PARLEY_PROVIDER_TIMEOUT_SECONDS",
+        30,
+        "Seconds a provider may take to answer. What it was asked is then not certain: it may have been done.",
+    )
     log_format: str = _setting(
         "PARLEY_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal."
     )
@@ -150,6 +155,7 @@ def _check(settings: Settings) -> None:
         ("PARLEY_WORKER_CONCURRENCY", settings.worker_concurrency, 1),
         ("PARLEY_UPLOAD_LIMIT_BYTES", settings.upload_limit_bytes, 1),
         ("PARLEY_EVENT_DAYS", settings.event_days, 1),
+        ("PARLEY_PROVIDER_TIMEOUT_SECONDS", settings.provider_timeout_seconds, 1),
     ):
         if value < least:
             raise BadSetting(f"{variable} must be {least} or more.", variable=variable)
