@@ -31,6 +31,8 @@ SCHEDULES = (
     Schedule("wake snoozed", "desk.wake_snoozed", 20),
     Schedule("sweep", "system.sweep", 3600),
 )
+INTAKE_LANES = 6
+"""Times as many lanes as other work: their items share transactions, so that they take no more connections."""
 WORK_KEPT_DAYS = 30
 """Days for which journal items and jobs that are done are kept."""
 
@@ -47,7 +49,13 @@ async def run_workers(
     limits = Limits(concurrency=settings.worker_concurrency, lease_seconds=lease_seconds)
     delivery = Delivery(runtime.db, channels, runtime.blobs)
     workers = [
-        Worker(JOURNAL, runtime.db, Intake(runtime.db, channels).handle, limits=limits, metrics=metrics),
+        Worker(
+            JOURNAL,
+            runtime.db,
+            Intake(runtime.db, channels).handle,
+            limits=limits._replace(concurrency=INTAKE_LANES * limits.concurrency),
+            metrics=metrics,
+        ),
         Worker(
             DELIVERIES, runtime.db, delivery.handle, limits=limits, on_broken=settle_broken, metrics=metrics
         ),

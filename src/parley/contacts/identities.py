@@ -33,8 +33,7 @@ async def ensure_identity(tx: Tx, workspace_id: UUID, inbox_id: UUID, person: Pe
     A changed name at the provider is taken over. Concurrent first sights: one transaction fails with a unique
     violation and finds it when it is run again.
     """
-    name = clean_name(person.name) or person.address
-    username = clean_name(person.username, limit=64) if person.username else None
+    name, username = name_person(person)
     row = await store.find_identity(tx, inbox_id, person.address)
     if row is None:
         contact_id, identity_id = uuid7(), uuid7()
@@ -69,6 +68,12 @@ async def ensure_identity(tx: Tx, workspace_id: UUID, inbox_id: UUID, person: Pe
     if row["name"] != name or row["username"] != username:
         await store.rename_identity(tx, row, name, username)
     return _identity(row)
+
+
+def name_person(person: Person) -> tuple[str, str | None]:
+    """Return the name and username under which a person's identity is kept."""
+    username = clean_name(person.username, limit=64) if person.username else None
+    return clean_name(person.name) or person.address, username
 
 
 async def find_identity(tx: Tx, workspace_id: UUID, identity_id: UUID) -> Identity | None:

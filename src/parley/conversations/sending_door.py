@@ -9,8 +9,6 @@ it came: a repeat is harmless by its `client_id`, and there is one place that sa
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -20,10 +18,9 @@ from parley.conversations.collector import Collector
 from parley.conversations.schemas import Message, SendRequest
 from parley.conversations.sending import Draft
 from parley.infra.db import Database
+from parley.infra.doors import App, read_body, replay
 from parley.kit.errors import ParleyError
 from parley.kit.ids import parse_id
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
 
 BODY_LIMIT_BYTES = 64 * 1024
 """Larger requests go the ordinary way, which has its own limit."""
@@ -65,10 +62,10 @@ class SendingDoor:
         if token is None or (match := _PATH.fullmatch(scope["path"])) is None:
             await self._rest(scope, receive, send)
             return
-        parts, body = await _read(receive)
+        parts, body = await read_body(receive, BODY_LIMIT_BYTES)
         answer = None if body is None else await self._post(token, match[1], body)
         if answer is None:
-            await self._rest(scope, _replay(parts, receive), send)
+            await self._rest(scope, replay(parts, receive), send)
             return
         message, is_repeat = answer
         payload = _encode(message)
@@ -107,26 +104,3 @@ def _plain_token(scope: Any) -> str | None:
         elif name == b"content-type":
             kind = value.split(b";", 1)[0].strip().lower()
     return token if 0 < length <= BODY_LIMIT_BYTES and kind == b"application/json" else None
-
-
-async def _read(receive: Any) -> tuple[deque[Any], bytes | None]:
-    """Read a request's body; return the parts as they came, and their bytes unless it is too long or broke off."""
-    parts: deque[Any] = deque()
-    size = 0
-    while True:
-        part = await receive()
-        parts.append(part)
-        size += len(part.get("body", b""))
-        if part["type"] != "http.request" or size > BODY_LIMIT_BYTES:
-            return parts, None
-        if not part.get("more_body"):
-            return parts, b"".join(one.get("body", b"") for one in parts)
-
-
-def _replay(parts: deque[Any], receive: Any) -> Any:
-    """A receive channel that gives the parts already taken again, then goes on."""
-
-    async def replayed() -> Any:
-        return parts.popleft() if parts else await receive()
-
-    return replayed

@@ -44,6 +44,12 @@ async def find_inbox(tx: Tx, inbox_id: UUID, *, lock: bool = False) -> asyncpg.R
     )
 
 
+async def get_inboxes(tx: Tx, inbox_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+    """Return those inboxes that this transaction may see, by id."""
+    rows = await tx.fetch("SELECT * FROM inbox WHERE id = ANY($1)", list(inbox_ids))
+    return {row["id"]: row for row in rows}
+
+
 async def list_inboxes(tx: Tx, workspace_id: UUID, staff_id: UUID | None) -> list[asyncpg.Record]:
     """Return the connected and broken inboxes of a workspace, or those a user is a member of, oldest first."""
     return await tx.fetch(

@@ -1,18 +1,19 @@
 """Intake: journal items become messages.
 
-One transaction an item: contact, conversation, message and the item's verdict commit together, so a crash at any
-point leaves either everything or an item that runs again. Duplicates are refused by the database: a provider's
+Contact, conversation, message and the item's verdict commit together, so a crash at any point leaves either everything
+or an item that runs again. Plain messages of several lanes share a transaction (`parley.desk.intake_batch`); whatever
+else comes has one of its own, here. Duplicates are refused by the database: a provider's
 message is one of ours by (inbox, chat, provider's id), an edit by its revision too.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
-import msgspec
 import structlog
 
 from parley.channels.contract import (
@@ -25,17 +26,19 @@ from parley.channels.contract import (
     Parsed,
 )
 from parley.contacts import Identity, ensure_identity
-from parley.conversations import Draft, post_message
+from parley.conversations import post_message
 from parley.conversations.editing import apply_edit, attach_more
 from parley.conversations.errors import EmptyMessage, MessageDeleted
 from parley.conversations.members_store import add_member, create_conversation
-from parley.conversations.schemas import TEXT_LIMIT, EntityJson
+from parley.conversations.schemas import TEXT_LIMIT
 from parley.conversations.store import lock_access, lock_conversation, lock_message
 from parley.desk import intake_store
 from parley.desk.accounts import Channels
 from parley.desk.errors import AlreadyOpen
 from parley.desk.inbox_store import find_inbox
+from parley.desk.incoming_draft import make_draft, make_entities, make_group_key
 from parley.desk.incoming_media import enqueue_fetch
+from parley.desk.intake_batch import IntakeBatches
 from parley.desk.intake_store import JOURNAL
 from parley.desk.list_store import lock_desk_row
 from parley.desk.reach import note_reach
@@ -69,26 +72,37 @@ class EditBeforeMessage(BadUpdate):
     code = "edit_before_message"
 
 
+ALONE_LIMIT = 8
+"""Items that have a transaction of their own at the same time: requests need connections too."""
+
+
 class Intake:
     """Handles claims of the journal."""
 
     def __init__(self, db: Database, channels: Channels) -> None:
         self._db = db
         self._channels = channels
+        self._batches = IntakeBatches(db, channels)
+        self._room = asyncio.Semaphore(ALONE_LIMIT)
 
     async def handle(self, claim: Claim) -> None:
         """Make of one item what it says, or keep it with its reason. Gives the verdict itself."""
         if claim.workspace_id is None:
             raise ValueError("a journal item without a workspace")
+        if not await self._batches.take(claim):
+            async with self._room:
+                await self._handle_alone(claim, claim.workspace_id)
+
+    async def _handle_alone(self, claim: Claim, workspace_id: UUID) -> None:
         try:
-            async with self._db.transaction(claim.workspace_id) as tx:
+            async with self._db.transaction(workspace_id) as tx:
                 outcome = await self._take(tx, claim)
                 await JOURNAL.finish(tx, claim, outcome=outcome[:200])
         except BadUpdate as error:
-            async with self._db.transaction(claim.workspace_id) as tx:
+            async with self._db.transaction(workspace_id) as tx:
                 await JOURNAL.fail(tx, claim, f"{error.code}: {error.message} {error.fields or ''}".strip())
         except _PASSING as error:
-            await self._retry(claim.workspace_id, claim, error)
+            await self._retry(workspace_id, claim, error)
 
     async def _retry(self, workspace_id: UUID, claim: Claim, error: Exception) -> None:
         async with self._db.transaction(workspace_id) as tx:
@@ -135,24 +149,17 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
         return await _grow_album(tx, inbox, identity, item, album)
     conversation_id = await ensure_conversation(tx, inbox, identity)
     reply_to = None
-    extra = dict(item.extra)
-    if item.forwarded_from:
-        extra["forwarded_from"] = item.forwarded_from[:200]
     if item.reply_to:
         source = await intake_store.find_source(tx, inbox["id"], item.chat, item.reply_to.provider_id)
         if source and source["conversation_id"] == conversation_id:
             reply_to = source["message_id"]
-    draft = Draft(
-        workspace_id=inbox["workspace_id"],
+    draft = make_draft(
+        inbox,
+        item,
         conversation_id=conversation_id,
-        sender_id=identity.contact_id,
-        text=item.text[:TEXT_LIMIT],
-        entities=_entities(item),
-        media_ids=await _pending_media(tx, inbox, item.attachments),
+        contact_id=identity.contact_id,
         reply_to_id=reply_to,
-        quote=item.reply_to.text[:1024] if item.reply_to and item.reply_to.text else None,
-        group_key=_group_key(inbox, item.group_id) if item.group_id else None,
-        extra=extra or None,
+        media_ids=await _pending_media(tx, inbox, item.attachments),
     )
     try:
         posted = await post_message(tx, draft)
@@ -193,7 +200,7 @@ async def _grow_album(
             conversation,
             message,
             text=item.text[:TEXT_LIMIT],
-            entities=_entities(item),
+            entities=make_entities(item),
             by=identity.contact_id,
         )
     return "album item"
@@ -229,7 +236,7 @@ async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
             conversation,
             message,
             text=item.text[:TEXT_LIMIT],
-            entities=_entities(item),
+            entities=make_entities(item),
             by=identity.contact_id,
         )
     except (MessageDeleted, EmptyMessage) as error:
@@ -291,15 +298,11 @@ def _is_within(resolved_at: dt.datetime | None, hours: int | None, now: dt.datet
     return hours is None or resolved_at is None or now - resolved_at <= dt.timedelta(hours=hours)
 
 
-def _group_key(inbox: asyncpg.Record, group_id: str) -> str:
-    return f"{inbox['id'].hex}:{group_id[:100]}"
-
-
 async def _find_album(
     tx: Tx, inbox: asyncpg.Record, identity: Identity, group_id: str
 ) -> asyncpg.Record | None:
     conversations = await intake_store.list_contact_conversations(tx, inbox["id"], identity.contact_id)
-    return await intake_store.find_group(tx, conversations, _group_key(inbox, group_id))
+    return await intake_store.find_group(tx, conversations, make_group_key(inbox, group_id))
 
 
 async def _pending_media(
@@ -353,7 +356,3 @@ async def _fetch_later(
             message_id=message_id,
             media_id=media_id,
         )
-
-
-def _entities(item: IncomingMessage | IncomingEdit) -> list[EntityJson]:
-    return [msgspec.convert(msgspec.to_builtins(entity), EntityJson) for entity in item.entities[:500]]

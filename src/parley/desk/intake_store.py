@@ -14,19 +14,14 @@ from parley.infra.work import WorkTable
 JOURNAL = WorkTable("journal", columns=("inbox_id", "body"), max_attempts=8)
 
 
-async def insert_items(
-    tx: Tx, workspace_id: UUID, inbox_id: UUID, items: Sequence[tuple[UUID, str, bytes]]
-) -> None:
-    """Journal items (id, lane, body) in order: seq follows the order of the list."""
+async def insert_items(tx: Tx, items: Sequence[tuple[UUID, UUID, UUID, str, bytes]]) -> None:
+    """Journal items (workspace, inbox, id, lane, body) in order: seq follows the order of the list."""
     await tx.execute(
-        """INSERT INTO journal (workspace_id, id, inbox_id, lane, body, received_at)
-        SELECT $1, t.id, $2, t.lane, t.body, $6
-        FROM unnest($3::uuid[], $4::text[], $5::bytea[]) WITH ORDINALITY AS t (id, lane, body, n) ORDER BY n""",
-        workspace_id,
-        inbox_id,
-        [item[0] for item in items],
-        [item[1] for item in items],
-        [item[2] for item in items],
+        """INSERT INTO journal (workspace_id, inbox_id, id, lane, body, received_at)
+        SELECT t.w, t.i, t.id, t.lane, t.body, $6
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[])
+            WITH ORDINALITY AS t (w, i, id, lane, body, n) ORDER BY n""",
+        *(list(column) for column in zip(*items, strict=True)),
         tx.now,
     )
 
@@ -145,6 +140,20 @@ async def insert_source(
     )
 
 
+async def insert_sources(tx: Tx, rows: Sequence[tuple[UUID, UUID, str, str, UUID, UUID]]) -> int:
+    """Note (workspace, inbox, chat, provider's id, conversation, message) of messages that came in; return of how
+    many this is the first time."""
+    return await tx.execute(
+        """INSERT INTO message_source (workspace_id, inbox_id, chat, provider_id, conversation_id, message_id,
+            direction, created_at)
+        SELECT w, i, chat, provider_id, c, m, 'in', $7
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
+            AS s (w, i, chat, provider_id, c, m) ON CONFLICT DO NOTHING""",
+        *(list(column) for column in zip(*rows, strict=True)),
+        tx.now,
+    )
+
+
 async def find_provider_id(tx: Tx, inbox_id: UUID, conversation_id: UUID, message_id: UUID) -> str | None:
     """Return the provider's id of a message of ours, the first of several. Index: message_source_message."""
     found: str | None = await tx.fetchval(
@@ -168,6 +177,46 @@ async def find_unfinished(tx: Tx, inbox_id: UUID, contact_id: UUID) -> asyncpg.R
         inbox_id,
         contact_id,
     )
+
+
+# Lock order: conversations by id, then the desk's rows. Laterals with LIMIT keep the plan on indexes.
+_LOCK_KNOWN = """
+WITH item AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+        WITH ORDINALITY AS i (inbox_id, chat, provider_id, address, reply_to, ord)
+), known AS MATERIALIZED (
+    SELECT i.ord, n.contact_id, n.name, n.username, n.is_reachable, d.conversation_id,
+        s.message_id AS source_id, r.conversation_id AS reply_conversation_id, r.message_id AS reply_id
+    FROM item i
+    LEFT JOIN LATERAL (SELECT * FROM identity x WHERE x.inbox_id = i.inbox_id AND x.address = i.address LIMIT 1) n
+        ON true
+    LEFT JOIN LATERAL (SELECT x.conversation_id FROM desk_conversation x WHERE x.inbox_id = i.inbox_id
+        AND x.contact_id = n.contact_id AND x.status <> 'resolved' LIMIT 1) d ON true
+    LEFT JOIN LATERAL (SELECT x.message_id FROM message_source x WHERE x.inbox_id = i.inbox_id
+        AND x.chat = i.chat AND x.provider_id = i.provider_id AND x.revision = '' LIMIT 1) s ON true
+    LEFT JOIN LATERAL (SELECT x.conversation_id, x.message_id FROM message_source x WHERE x.inbox_id = i.inbox_id
+        AND x.chat = i.chat AND x.provider_id = i.reply_to AND x.revision = '' LIMIT 1) r ON true
+), locked_conversation AS MATERIALIZED (
+    SELECT c.id FROM (SELECT DISTINCT conversation_id FROM known WHERE conversation_id IS NOT NULL
+        ORDER BY conversation_id) k
+    CROSS JOIN LATERAL (SELECT x.id FROM conversation x WHERE x.id = k.conversation_id FOR NO KEY UPDATE) c
+), locked_desk AS MATERIALIZED (
+    SELECT d.conversation_id, d.status
+    FROM (SELECT id FROM locked_conversation WHERE (SELECT count(*) FROM locked_conversation) > 0) c
+    CROSS JOIN LATERAL (SELECT x.conversation_id, x.status FROM desk_conversation x
+        WHERE x.conversation_id = c.id FOR NO KEY UPDATE) d
+)
+SELECT k.*, l.status FROM known k LEFT JOIN locked_desk l ON l.conversation_id = k.conversation_id ORDER BY k.ord
+"""
+
+
+async def lock_known(tx: Tx, items: Sequence[tuple[UUID, str, str, str, str | None]]) -> list[asyncpg.Record]:
+    """Return, in order, what is known of messages (inbox, chat, provider's id, address, provider's id replied to).
+
+    The contact's unfinished conversation and its desk row are locked until commit; ``status`` is that of now, the
+    rest as this statement found it. Columns are null where nothing is known.
+    """
+    return await tx.fetch(_LOCK_KNOWN, *(list(column) for column in zip(*items, strict=True)))
 
 
 async def find_last_resolved(tx: Tx, inbox_id: UUID, contact_id: UUID) -> asyncpg.Record | None:

@@ -45,9 +45,9 @@ async def accept_body(tx: Tx, adapter: Adapter, workspace_id: UUID, inbox_id: UU
 
 async def accept_parts(tx: Tx, workspace_id: UUID, inbox_id: UUID, parts: Sequence[JournalPart]) -> None:
     """Journal items in order."""
-    items = [(uuid7(), make_lane(inbox_id, part.lane), part.body) for part in parts]
+    items = [(workspace_id, inbox_id, uuid7(), make_lane(inbox_id, part.lane), part.body) for part in parts]
     if items:
-        await intake_store.insert_items(tx, workspace_id, inbox_id, items)
+        await intake_store.insert_items(tx, items)
         tx.wake(JOURNAL.name)
 
 

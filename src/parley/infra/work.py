@@ -190,9 +190,11 @@ class WorkTable:
         """Give back rows in one statement; return the ids of those whose lease still held. Raises nothing."""
         return self._settle_many(tx, claims, "released", await self._store.release_many(tx, *_keys(claims)))
 
-    async def finish_many(self, tx: Tx, claims: Sequence[Claim]) -> set[UUID]:
-        """Mark rows done in one statement; return the ids of those whose lease still held. Raises nothing."""
-        return self._settle_many(tx, claims, "done", await self._store.finish_many(tx, *_keys(claims)))
+    async def finish_many(self, tx: Tx, claims: Sequence[Claim], **columns: Any) -> set[UUID]:
+        """Mark rows done in one statement, with columns of their own that all of them get; return the ids of those
+        whose lease still held. Raises nothing."""
+        held = await self._store.finish_many(tx, *_keys(claims), columns)
+        return self._settle_many(tx, claims, "done", held)
 
     async def expire_now(self, tx: Tx, claims: Sequence[Claim]) -> None:
         """End the leases of work that was broken off: the next sweep, in any process, treats it by the table's rule."""

@@ -149,7 +149,7 @@ WHERE t.{key} = h.id AND t.lease_token = h.token RETURNING t.{key} AS id
 
 _FINISH_MANY = """
 UPDATE {table} t SET work = 'done', last_error = NULL, finished_at = clock_timestamp(),
-    lease_token = NULL, lease_until = NULL
+    lease_token = NULL, lease_until = NULL{columns}
 FROM unnest($1::uuid[], $2::uuid[]) AS h (id, token)
 WHERE t.{key} = h.id AND t.lease_token = h.token RETURNING t.{key} AS id
 """
@@ -281,9 +281,12 @@ class WorkStore:
         """Make rows ready as they were before the claim; return those whose token still held."""
         return {row["id"] for row in await tx.fetch(self._sql(_RELEASE_MANY), ids, tokens)}
 
-    async def finish_many(self, tx: Tx, ids: Sequence[UUID], tokens: Sequence[UUID]) -> set[UUID]:
+    async def finish_many(
+        self, tx: Tx, ids: Sequence[UUID], tokens: Sequence[UUID], columns: dict[str, object]
+    ) -> set[UUID]:
         """Mark rows done in one statement; return those whose token still held."""
-        return {row["id"] for row in await tx.fetch(self._sql(_FINISH_MANY), ids, tokens)}
+        sql = self._sql(_FINISH_MANY, _set(tuple(columns), 3))
+        return {row["id"] for row in await tx.fetch(sql, ids, tokens, *columns.values())}
 
     async def expire_now(self, tx: Tx, ids: Sequence[UUID], tokens: Sequence[UUID]) -> int:
         """End leases at once; the next sweep treats the rows by the table's rule."""

@@ -1,0 +1,188 @@
+"""Plain messages of several lanes in one transaction.
+
+Most of what comes in is a text from a contact we know, into a conversation that is open. Those that come while a batch
+is committed go together in the next: eight round trips for all of them instead of a dozen for each. Whatever is not
+plain, or makes a batch fail, is handled by itself (`parley.desk.intake`), so there is one place for all other cases.
+The worker runs a lane's items one after another, so a batch has one of each at the most and order is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from parley.channels.contract import BadUpdate, IncomingMessage
+from parley.contacts import name_person
+from parley.conversations import Posted, post_messages
+from parley.desk import inbox_store, intake_store
+from parley.desk.accounts import Channels
+from parley.desk.incoming_draft import make_draft
+from parley.desk.intake_store import JOURNAL
+from parley.infra.db import Database, Tx
+from parley.infra.failures import describe_failure
+from parley.infra.work import Claim
+from parley.kit.ids import parse_id
+
+BATCH_LIMIT = 64
+"""Items in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
+PARALLEL_BATCHES = 2
+"""Batches under way: one in the database while the next is prepared."""
+
+log = structlog.get_logger()
+
+
+class BatchUndone(Exception):
+    """Another was quicker with one of these: the whole batch is undone, each goes by itself."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plain:
+    claim: Claim
+    inbox: asyncpg.Record
+    item: IncomingMessage
+
+
+class IntakeBatches:
+    """Takes claims of the journal that are plain messages."""
+
+    def __init__(self, db: Database, channels: Channels) -> None:
+        self._db = db
+        self._channels = channels
+        self._waiting: deque[tuple[Claim, asyncio.Future[bool]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def take(self, claim: Claim) -> bool:
+        """Return whether the item became a message and is done; False: nothing has happened."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((claim, future))
+        self._pump()
+        return await future
+
+    def _pump(self) -> None:
+        while self._waiting and len(self._running) < PARALLEL_BATCHES:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+            batch = [item for item in batch if not item[1].cancelled()]
+            if not batch:
+                continue
+            task = asyncio.create_task(self._commit(batch))
+            self._running.add(task)
+            task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._pump()
+
+    async def _commit(self, batch: list[tuple[Claim, asyncio.Future[bool]]]) -> None:
+        done: set[UUID] = set()
+        try:
+            done = await self._in_one_transaction([claim for claim, _ in batch])
+        except Exception as error:  # noqa: BLE001 - each goes by itself, and says itself what is wrong with it
+            log.info("intake.batch_undone", size=len(batch), error=describe_failure(error))
+        finally:
+            for claim, future in batch:
+                if not future.done():
+                    future.set_result(claim.id in done)
+
+    async def _in_one_transaction(self, claims: Sequence[Claim]) -> set[UUID]:
+        workspaces = {claim.workspace_id for claim in claims if claim.workspace_id}
+        async with self._db.transaction(*workspaces) as tx:
+            plain = await self._find_plain(tx, claims)
+            return await _post(tx, plain) if plain else set()
+
+    async def _find_plain(self, tx: Tx, claims: Sequence[Claim]) -> list[_Plain]:
+        inboxes = await inbox_store.get_inboxes(tx, list({claim.row["inbox_id"] for claim in claims}))
+        accounts = {key: self._channels.account(inbox) for key, inbox in inboxes.items()}
+        found: list[_Plain] = []
+        for claim in claims:
+            inbox = inboxes.get(claim.row["inbox_id"])
+            if inbox is None or inbox["workspace_id"] != claim.workspace_id:
+                continue
+            try:
+                parsed = self._channels.adapter(inbox["channel"]).parse(
+                    accounts[inbox["id"]], claim.row["body"]
+                )
+            except BadUpdate:
+                continue
+            if len(parsed) == 1 and isinstance(item := parsed[0], IncomingMessage) and _is_plain(item):
+                found.append(_Plain(claim, inbox, item))
+        return found
+
+
+def _is_plain(item: IncomingMessage) -> bool:
+    return bool(item.text) and not item.attachments and not item.group_id
+
+
+async def _post(tx: Tx, plain: Sequence[_Plain]) -> set[UUID]:
+    """Post what goes the plain way and finish its items; return their ids. Raises: BatchUndone."""
+    known = await intake_store.lock_known(
+        tx,
+        [
+            (
+                one.inbox["id"],
+                one.item.chat,
+                one.item.provider_id,
+                one.item.person.address,
+                one.item.reply_to.provider_id if one.item.reply_to else None,
+            )
+            for one in plain
+        ],
+    )
+    wanted = [(one, row) for one, row in zip(plain, known, strict=True) if _is_known(one.item, row)]
+    if not wanted:
+        return set()
+    drafts = [
+        make_draft(
+            one.inbox,
+            one.item,
+            conversation_id=row["conversation_id"],
+            contact_id=row["contact_id"],
+            reply_to_id=row["reply_id"] if row["reply_conversation_id"] == row["conversation_id"] else None,
+        )
+        for one, row in wanted
+    ]
+    outcomes = await post_messages(tx, drafts)
+    posted = [
+        (one, row, parse_id("msg", outcome.message.id))
+        for (one, row), outcome in zip(wanted, outcomes, strict=True)
+        if isinstance(outcome, Posted)
+    ]
+    return await _settle(tx, posted) if posted else set()
+
+
+async def _settle(tx: Tx, posted: Sequence[tuple[_Plain, asyncpg.Record, UUID]]) -> set[UUID]:
+    noted = await intake_store.insert_sources(
+        tx,
+        [
+            (
+                one.inbox["workspace_id"],
+                one.inbox["id"],
+                one.item.chat,
+                one.item.provider_id,
+                row["conversation_id"],
+                message_id,
+            )
+            for one, row, message_id in posted
+        ],
+    )
+    if noted != len(posted):
+        raise BatchUndone("the same message came through another lane at the same moment")
+    done = await JOURNAL.finish_many(tx, [one.claim for one, _, _ in posted], outcome="message")
+    if len(done) != len(posted):
+        raise BatchUndone("a lease was lost")
+    return done
+
+
+def _is_known(item: IncomingMessage, row: asyncpg.Record) -> bool:
+    """Whether contact and conversation are there and as they should be, and the message is new."""
+    return (
+        row["source_id"] is None
+        and row["status"] in ("open", "pending")
+        and row["is_reachable"]
+        and (row["name"], row["username"]) == name_person(item.person)
+    )
