@@ -72,6 +72,7 @@ _COUNTERS = (
         holds="What a member sent since its read position is as many as a recount finds, so unread is right.",
         remedy="Unread counts of this member are wrong until it reads; set member.own_since to the number named.",
         walk=Walk(table="conversation", rows=500),
+        is_gathering=True,
         sql=f"""WITH behind AS MATERIALIZED (
                 SELECT m.conversation_id, m.actor_id, m.read_number, m.own_since, c.last_number
                 FROM conversation c JOIN member m ON m.conversation_id = c.id

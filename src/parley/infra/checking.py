@@ -33,6 +33,7 @@ STEP_TIMEOUT_SECONDS = 5.0
 STEP_AIM_SECONDS = 0.25
 """Steps are made smaller or larger towards this: a snapshot so short is nothing to vacuum."""
 LEAST_ROWS, MOST_ROWS = 1, 100_000
+_WHOLE_TABLE_WAYS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
 _CONFIRMED = 200
 """Violations compared with a second look; more than that are not a passing state."""
 _FIRST = (UUID(int=0), -1)
@@ -97,7 +98,7 @@ class Check:
 
     ``again_seconds``: what may be so for a moment is told only when it is still so after this. ``needs_serving``:
     not looked at while no Parley runs. ``is_catalog``: looks at the cluster, as the role that connects.
-    ``is_long``: takes time in proportion to what is stored.
+    ``is_long``: takes time in proportion to what is stored. ``is_gathering``: a step of its walk joins sets, not rows.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Check:
     needs_serving: bool = False
     is_catalog: bool = False
     is_long: bool = False
+    is_gathering: bool = False
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -152,14 +154,19 @@ class Probe:
         self._connection = connection
 
     @contextlib.asynccontextmanager
-    async def open(self, *, is_catalog: bool = False) -> AsyncIterator[Connection]:
-        """One moment, read only, for a step's time at the most; then a rest, so that the work goes on."""
+    async def open(self, *, is_catalog: bool = False, is_indexed: bool = False) -> AsyncIterator[Connection]:
+        """One moment, read only, for a step's time at the most; then a rest, so that the work goes on.
+
+        ``is_indexed``: keep the planner to look-ups by index, since it takes the rows of a step for far more or fewer
+        than they are and would read whole tables for each.
+        """
+        plan = "".join(f"; SET LOCAL enable_{way} = off" for way in _WHOLE_TABLE_WAYS) if is_indexed else ""
         began = time.monotonic()
         role = "" if is_catalog else "; SET LOCAL ROLE parley_system"
         limit = int(STEP_TIMEOUT_SECONDS * 1000)
         await self._connection.execute(
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{role}; SET LOCAL statement_timeout = {limit}; "
-            "SET LOCAL lock_timeout = 1000; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0"
+            f"SET LOCAL lock_timeout = 1000; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0{plan}"
         )
         try:
             yield self._connection
@@ -171,9 +178,11 @@ class Probe:
             self.steps += 1
         await asyncio.sleep(min(0.5, took / 2) if took > 0.02 else 0)
 
-    async def fetch(self, sql: str, *args: Any, is_catalog: bool = False) -> list[asyncpg.Record]:
+    async def fetch(
+        self, sql: str, *args: Any, is_catalog: bool = False, is_indexed: bool = False
+    ) -> list[asyncpg.Record]:
         """Run one statement in a moment of its own."""
-        async with self.open(is_catalog=is_catalog) as connection:
+        async with self.open(is_catalog=is_catalog, is_indexed=is_indexed) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(sql, *args)
             return rows
 
@@ -182,7 +191,7 @@ class Probe:
         before: tuple[Any, ...] = _FIRST
         self._rows = walk.rows
         while before != _LAST:
-            found = await self.fetch(walk.sql, *before, self._rows)
+            found = await self.fetch(walk.sql, *before, self._rows, is_indexed=True)
             last = tuple(found[0]) if found else _LAST
             self._is_repeat = False
             yield (*before, *last)
@@ -257,13 +266,14 @@ async def _look_at(check: Check, probe: Probe, result: Result, bounds: tuple[Any
     limit = _CONFIRMED if check.again_seconds else SHOWN
     sql = f"SELECT f.finding, count(*) OVER () AS total FROM ({check.sql}) f LIMIT {limit}"
     args = (*bounds, *check.values(probe.place))
-    rows = await probe.fetch(sql, *args, is_catalog=check.is_catalog)
+    is_indexed = check.walk is not None and not check.is_gathering
+    rows = await probe.fetch(sql, *args, is_catalog=check.is_catalog, is_indexed=is_indexed)
     if not rows:
         return
     found, total = [row["finding"] for row in rows], rows[0]["total"]
     if check.again_seconds:
         await asyncio.sleep(probe.place.wait(check.again_seconds))
-        rows = await probe.fetch(sql, *args, is_catalog=check.is_catalog)
+        rows = await probe.fetch(sql, *args, is_catalog=check.is_catalog, is_indexed=is_indexed)
         again = {row["finding"] for row in rows}
         found = [one for one in found if one in again]
         total = len(found)
