@@ -2,28 +2,39 @@
 
 A send that finds the collector idle goes at once; those that come while a batch is being committed wait for it
 and go together in the next. Nothing waits on a clock. Within this process sends to one conversation are
-committed in the order they were submitted.
+committed in the order they were submitted. A conversation that somebody else holds locked is waited for aside, so
+that it delays nobody but its own senders.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import structlog
 
-from parley.conversations.sending import Draft, Outcome, Posted, post_messages
-from parley.infra.db import Database
+from parley.conversations.sending import Busy, Draft, Outcome, Posted, post_messages, post_unless_busy
+from parley.infra.db import Database, Tx
 from parley.kit.errors import ParleyError, Unavailable
 
 BATCH_LIMIT = 64
 """Messages in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
 PARALLEL_BATCHES = 2
 """Batches under way: one in the database while the next is prepared."""
+PARALLEL_ASIDE = 4
+"""Conversations that are waited for at the same time; each has a connection meanwhile."""
 COLLISION_RETRIES = 5
 QUEUE_LIMIT = 5000
 """Sends that may wait before further ones are refused."""
+
+T = TypeVar("T")
+Post = Callable[[Tx, Sequence[Draft]], Awaitable[list[T]]]
+Item = tuple[Draft, asyncio.Future[Outcome]]
 
 log = structlog.get_logger()
 
@@ -33,19 +44,24 @@ class Collector:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[tuple[Draft, asyncio.Future[Outcome]]] = deque()
-        self._busy_conversations: set[object] = set()
+        self._waiting: deque[Item] = deque()
+        self._parked: dict[UUID, deque[Item]] = {}
+        """Conversations being written, with what came for them meanwhile."""
+        self._count = 0
         self._running: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
+        self._aside_places = asyncio.Semaphore(PARALLEL_ASIDE)
 
     async def post(self, draft: Draft) -> Posted:
         """Post a message and return when it is committed. Repeat and errors: as `sending.post_message`.
 
         Raises also: Unavailable when the database is away or too many sends wait.
         """
-        if len(self._waiting) >= QUEUE_LIMIT:
+        if self._count >= QUEUE_LIMIT:
             raise Unavailable("Too many messages are waiting to be stored; try again.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((draft, future))
+        self._count += 1
         self._pump()
         outcome = await future
         if isinstance(outcome, ParleyError):
@@ -54,52 +70,79 @@ class Collector:
 
     async def drain(self) -> None:
         """Wait until everything submitted is committed or refused."""
-        while self._running:
-            await asyncio.wait(tuple(self._running))
+        while self._running or self._aside:
+            await asyncio.wait((*self._running, *self._aside))
 
     def _pump(self) -> None:
         while self._waiting and len(self._running) < PARALLEL_BATCHES:
             batch = self._take_batch()
-            if not batch:
-                return
-            task = asyncio.create_task(self._commit(batch))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            if batch:
+                self._run(self._commit(batch), self._running)
 
-    def _take_batch(self) -> list[tuple[Draft, asyncio.Future[Outcome]]]:
-        """Take the oldest sends whose conversations no other batch holds, keeping order within each."""
-        batch: list[tuple[Draft, asyncio.Future[Outcome]]] = []
-        left: list[tuple[Draft, asyncio.Future[Outcome]]] = []
-        skipped: set[object] = set()
-        while self._waiting and len(batch) < BATCH_LIMIT and len(left) < 4 * BATCH_LIMIT:
+    def _run(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(partial(self._on_done, tasks))
+
+    def _on_done(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled():
+            self._pump()
+
+    def _take_batch(self) -> list[Item]:
+        """Take the oldest sends; those whose conversation is being written park until it is free, in order."""
+        batch: list[Item] = []
+        while self._waiting and len(batch) < BATCH_LIMIT:
             item = self._waiting.popleft()
+            parked = self._parked.get(item[0].conversation_id)
             if item[1].cancelled():
-                continue
-            conversation = item[0].conversation_id
-            if conversation in self._busy_conversations or conversation in skipped:
-                skipped.add(conversation)
-                left.append(item)
+                self._count -= 1
+            elif parked is not None:
+                parked.append(item)
             else:
                 batch.append(item)
-        self._waiting.extendleft(reversed(left))
-        self._busy_conversations.update(draft.conversation_id for draft, _ in batch)
+        for draft, _ in batch:
+            self._parked[draft.conversation_id] = deque()
         return batch
 
-    async def _commit(self, batch: list[tuple[Draft, asyncio.Future[Outcome]]]) -> None:
-        try:
-            outcomes = await self._post(batch)
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
-                if not future.done():
-                    future.set_result(outcome)
-        finally:
-            self._busy_conversations.difference_update(draft.conversation_id for draft, _ in batch)
-            asyncio.get_running_loop().call_soon(self._pump)
+    def _free(self, conversations: Iterable[UUID]) -> None:
+        for conversation in conversations:
+            self._waiting.extendleft(reversed(self._parked.pop(conversation)))
 
-    async def _post(self, batch: list[tuple[Draft, asyncio.Future[Outcome]]]) -> list[Outcome]:
+    def _answer(self, item: Item, outcome: Outcome) -> None:
+        self._count -= 1
+        if not item[1].done():
+            item[1].set_result(outcome)
+
+    async def _commit(self, batch: list[Item]) -> None:
+        locked: dict[UUID, list[Item]] = {}
+        try:
+            outcomes = await self._post(batch, post_unless_busy)
+            for item, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, Busy):
+                    locked.setdefault(item[0].conversation_id, []).append(item)
+                else:
+                    self._answer(item, outcome)
+        finally:
+            self._free({draft.conversation_id for draft, _ in batch} - locked.keys())
+        for items in locked.values():
+            self._run(self._commit_aside(items), self._aside)
+
+    async def _commit_aside(self, batch: list[Item]) -> None:
+        """Post what goes to one conversation once whoever has it locked lets go."""
+        try:
+            async with self._aside_places:
+                outcomes = await self._post(batch, post_messages)
+            for item, outcome in zip(batch, outcomes, strict=True):
+                self._answer(item, outcome)
+        finally:
+            self._free([batch[0][0].conversation_id])
+
+    async def _post(self, batch: list[Item], post: Post[T]) -> list[T | Outcome]:
         drafts = [draft for draft, _ in batch]
         for _ in range(COLLISION_RETRIES):
             try:
-                return await self._in_one_transaction(drafts)
+                return [*await self._in_one_transaction(drafts, post)]
             except ParleyError as error:
                 return [error] * len(batch)
             except asyncpg.UniqueViolationError:
@@ -112,13 +155,13 @@ class Collector:
 
     async def _alone(self, draft: Draft) -> Outcome:
         try:
-            return (await self._in_one_transaction([draft]))[0]
+            return (await self._in_one_transaction([draft], post_messages))[0]
         except ParleyError as error:
             return error
         except Exception:
             log.exception("collector.send_failed")
             return ParleyError("The message could not be stored. It has been logged.")
 
-    async def _in_one_transaction(self, drafts: list[Draft]) -> list[Outcome]:
+    async def _in_one_transaction(self, drafts: list[Draft], post: Post[T]) -> list[T]:
         async with self._database.transaction(*{draft.workspace_id for draft in drafts}) as tx:
-            return await post_messages(tx, drafts)
+            return await post(tx, drafts)

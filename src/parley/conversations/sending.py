@@ -69,6 +69,13 @@ class Posted(msgspec.Struct, frozen=True):
 Outcome = Posted | ParleyError
 
 
+class Busy:
+    """Somebody else has the conversation locked: nothing was written."""
+
+
+BUSY = Busy()
+
+
 async def post_message(tx: Tx, draft: Draft) -> Posted:
     """Post one message; on return it is written and numbered, not yet committed.
 
@@ -88,7 +95,18 @@ async def post_messages(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
     Raises: asyncpg.UniqueViolationError when an equal send was committed while this one waited for its lock; a new
     transaction finds the stored message (the collector does so).
     """
-    known = await sending_store.lock_for_sending(tx, drafts)
+    return await _post(tx, drafts, await sending_store.lock_for_sending(tx, drafts, is_patient=True))
+
+
+async def post_unless_busy(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome | Busy]:
+    """As `post_messages`, without waiting for a conversation: all drafts of one that is locked are `BUSY`."""
+    known = await sending_store.lock_for_sending(tx, drafts, is_patient=False)
+    free = [(draft, row) for draft, row in zip(drafts, known, strict=True) if not row["is_busy"]]
+    posted = iter(await _post(tx, [draft for draft, _ in free], [row for _, row in free]))
+    return [BUSY if row["is_busy"] else next(posted) for row in known]
+
+
+async def _post(tx: Tx, drafts: Sequence[Draft], known: Sequence[asyncpg.Record]) -> list[Outcome]:
     batch = _Batch(tx)
     slots: list[ParleyError | tuple[str, UUID] | Message] = []
     for draft, row in zip(drafts, known, strict=True):

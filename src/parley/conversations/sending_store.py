@@ -13,7 +13,7 @@ from parley.infra.db import Tx
 # Lock order: conversations by id, then what lies under them. Member rows change only under their conversation's lock,
 # so whoever was removed before us is seen as removed. Laterals with LIMIT keep the plan on indexes whatever the
 # planner thinks of an array's length.
-_LOCK = """
+_LOCK_WAITING = """
 WITH draft AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[])
         WITH ORDINALITY AS d (workspace_id, conversation_id, sender_id, client_id, group_key, reply_to_id, ord)
@@ -34,7 +34,9 @@ WITH draft AS (
     CROSS JOIN LATERAL (SELECT FROM inbox_member i WHERE i.inbox_id = d.inbox_id AND i.actor_id = d.sender_id
         FOR KEY SHARE) i
 )
-SELECT c.kind, c.inbox_id, c.head, c.last_number, m.role, m.read_number, m.own_since,
+SELECT c.id IS NULL AND EXISTS (SELECT FROM conversation x
+        WHERE x.id = d.conversation_id AND x.workspace_id = d.workspace_id) AS is_busy,
+    c.kind, c.inbox_id, c.head, c.last_number, m.role, m.read_number, m.own_since,
     s.sender_id IS NOT NULL AS is_staff, a.kind AS sender_kind, a.name AS sender_name, a.role AS sender_role,
     e.id AS repeat_of, r.id AS reply_id, r.kind AS reply_kind, r.text AS reply_text, r.sender_name AS reply_sender_name
 FROM draft d
@@ -53,16 +55,22 @@ LEFT JOIN LATERAL (
 ) r ON true
 ORDER BY d.ord
 """
+_LOCK_FREE = _LOCK_WAITING.replace(
+    "x.id = d.conversation_id FOR NO KEY UPDATE", "x.id = d.conversation_id FOR NO KEY UPDATE SKIP LOCKED"
+)
+assert _LOCK_FREE != _LOCK_WAITING
 
 
-async def lock_for_sending(tx: Tx, drafts: Sequence[Any]) -> list[asyncpg.Record]:
+async def lock_for_sending(tx: Tx, drafts: Sequence[Any], *, is_patient: bool) -> list[asyncpg.Record]:
     """Lock what the drafts need until commit and return, in their order, what is known of each.
+
+    A conversation that somebody else has locked is waited for; when not patient it is ``is_busy`` instead.
 
     ``repeat_of``: the stored message with the same client id, as far as this statement's snapshot knows; the
     unique index has the last word. Columns of the conversation are null when it is not there.
     """
     return await tx.fetch(
-        _LOCK,
+        _LOCK_WAITING if is_patient else _LOCK_FREE,
         [draft.workspace_id for draft in drafts],
         [draft.conversation_id for draft in drafts],
         [draft.sender_id for draft in drafts],
