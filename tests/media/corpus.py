@@ -32,6 +32,17 @@ def located(kind: str = "JPEG", **options: Any) -> bytes:
     return samples.picture(kind, exif=exif, **options)
 
 
+def located_animation(kind: str) -> bytes:
+    """A moving picture whose EXIF and XMP tell where it was taken."""
+    exif = Image.Exif()
+    exif[0x013B] = GPS.decode()
+    frames = [Image.new("RGB", (40, 30), (index * 80, 0, 0)) for index in range(3)]
+    out = io.BytesIO()
+    options: dict[str, Any] = {"xmp": b"<x:xmpmeta>" + GPS} if kind == "WEBP" else {}
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:], exif=exif, duration=50, **options)
+    return out.getvalue()
+
+
 def gif_of(frames: int, size: tuple[int, int] = (60_000, 1)) -> bytes:
     """A GIF of very many frames in few bytes."""
     head = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
@@ -176,6 +187,8 @@ CORPUS = [
     Sample("jpeg with a place", located(), PICTURE, "image/jpeg"),
     Sample("png with a place", located("PNG"), PICTURE, "image/png"),
     Sample("webp with a place", located("WEBP"), PICTURE, "image/webp"),
+    Sample("moving png with a place", located_animation("PNG"), "animation", "image/png"),
+    Sample("moving webp with a place", located_animation("WEBP"), "animation", "image/webp"),
     Sample("nothing", b"", "file"),
     Sample("one byte", b"\xff", "file"),
 ]  # fmt: skip

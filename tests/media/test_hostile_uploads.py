@@ -88,8 +88,14 @@ async def require_harmless(server: Server, media: Json, sample: Sample) -> None:
             assert "inline" in rest
             assert SHOWN.fullmatch(headers["content-type"]), sample.name
             assert b"<script" not in answer.content.lower(), sample.name
-        if media["kind"] in ("image", "sticker"):
+        if media["kind"] in ("image", "sticker", "animation"):
             assert GPS not in answer.content, sample.name
+            if media["kind"] == "animation" and "place" in sample.name:
+                with Image.open(io.BytesIO(answer.content)) as moving:
+                    assert getattr(moving, "n_frames", 1) == 3
+                    moving.seek(2)
+                    moving.load()
+        if media["kind"] in ("image", "sticker"):
             with Image.open(io.BytesIO(answer.content)) as picture:
                 assert not picture.getexif(), sample.name
     thumbnail = await server.http.get(path + "/thumbnail")

@@ -25,7 +25,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """A file: where it comes from, and what is known of it. Of a pending one, only what the provider said.
 
     ``source`` is what `create_pending` was given. ``sha256`` and ``size_bytes`` are of the bytes that are served.
-    An image or sticker that is ready has been re-encoded: it holds nothing but a picture.
+    An image or sticker that is ready has been re-encoded: it holds nothing but a picture. An animated PNG or WebP has
+    lost its EXIF and texts.
     """
 
     workspace_id: UUID
