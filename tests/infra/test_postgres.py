@@ -248,6 +248,26 @@ async def test_odd_characters_in_the_path_do_no_harm(place: Path) -> None:
         assert await query(dsn, "SELECT 1") == 1
 
 
+async def test_the_log_of_postgres_holds_no_words_of_people_in_old_clusters_either(place: Path) -> None:
+    async with join(place):
+        pass
+    home = place / "postgres" / "cluster"
+    with (home / "data" / "postgresql.conf").open("a") as file:
+        file.write("log_parameter_max_length = -1\nlog_error_verbosity = default\n")
+    postgres = EmbeddedPostgres(place, settings={"log_min_duration_statement": "0"})
+    connection = await asyncpg.connect(await postgres.join())
+    await connection.execute("CREATE TABLE said (words text PRIMARY KEY)")
+    await connection.execute("INSERT INTO said VALUES ($1)", "my secret words")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute("INSERT INTO said VALUES ($1)", "my secret words")
+    await connection.close()
+    await postgres.stop()
+    logged = "".join(path.read_text() for path in (home / "log").glob("*.log"))
+    assert "INSERT INTO said" in logged
+    assert "said_pkey" in logged
+    assert "my secret words" not in logged
+
+
 async def test_a_data_directory_of_an_unknown_version_says_what_to_install(place: Path) -> None:
     async with join(place):
         pass

@@ -52,6 +52,10 @@ log_lock_waits = on
 log_min_duration_statement = '2s'
 """
 
+PRIVACY = {"log_parameter_max_length": "0", "log_error_verbosity": "terse"}
+"""Given at every start, so that old clusters have them too: PostgreSQL's log tells no words of people, neither as
+parameters of slow statements nor as rows quoted in the DETAIL of errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:

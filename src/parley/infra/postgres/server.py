@@ -21,7 +21,7 @@ import structlog
 
 from parley.infra.postgres.account import choose_account
 from parley.infra.postgres.binaries import Binaries, find_binaries
-from parley.infra.postgres.cluster import DATABASE, Cluster, environment
+from parley.infra.postgres.cluster import DATABASE, PRIVACY, Cluster, environment
 from parley.infra.postgres.errors import PostgresStartFailed
 from parley.infra.postgres.locks import Entry, Usage
 
@@ -210,11 +210,13 @@ class EmbeddedPostgres:
     def _arguments(self) -> list[str]:
         cluster = self._cluster
         settings = {
+            **PRIVACY,
             "port": str(cluster.port),
             "unix_socket_directories": f'"{cluster.run}"' if cluster.has_socket else "",
             "listen_addresses": "" if cluster.has_socket else "127.0.0.1",
             "log_directory": str(cluster.log),
-        } | self._settings
+            **self._settings,
+        }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ["-D", str(cluster.data), *options]
 
