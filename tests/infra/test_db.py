@@ -155,6 +155,14 @@ async def test_a_connection_that_is_killed_is_unavailable_and_the_next_works(db:
     assert await name_of(db) == "Acme"
 
 
+async def test_a_statement_that_takes_too_long_is_unavailable(db: Database) -> None:
+    with pytest.raises(Unavailable, match="too long"):  # noqa: PT012 - the transaction is the statement
+        async with db.transaction(WORKSPACE) as tx:
+            await rename(tx, "New")
+            await tx.connection.execute("SELECT pg_sleep(30)", timeout=0.05)
+    assert await name_of(db) == "Acme"
+
+
 async def test_an_error_of_ones_own_is_not_unavailable(db: Database) -> None:
     for error in (ValueError, asyncpg.DataError, ConnectionError):
         with pytest.raises(error):

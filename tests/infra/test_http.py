@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
+import asyncpg
 import httpx2
 import msgspec
 import pytest
@@ -45,13 +46,26 @@ async def bug(name: FromPath[str]) -> None:
     raise {"key": KeyError, "http": lambda text: HTTPException(text, status_code=502)}[name]("the inside")
 
 
+PASSING = {
+    "deadlock": asyncpg.DeadlockDetectedError,
+    "cancelled": asyncpg.QueryCanceledError,
+    "serialization": asyncpg.SerializationError,
+    "timeout": TimeoutError,
+}
+
+
+@get("/passing/{name:str}")
+async def passing(name: FromPath[str]) -> None:
+    raise PASSING[name]("the inside")
+
+
 @post("/body")
 async def body(data: JSONBody[Body]) -> str:
     return data.name
 
 
 def client() -> httpx2.AsyncClient:
-    app = Litestar([fail, slow, bug, body], exception_handlers=EXCEPTION_HANDLERS, debug=False)
+    app = Litestar([fail, slow, bug, passing, body], exception_handlers=EXCEPTION_HANDLERS, debug=False)
     transport = httpx2.ASGITransport(app=cast("Any", app), raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
@@ -81,6 +95,16 @@ async def test_a_bug_is_500_and_keeps_its_inside(name: str, status: int) -> None
     assert answer.status_code == status
     assert "inside" not in answer.text
     assert "depth" not in answer.text
+
+
+@pytest.mark.parametrize("name", PASSING)
+async def test_what_passes_by_itself_is_unavailable_and_says_when_to_come_again(name: str) -> None:
+    async with client() as http:
+        answer = await http.get(f"/passing/{name}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    error = answer.json()["error"]
+    assert (error["code"], error["fields"]) == ("unavailable", {"retry_after_seconds": 1})
+    assert "inside" not in answer.text
 
 
 @pytest.mark.parametrize(

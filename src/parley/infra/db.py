@@ -212,6 +212,8 @@ class Database:
             asyncpg.CrashShutdownError,
         ) as error:
             raise Unavailable("The database went away; try again.") from error
+        except TimeoutError as error:
+            raise Unavailable("The database took too long; try again.") from error
         finally:
             await self.pool.release(connection)
         if tx.hints:

@@ -21,9 +21,13 @@ from litestar.exceptions import (
 )
 from litestar.types import ExceptionHandlersMap
 
-from parley.kit.errors import Kind, ParleyError
+from parley.infra.failures import is_transient
+from parley.kit.errors import Kind, ParleyError, Unavailable
 
 log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = 1
+"""What is unavailable is asked for again so much later: a lost race passes at once, a restart of PostgreSQL soon."""
 
 _CODES = {
     400: "malformed",
@@ -52,7 +56,9 @@ def _answer(
 def _parley_error(_: Request[Any, Any, Any], error: ParleyError) -> Response[dict[str, Any]]:
     headers = {}
     retry = error.fields.get("retry_after_seconds")
-    if error.kind is Kind.TOO_MANY and retry is not None:
+    if error.kind is Kind.UNAVAILABLE and retry is None:
+        retry = RETRY_AFTER_SECONDS
+    if error.kind in (Kind.TOO_MANY, Kind.UNAVAILABLE) and retry is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry)))
     if error.kind is Kind.BUG:
         log.error("http.error", code=error.code, exc_info=error)
@@ -105,6 +111,16 @@ def _not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Res
     return _bug(request, error)
 
 
+def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """The database undid the transaction or took too long: nothing happened, and a repeat may well succeed."""
+    if not (is_transient(error) or isinstance(error, TimeoutError)):
+        return _bug(request, error)
+    log.warning(
+        "http.unavailable", method=request.method, route=request.scope.get("path_template"), exc_info=error
+    )
+    return _parley_error(request, Unavailable(retry_after_seconds=RETRY_AFTER_SECONDS))
+
+
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     log.error("http.bug", method=request.method, route=request.scope.get("path_template"), exc_info=error)
     return _answer(500, error_body("bug", "Something went wrong on our side. It has been logged."))
@@ -118,5 +134,5 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     HTTPException: _http_error,
     RecursionError: _recursion,
     UnicodeDecodeError: _not_utf8,
-    Exception: _bug,
+    Exception: _unforeseen,
 }
