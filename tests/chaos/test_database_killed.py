@@ -72,6 +72,11 @@ async def _kill_under_load(tmp_path: Path, *, kills: int, more: int) -> int:
                 await eventually(goes_on, seconds=60)
             is_over = True
 
+        async def heard() -> bool:
+            rows = await server.conversations()
+            return all(row["last_number"] == kills + 1 for row in rows)
+
+        await eventually(heard, seconds=60)
         stored = {
             message["id"]: message
             for _, place in places
@@ -81,11 +86,6 @@ async def _kill_under_load(tmp_path: Path, *, kills: int, more: int) -> int:
             assert stored[answer["id"]]["position"] == answer["position"]
         assert len([m for m in stored.values() if m["kind"] == "note"]) == len(acknowledged)
 
-        async def heard() -> bool:
-            rows = await server.conversations()
-            return all(row["last_number"] == kills + 1 for row in rows)
-
-        await eventually(heard)
         # the server dies too: the next one takes over the database that was left running
         left = _postmaster(server)
         await server.restart()
