@@ -159,6 +159,7 @@ CORPUS = [
     Sample("shortcut", b"[InternetShortcut]\r\nURL=javascript:alert(1)", "file"),
     Sample("program", b"MZ" + bytes(200), "file"),
     # ---- bombs
+    Sample("as large as may be", samples.png_of(10_000, 5_000, rows=5_000), PICTURE, "image/png"),
     Sample("50 000 x 50 000 png", samples.png_of(50_000, 50_000), "file"),
     Sample("2^31 x 1 png", samples.png_of(2**31 - 1, 1), "file"),
     Sample("0 x 0 png", samples.png_of(0, 0), "file"),
