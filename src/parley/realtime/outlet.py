@@ -6,7 +6,6 @@ from typing import Protocol
 
 from parley.realtime.frames import Ready
 
-
 CONGESTED_BYTES = 64 * 1024
 """Unsent bytes above which a reader counts as slow: where uvloop's transports pause a writer."""
 

@@ -15,6 +15,7 @@ import socketio
 from parley.kit.errors import ParleyError
 from parley.realtime.frames import COMMAND_LIMIT_BYTES, Ready, parse_auth
 from parley.realtime.origins import is_allowed
+from parley.realtime.outlet import CONGESTED_BYTES
 from parley.realtime.packets import Server
 from parley.realtime.rawframes import (
     RawFrameManager,
@@ -24,7 +25,6 @@ from parley.realtime.rawframes import (
     release_poll,
     wire_of,
 )
-from parley.realtime.outlet import CONGESTED_BYTES
 from parley.realtime.session import Session
 from parley.realtime.websocket import OpenSession, Receive, Send
 
