@@ -32,6 +32,7 @@ from parley.desk.delivery_store import DELIVERIES
 from parley.desk.inbox_store import release_all_polling
 from parley.desk.intake_store import JOURNAL
 from parley.desk.outward import hold_after_restore
+from parley.desk.webhook_door import WebhookDoor
 from parley.infra.jobs import JOBS
 from parley.infra.log import set_up_logging
 from parley.infra.metrics import Metrics
@@ -78,7 +79,7 @@ async def serve(settings: Settings) -> None:
             db=runtime.db,
             metrics=metrics,
             rest=rest,
-            api=SendingDoor(runtime.db, collector, rest),
+            api=WebhookDoor(runtime.db, channels, SendingDoor(runtime.db, collector, rest)),
             gateway=gateway,
             pages=Pages(find_web()),
             sandbox=sandbox,

@@ -1,0 +1,162 @@
+"""Webhooks without the framework, and several in one commit.
+
+A provider's request that is authentic and can be split is answered by `WebhookDoor` alone; whatever is not is handed to
+the REST application as it came, which says what is wrong. Requests that come while a batch is journalled go together in
+the next, one batch after another: within this process the journal has them in the order they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from parley.channels.contract import BadUpdate
+from parley.desk import inbox_store, intake_store
+from parley.desk.accounts import Channels
+from parley.desk.intake_store import JOURNAL
+from parley.desk.journal import make_lane
+from parley.infra.db import Database, Tx
+from parley.infra.doors import App, read_body, replay
+from parley.infra.failures import describe_failure
+from parley.kit.errors import ParleyError
+from parley.kit.ids import parse_id, uuid7
+
+BATCH_LIMIT = 64
+QUEUE_LIMIT = 5000
+"""Requests that may wait; further ones go the ordinary way."""
+BODY_LIMIT_BYTES = 64 * 1024
+"""Larger requests go the ordinary way, which has its own limit."""
+KNOWN_LIMIT = 10_000
+"""Inboxes whose workspace, which never changes, is remembered."""
+
+_PATH = re.compile(r"/webhooks/([a-z0-9_]{1,32})/(inb_[0-9a-z]{26})")
+
+log = structlog.get_logger()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Request:
+    channel: str
+    inbox_id: UUID
+    headers: Mapping[str, str]
+    body: bytes
+    is_taken: asyncio.Future[bool]
+
+
+class WebhookDoor:
+    """Answers authentic webhooks; hands everything else to the application behind it."""
+
+    def __init__(self, db: Database, channels: Channels, behind: App) -> None:
+        self._db = db
+        self._channels = channels
+        self._behind = behind
+        self._workspaces: dict[UUID, UUID] = {}
+        self._waiting: deque[_Request] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request. Promise: what is answered 200 is committed in the journal."""
+        match = _PATH.fullmatch(scope["path"])
+        if match is None or scope["method"] != "POST" or scope["query_string"]:
+            await self._behind(scope, receive, send)
+            return
+        parts, body = await read_body(receive, BODY_LIMIT_BYTES)
+        if body is None or not await self._take(match[1], match[2], scope["headers"], body):
+            await self._behind(scope, replay(parts, receive), send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _take(
+        self, channel: str, inbox: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        if len(self._waiting) >= QUEUE_LIMIT:
+            return False
+        try:
+            inbox_id = parse_id("inb", inbox)
+        except ParleyError:
+            return False
+        named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Request(channel, inbox_id, named, body, future))
+        self._pump()
+        return await future
+
+    def _pump(self) -> None:
+        if self._running is None and self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+            self._running = asyncio.create_task(self._journal(batch))
+            self._running.add_done_callback(self._on_done)
+
+    def _on_done(self, _: asyncio.Task[None]) -> None:
+        self._running = None
+        self._pump()
+
+    async def _journal(self, batch: Sequence[_Request]) -> None:
+        taken: set[int] = set()
+        try:
+            taken = await self._in_one_transaction(batch)
+        except Exception as error:  # noqa: BLE001 - each goes the ordinary way, which says what is wrong
+            log.warning("webhooks.batch_undone", size=len(batch), error=describe_failure(error))
+        finally:
+            for number, one in enumerate(batch):
+                if not one.is_taken.done():
+                    one.is_taken.set_result(number in taken)
+
+    async def _in_one_transaction(self, batch: Sequence[_Request]) -> set[int]:
+        """Journal what is in order; return the places of these requests in the batch."""
+        await self._learn_workspaces({one.inbox_id for one in batch} - self._workspaces.keys())
+        workspaces = {self._workspaces[one.inbox_id] for one in batch if one.inbox_id in self._workspaces}
+        if not workspaces:
+            return set()
+        async with self._db.transaction(*workspaces) as tx:
+            inboxes = await inbox_store.get_inboxes(tx, list({one.inbox_id for one in batch}))
+            accounts = {key: self._channels.account(inbox) for key, inbox in inboxes.items()}
+            items: list[tuple[UUID, UUID, UUID, str, bytes]] = []
+            taken: set[int] = set()
+            for number, one in enumerate(batch):
+                inbox = inboxes.get(one.inbox_id)
+                if inbox is None or inbox["channel"] != one.channel or inbox["state"] == "disconnected":
+                    continue
+                adapter = self._channels.adapter(one.channel)
+                if not adapter.is_authentic(accounts[one.inbox_id], one.headers, one.body):
+                    continue
+                try:
+                    parts = adapter.split(one.body)
+                except BadUpdate:
+                    continue
+                items += [
+                    (
+                        inbox["workspace_id"],
+                        one.inbox_id,
+                        uuid7(),
+                        make_lane(one.inbox_id, part.lane),
+                        part.body,
+                    )
+                    for part in parts
+                ]
+                taken.add(number)
+            await _insert(tx, items)
+        return taken
+
+    async def _learn_workspaces(self, inbox_ids: set[UUID]) -> None:
+        if not inbox_ids:
+            return
+        async with self._db.system() as tx:
+            found = await inbox_store.get_inboxes(tx, list(inbox_ids))
+        if len(self._workspaces) + len(found) > KNOWN_LIMIT:
+            self._workspaces.clear()
+        self._workspaces |= {key: inbox["workspace_id"] for key, inbox in found.items()}
+
+
+async def _insert(tx: Tx, items: Sequence[tuple[UUID, UUID, UUID, str, bytes]]) -> None:
+    if items:
+        await intake_store.insert_items(tx, items)
+        tx.wake(JOURNAL.name)
