@@ -33,13 +33,14 @@ AT_ONCE = 6
 
 @dataclasses.dataclass
 class Places:
-    """The conversations of one case, by public id; ``desk`` has a customer."""
+    """The conversations of one case, by public id; ``desk`` has a customer, who has ``written`` so many messages."""
 
     group: str
     broadcast: str
     direct: str
     desk: str
     chat: Chat
+    written: int = 1
 
     @property
     def all(self) -> list[str]:
@@ -112,7 +113,7 @@ class Crowd:
 
     async def require_equal(self, places: Places, seconds: float = 30) -> dict[tuple[str, str], Json]:
         """Once nothing happens any more: every client equals a fresh snapshot and the database, and saw no fault."""
-        await self.site.until_settled(places.desk)
+        await eventually(lambda: self._is_settled(places), 60)
         replicas = list(self.replicas.values())
         states = await until_equal(replicas, places.all, seconds)
         assert [fault for one in replicas for fault in one.faults()] == []
@@ -120,6 +121,16 @@ class Crowd:
             await self._require_stored(conversation_id, states["olga", conversation_id])
             self._require_nothing_betrayed(conversation_id, states.get(("guest", conversation_id)))
         return states
+
+    async def _is_settled(self, places: Places) -> bool:
+        """Whether everything the customer wrote was heard and nothing is on its way to them."""
+        states = await self.site.states(places.desk)
+        [heard] = await self.sql(
+            """SELECT count(*) FROM message WHERE sender_id = (SELECT actor_id FROM member JOIN actor ON id = actor_id
+                WHERE conversation_id = $1 AND kind = 'contact')""",
+            parse_id("cnv", places.desk),
+        )
+        return heard["count"] == places.written and not {"queued", "sending"} & set(states.values())
 
     async def _require_stored(self, conversation_id: str, state: Json) -> None:
         key = parse_id("cnv", conversation_id)
@@ -189,7 +200,7 @@ class Turmoil:
         if breaks:
             self._steps += [(6, self._cut), (2, self._stay_away)]
         if rights:
-            self._steps += [(10, self._set_member), (5, self._remove_member), (2, self._change_rights)]
+            self._steps += [(8, self._set_member), (4, self._remove_member), (2, self._change_rights)]
 
     async def run(self, steps: int) -> None:
         """Take the steps; on return they are done, everybody is back online and back in their inbox."""
@@ -216,7 +227,16 @@ class Turmoil:
     def _inbox(self) -> str:
         return str(self.crowd.site.inbox["id"])
 
-    def _who(self) -> str:
+    def _who(self, place: str = "") -> str:
+        """Anybody; in a place mostly one of those who are at home there."""
+        at_home = {
+            self.places.direct: ["olga", "mia"],
+            self.places.broadcast: ["olga"],
+            self.places.desk: ["olga", "anna", "boris"],
+            self.places.group: ["olga", "anna", "boris", "mia"],
+        }.get(place, [])
+        if at_home and self.random.random() < 0.85:
+            return self.random.choice(at_home)
         return self.random.choice(list(self.crowd.replicas))
 
     def _person(self) -> str:
@@ -231,7 +251,8 @@ class Turmoil:
         return await self.crowd.ask(name, method, path, json)
 
     async def _send(self, number: int) -> Json:
-        place, name = self.random.choice(self.places.all), self._who()
+        place = self.random.choice(self.places.all)
+        name = self._who(place)
         body: Json = {
             "client_id": f"{self.seed}/{number}",
             "text": f"{number} {self.random.choice(TEXTS)}",
@@ -260,6 +281,7 @@ class Turmoil:
         return made
 
     async def _hear(self, number: int) -> Json:
+        self.places.written += 1
         return await self.places.chat.write(f"customer {number}")
 
     async def _edit(self, number: int) -> Json:
@@ -285,7 +307,7 @@ class Turmoil:
             return None
         emoji = quote(self.random.choice(EMOJIS))
         path = f"/v1/conversations/{place}/messages/{known[0]}/reactions/{emoji}"
-        return await self._ask(self._who(), method, path)
+        return await self._ask(self._who(place), method, path)
 
     async def _unreact(self, number: int) -> Json:
         return await self._react(number, "DELETE")
@@ -293,7 +315,8 @@ class Turmoil:
     async def _read(self, _: int) -> Json:
         place = self.random.choice(self.places.all)
         number = self.random.randint(0, len(self._sent[place]) + 2)
-        return await self._ask(self._who(), "PUT", f"/v1/conversations/{place}/read", {"number": number})
+        path = f"/v1/conversations/{place}/read"
+        return await self._ask(self._who(place), "PUT", path, {"number": number})
 
     async def _change_desk(self, _: int) -> Json:
         body: Json = self.random.choice(
@@ -344,17 +367,25 @@ class Turmoil:
 
 @contextlib.asynccontextmanager
 async def open_crowd(
-    folder: Path, dsn: str, *, server: Server | None = None, urls: Sequence[str] = ()
+    folder: Path,
+    dsn: str,
+    *,
+    server: Server | None = None,
+    provider: Provider | None = None,
+    others: Sequence[Server] = (),
 ) -> AsyncIterator[Crowd]:
-    """Start a provider and a server on a database, with an inbox and five clients; ``server`` is not started yet.
+    """Start a provider and a server on a database, with an inbox and five clients.
 
-    With ``urls`` the clients are spread over these servers, the first one for Olga.
+    A ``server`` given belongs to the ``provider`` given; neither is started yet. The clients are spread over it and the
+    ``others``, Olga on the first.
     """
-    provider = Provider(folder)
+    provider = provider or Provider(folder)
     server = server or Server(folder, DATABASE_URL=dsn, PARLEY_TELEGRAM_API_URL=provider.api_url)
     async with running(server, provider), contextlib.AsyncExitStack() as stack:
         await asyncio.gather(provider.start(), server.start())
         workspace = await server.set_up()
+        for other in others:
+            await other.start()
         bot = await provider.make_bot()
         request = {"channel": "telegram", "secrets": {"token": bot.token}}
         inbox = await server.call("POST", "/v1/inboxes", request)
@@ -370,7 +401,7 @@ async def open_crowd(
         for name in ("anna", "boris"):
             await server.call("PUT", f"/v1/inboxes/{inbox['id']}/members/{people[name].public}")
         tokens = {"olga": server.token} | {name: person.token for name, person in people.items()}
-        where = list(urls) or [server.url]
+        where = [server.url, *(other.url for other in others)]
         replicas = {
             name: await stack.enter_async_context(Replica(where[n % len(where)], token, name=name))
             for n, (name, token) in enumerate(tokens.items())

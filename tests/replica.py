@@ -160,6 +160,13 @@ class Replica:
         copy = self._copies[conversation_id]
         await self.until(lambda: copy.is_watched or copy.is_gone, 90)
 
+    async def forget_all(self) -> None:
+        """Follow nothing any more, on a new connection."""
+        self._copies.clear()
+        while not self._work.empty():
+            self._work.get_nowait()
+        await self.cut()
+
     def state(self, conversation_id: str) -> Json:
         """Return what the client would show, in plain values; None when it may not see it (any more)."""
         self.check()
