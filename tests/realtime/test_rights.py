@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
+from parley.accounts import Caller
+from parley.conversations import View, find_view
+from parley.infra.db import Tx
 from parley.kit.events import Touch
 from parley.kit.ids import public_id, uuid7
 from tests.realtime.harness import Served
@@ -76,6 +80,36 @@ async def test_a_removed_member_is_told_gone_and_gets_nothing_more(served: Serve
         await boris.ask("ping")
         assert boris.numbers(house.group) == [1]
         assert "without Boris" not in str(boris.frames)
+
+
+async def test_a_member_taken_in_again_while_the_right_is_looked_at_is_not_told_gone(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = served.house
+    told = {"conversation_id": public_id("cnv", house.group)}
+    looks: list[View | None] = []
+
+    async def look_slowly(tx: Tx, caller: Caller, conversation_id: UUID) -> View | None:
+        looks.append(await find_view(tx, caller, conversation_id))
+        if looks == [None]:
+            await house.sql(
+                "INSERT INTO member (workspace_id, conversation_id, actor_id, role) VALUES ($1, $2, $3, 'member')",
+                house.workspace_id,
+                house.group,
+                house.boris.id,
+            )
+            await house.personal(house.boris, "conversation.added", told)
+        return looks[-1]
+
+    async with served.client(house.boris) as boris:
+        await boris.watch(house.group)
+        monkeypatch.setattr("parley.realtime.watching.find_view", look_slowly)
+        await house.sql("DELETE FROM member WHERE actor_id = $1", house.boris.id)
+        await house.personal(house.boris, "conversation.removed", told)
+        await boris.until(lambda: len(looks) > 1 or boris.of(house.group))
+        await house.append(house.group, "welcome back")
+        await boris.until(lambda: boris.of(house.group))
+        assert [frame["type"] for frame in boris.of(house.group)] == ["event"]
 
 
 async def test_a_right_that_stays_loses_nothing_while_it_is_looked_at(served: Served) -> None:

@@ -337,8 +337,11 @@ class Session:
         """Look at rights again when the personal stream says that some were taken or given."""
         if event.kind == "rights.changed":
             self.review_rights()
-        elif event.kind == "conversation.removed":
-            self.review_rights(parse_id("cnv", event.data["conversation_id"]))
+        elif event.kind in ("conversation.removed", "conversation.added"):
+            # added too: a look begun after the removal must not end in `gone` once its reader was told of the return
+            conversation_id = parse_id("cnv", event.data["conversation_id"])
+            if conversation_id in self.watched:
+                self.review_rights(conversation_id)
 
     def review_rights(self, conversation_id: UUID | None = None) -> None:
         """Hold back one conversation, or everything watched, until it is known again what the caller may see."""

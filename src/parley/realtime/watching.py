@@ -97,6 +97,8 @@ async def _review_once(session: Session, version: int) -> None:
     if version != session.rights_version:
         return
     for subscription in held:
+        if version != session.rights_version:
+            return
         await _decide(subscription, views[subscription.stream.id], version)
     if session.is_watching_inboxes:
         await session.find_inboxes()
