@@ -12,6 +12,7 @@ import structlog
 from parley.accounts import sweep_accounts
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
+from parley.desk.assignment import RELEASE_KIND, release_assignments
 from parley.desk.delivery import Delivery, settle_broken
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.incoming_media import FETCH_KIND, FETCH_RETRIES, MediaFetcher
@@ -83,11 +84,15 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
     async def wake(_: Job) -> None:
         await wake_snoozed(runtime.db)
 
+    async def release(job: Job) -> None:
+        await release_assignments(runtime.db, job)
+
     async def sweep(_: Job) -> None:
         await sweep_old(runtime)
 
     jobs = Jobs()
     jobs.on(FETCH_KIND, MediaFetcher(runtime, channels, pictures).handle, retries=FETCH_RETRIES)
+    jobs.on(RELEASE_KIND, release)
     jobs.on("desk.wake_snoozed", wake, retries=0)
     jobs.on("system.sweep", sweep, retries=2)
     return jobs

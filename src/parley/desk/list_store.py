@@ -41,15 +41,40 @@ async def set_assignee(tx: Tx, conversation_id: UUID, assignee_id: UUID | None) 
 
 
 async def may_work(tx: Tx, inbox_id: UUID, actor_id: UUID) -> bool:
-    """Whether a user who may come in sees the inbox: an agent who is its member, or an admin."""
-    found: bool = await tx.fetchval(
-        """SELECT EXISTS (SELECT FROM actor a WHERE a.id = $2 AND a.deactivated_at IS NULL
-            AND (a.role IN ('owner', 'admin') OR a.role = 'agent' AND EXISTS (
-                SELECT FROM inbox_member i WHERE i.inbox_id = $1 AND i.actor_id = a.id)))""",
-        inbox_id,
-        actor_id,
+    """Whether a user who may come in sees the inbox: an agent who is its member, or an admin.
+
+    What that stands on is held until commit: whoever takes the right away sees what was done by it.
+    """
+    role = await tx.fetchval(
+        "SELECT role FROM actor WHERE id = $1 AND deactivated_at IS NULL FOR SHARE", actor_id
     )
-    return found
+    if role in ("owner", "admin"):
+        return True
+    if role != "agent":
+        return False
+    return bool(
+        await tx.fetch(
+            "SELECT FROM inbox_member WHERE inbox_id = $1 AND actor_id = $2 FOR KEY SHARE", inbox_id, actor_id
+        )
+    )
+
+
+async def list_unworkable(tx: Tx, workspace_id: UUID, actor_id: UUID, limit: int) -> list[UUID]:
+    """Return unfinished conversations of which an actor is the assignee without working in the inbox (`may_work`).
+
+    Index: desk_conversation_assignee.
+    """
+    rows = await tx.fetch(
+        """SELECT d.conversation_id FROM desk_conversation d JOIN actor a ON a.id = d.assignee_id
+        WHERE d.workspace_id = $1 AND d.assignee_id = $2 AND d.status <> 'resolved'
+            AND NOT (a.deactivated_at IS NULL AND (a.role IN ('owner', 'admin') OR a.role = 'agent' AND EXISTS (
+                SELECT FROM inbox_member i WHERE i.inbox_id = d.inbox_id AND i.actor_id = a.id)))
+        ORDER BY d.conversation_id LIMIT $3""",
+        workspace_id,
+        actor_id,
+        limit,
+    )
+    return [row["conversation_id"] for row in rows]
 
 
 async def list_due_snoozed(tx: Tx, now: dt.datetime, limit: int) -> list[tuple[UUID, UUID]]:

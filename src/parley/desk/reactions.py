@@ -1,4 +1,5 @@
-"""What the desk does in the same transaction as an event: queue a delivery, touch the list, tell the screens."""
+"""What the desk does in the same transaction as an event: queue a delivery, touch the list, tell the screens,
+have the assignments looked through of somebody whose rights changed."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from parley.desk import delivery_store, list_store
+from parley.desk.assignment import react_to_rights
 from parley.desk.delivery_store import DELIVERIES
 from parley.infra.db import Tx
 from parley.kit.events import Event, Touch
@@ -14,6 +16,7 @@ from parley.kit.ids import uuid7
 
 async def react(tx: Tx, events: Sequence[Event]) -> None:
     """Registered by apps as a reaction of every transaction. Events of other conversations cost nothing."""
+    await react_to_rights(tx, events)
     desk = [event for event in events if event.context.get("conversation_kind") == "desk"]
     if not desk:
         return

@@ -1,4 +1,4 @@
-"""Statuses and assignment of desk conversations."""
+"""Statuses of desk conversations."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import datetime as dt
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec import UNSET
 
-from parley.accounts import Caller, find_actors
+from parley.accounts import Caller
 from parley.conversations import require_view, streams
-from parley.conversations.schemas import ActorRef
 from parley.conversations.store import lock_access, lock_conversation
 from parley.desk import list_store
+from parley.desk.assignment import assign, release
 from parley.desk.errors import AlreadyOpen
 from parley.desk.schemas import DeskChange
 from parley.infra.db import Database, Tx
 from parley.kit.errors import Malformed, NotFound
 from parley.kit.events import STAFF
-from parley.kit.ids import parse_id
 
 MAX_SNOOZE_DAYS = 366
 
@@ -39,7 +37,7 @@ async def change_conversation(tx: Tx, caller: Caller, conversation_id: UUID, cha
     if change.status is not UNSET or change.snoozed_until is not UNSET:
         await _change_status(tx, caller, row, change)
     if change.assignee_id is not UNSET:
-        await _assign(tx, caller, row, change.assignee_id)
+        await assign(tx, caller, row, change.assignee_id)
 
 
 async def _change_status(tx: Tx, caller: Caller, row: asyncpg.Record, change: DeskChange) -> None:
@@ -74,6 +72,8 @@ async def _set_status(
         audience=STAFF,
         context={"conversation_kind": "desk", "inbox_id": row["inbox_id"]},
     )
+    if row["status"] == "resolved":
+        await release(tx, row)
 
 
 async def open_again(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
@@ -82,33 +82,6 @@ async def open_again(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
     row = await list_store.lock_desk_row(tx, conversation_id)
     if row is not None:
         await _set_status(tx, row, "open", None, None)
-
-
-async def _assign(tx: Tx, caller: Caller, row: asyncpg.Record, assignee: str | None) -> None:
-    assignee_id = parse_id("act", assignee) if assignee else None
-    if assignee_id == row["assignee_id"]:
-        return
-    ref = None
-    if assignee_id is not None:
-        actor = (await find_actors(tx, [assignee_id])).get(assignee_id)
-        if (
-            actor is None
-            or actor.kind != "user"
-            or not await list_store.may_work(tx, row["inbox_id"], assignee_id)
-        ):
-            raise NotFound("This user does not work in this inbox.")
-        ref = ActorRef(actor.id, actor.kind, actor.name)
-    await list_store.set_assignee(tx, row["conversation_id"], assignee_id)
-    await streams.append(
-        tx,
-        workspace_id=row["workspace_id"],
-        conversation_id=row["conversation_id"],
-        kind="conversation.assigned",
-        data={"assignee": msgspec.to_builtins(ref)},
-        actor_id=caller.actor_id,
-        audience=STAFF,
-        context={"conversation_kind": "desk", "inbox_id": row["inbox_id"]},
-    )
 
 
 async def wake_snoozed(db: Database, limit: int = 200) -> int:

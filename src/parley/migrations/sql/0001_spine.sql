@@ -410,6 +410,8 @@ CREATE UNIQUE INDEX desk_conversation_unfinished ON desk_conversation (inbox_id,
 CREATE INDEX desk_conversation_listing ON desk_conversation (workspace_id, inbox_id, status, active_at, conversation_id);
 CREATE INDEX desk_conversation_touch ON desk_conversation (workspace_id, inbox_id, touch);
 CREATE INDEX desk_conversation_contact ON desk_conversation (workspace_id, contact_id);
+CREATE INDEX desk_conversation_assignee ON desk_conversation
+    (workspace_id, assignee_id, inbox_id, status, active_at, conversation_id) WHERE assignee_id IS NOT NULL;
 CREATE INDEX desk_conversation_snoozed ON desk_conversation (snoozed_until) WHERE status = 'snoozed';
 
 -- A provider's message is one of ours; an edit is another key. The database refuses duplicates.
