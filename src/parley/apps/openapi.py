@@ -13,6 +13,8 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 _METHODS = ("get", "put", "post", "delete", "patch")
+_ANY_FILE = "application/octet-stream"
+"""How handlers say that they answer with files, whose type is the file's own."""
 _ERROR: dict[str, Any] = {
     "type": "object",
     "description": "The one shape of whatever goes wrong.",
@@ -112,5 +114,10 @@ def _complete(operation: dict[str, Any], handler: Any) -> None:
         del operation["description"]
     if "caller" not in inspect.signature(handler.fn).parameters:
         operation["security"] = []
-    operation["responses"].pop("400", None)
+    answers: dict[str, Any] = operation["responses"]
+    answers.pop("400", None)
+    answers.get("204", {}).pop("content", None)  # the framework describes an empty answer as JSON's null
+    if _ANY_FILE in answers.get("200", {}).get("content", {}):
+        answers["200"]["content"] = {"*/*": answers["200"]["content"][_ANY_FILE]}
+        answers["206"] = {**answers["200"], "description": "The part asked for by Range."}
     operation["responses"]["default"] = {"$ref": "#/components/responses/Error"}

@@ -359,7 +359,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The former texts of a message, oldest first */
+        /** The former texts of a message, oldest first; of very many the last 100 */
         get: operations["list_message_versions"];
         put?: never;
         post?: never;
@@ -832,6 +832,28 @@ export interface paths {
          *     410 `link_used` when it does not.
          */
         post: operations["check_setup_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What you missed in up to 500 conversations and your personal stream, from your cursors on
+         * @description What you missed in up to 500 conversations and your personal stream, from your cursors on.
+         *
+         *     `complete`: you stand at `head` now. `partial`: it did not fit into this answer, ask again. `reset`: take a fresh snapshot and go on from `head`. `gone`: you may see it no longer. Ask with `Accept-Encoding: gzip`.
+         */
+        post: operations["sync"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1579,6 +1601,27 @@ export interface components {
             code: string;
             text: string;
         };
+        /** StreamSync */
+        StreamSync: {
+            events: {
+                [key: string]: unknown;
+            }[];
+            head: components["schemas"]["Cursor"] | null;
+            /** @enum {string} */
+            state: "complete" | "partial" | "reset" | "gone";
+            stream: string;
+        };
+        /** SyncAnswer */
+        SyncAnswer: {
+            streams: components["schemas"]["StreamSync"][];
+        };
+        /** SyncRequest */
+        SyncRequest: {
+            conversations?: {
+                [key: string]: components["schemas"]["Cursor"];
+            };
+            personal?: components["schemas"]["Cursor"] | null;
+        };
         /** Thumbnail */
         Thumbnail: {
             height: number;
@@ -1803,9 +1846,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": null;
-                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };
@@ -2876,7 +2917,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    "*/*": unknown;
+                };
+            };
+            /** @description The part asked for by Range. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
                 };
             };
             default: components["responses"]["Error"];
@@ -3012,6 +3062,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    sync: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SyncRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncAnswer"];
+                };
             };
             default: components["responses"]["Error"];
         };
