@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -29,6 +30,11 @@ EMOJIS = ("\U0001f44d", "❤️", "x")
 TEXTS = ("hello", "Привет", "a \U0001f600 b", "two\nlines", "", "x" * 300, "שלום")
 AT_ONCE = 6
 """Steps under way at the same time."""
+
+
+def tomorrow() -> str:
+    """Return a time until when to snooze."""
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
 
 
 @dataclasses.dataclass
@@ -324,7 +330,7 @@ class Turmoil:
                 {"status": "pending"},
                 {"status": "resolved"},
                 {"status": "open"},
-                {"status": "snoozed", "snoozed_until": "2035-01-01T00:00:00Z"},
+                {"status": "snoozed", "snoozed_until": tomorrow()},
                 {"assignee_id": self.crowd.actor("anna")},
                 {"assignee_id": self.crowd.actor("boris")},
                 {"assignee_id": None},
@@ -411,4 +417,6 @@ async def open_crowd(
             return all(one.actor_id for one in replicas.values())
 
         await eventually(all_know_themselves)
-        yield Crowd(Site(server, provider, bot, inbox), dsn, place, replicas)
+        crowd = Crowd(Site(server, provider, bot, inbox), dsn, place, replicas)
+        yield crowd
+        await server.require_well()

@@ -77,6 +77,7 @@ class Replica:
         self.personal: list[Json] = []
         self.snapshots = 0
         self.connections = 0
+        self.heard: list[str] | None = None  # a list set here gets every frame's text
         self.http = httpx2.AsyncClient(
             base_url=url, timeout=20, trust_env=False, headers={"authorization": f"Bearer {token}"}
         )
@@ -267,6 +268,8 @@ class Replica:
 
     async def _read(self, connection: ClientConnection) -> None:
         async for text in connection:
+            if self.heard is not None:
+                self.heard.append(str(text))
             frame = json.loads(text)
             if frame["type"] == "answer":
                 self._take_answer(frame)
