@@ -16,7 +16,7 @@ from tests.unfiltered import VARIABLE, remove_filters, strip_filters
 
 pytestmark = pytest.mark.anyio
 
-SLICES = ("accounts", "contacts", "conversations", "desk", "media", "isolation")
+SLICES = ("accounts", "contacts", "conversations", "desk", "media", "isolation/test_routes.py")
 
 
 def test_comparisons_of_workspaces_are_taken_out_and_others_stay() -> None:

@@ -107,8 +107,8 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: the request begins."""
+        super().on_headers_complete()  # which refuses an address that is none
         self._is_in_head, self._is_in_body, self._waits_since = False, True, self.loop.time()
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""

@@ -103,10 +103,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # untyped library
         if wire is not None:
             wire.close(CLOSE_POLICY, "packets")
         elif socket is not None:
-            task = asyncio.get_running_loop().create_task(self._close(socket))
+            task = asyncio.get_running_loop().create_task(self.eio.disconnect(eio_sid))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-
-    async def _close(self, socket: Any) -> None:
-        await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
-        socket.queue.put_nowait(None)  # its writer ends behind the goodbye

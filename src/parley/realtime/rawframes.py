@@ -94,6 +94,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # untyped library
         """Return the queue of a new connection."""
         return PacketQueue()
 
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Close a connection, or all. The library waits until all is fetched, which a closed one never does."""
+        if sid is None:
+            await super().disconnect()
+            return
+        socket = self.sockets.pop(sid, None)
+        if socket is not None:
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            socket.queue.put_nowait(None)  # its writer ends behind the goodbye
+
 
 def wire_of(socket: Any) -> Wire | None:
     """Return the wire of an Engine.IO connection that is a WebSocket now."""
