@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from parley.accounts import record_personal
 from parley.channels.contract import AccountInfo
+from parley.desk.inbox_store import remove_member
+from parley.desk.list_store import may_work
 from parley.kit.events import Event
 from parley.kit.ids import public_id
 from tests.desk.scene import Desk, Json
@@ -85,6 +88,22 @@ async def test_an_inbox_taken_away_is_gone_at_once_and_comes_back(desk: Desk) ->
     assert len(hints) == 2
     await desk.ask(desk.anna, "GET", f"/v1/desk/conversations/{conversation['id']}")
     await desk.ask(desk.anna, "PUT", path, status=403)
+
+
+async def test_taking_somebody_out_of_an_inbox_and_assigning_to_them_lock_in_one_order(desk: Desk) -> None:
+    db, workspace = desk.house.db, desk.place.id
+
+    async def look() -> bool:
+        async with db.transaction(workspace) as tx:
+            return await may_work(tx, desk.inbox, desk.anna.id)
+
+    async with db.transaction(workspace) as tx:
+        assert await remove_member(tx, desk.inbox, desk.anna.id)
+        looking = asyncio.create_task(look())
+        await asyncio.sleep(0.1)
+        assert not looking.done()
+        await record_personal(tx, workspace, desk.anna.id, "rights.changed", {})
+    assert not await looking
 
 
 async def test_a_conversation_is_assigned_only_to_somebody_who_sees_it(desk: Desk, foreign: Desk) -> None:

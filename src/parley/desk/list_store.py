@@ -43,20 +43,18 @@ async def set_assignee(tx: Tx, conversation_id: UUID, assignee_id: UUID | None) 
 async def may_work(tx: Tx, inbox_id: UUID, actor_id: UUID) -> bool:
     """Whether a user who may come in sees the inbox: an agent who is its member, or an admin.
 
-    What that stands on is held until commit: whoever takes the right away sees what was done by it.
+    What that stands on is held until commit: whoever takes the right away sees what was done by it. The inbox's row
+    is locked before the actor's, as by those who take somebody out and then tell them.
     """
-    role = await tx.fetchval(
-        "SELECT role FROM actor WHERE id = $1 AND deactivated_at IS NULL FOR SHARE", actor_id
-    )
-    if role in ("owner", "admin"):
-        return True
-    if role != "agent":
-        return False
-    return bool(
+    is_member = bool(
         await tx.fetch(
             "SELECT FROM inbox_member WHERE inbox_id = $1 AND actor_id = $2 FOR KEY SHARE", inbox_id, actor_id
         )
     )
+    role = await tx.fetchval(
+        "SELECT role FROM actor WHERE id = $1 AND deactivated_at IS NULL FOR SHARE", actor_id
+    )
+    return role in ("owner", "admin") or (role == "agent" and is_member)
 
 
 async def list_unworkable(tx: Tx, workspace_id: UUID, actor_id: UUID, limit: int) -> list[UUID]:
