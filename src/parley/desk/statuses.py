@@ -34,13 +34,16 @@ async def change_conversation(tx: Tx, caller: Caller, conversation_id: UUID, cha
     row = await list_store.lock_desk_row(tx, conversation_id)
     if row is None:
         raise NotFound("This is not a conversation of the desk.")
+    status = row["status"]
     if change.status is not UNSET or change.snoozed_until is not UNSET:
-        await _change_status(tx, caller, row, change)
+        status = await _change_status(tx, caller, row, change)
     if change.assignee_id is not UNSET:
         await assign(tx, caller, row, change.assignee_id)
+    elif row["status"] == "resolved" and status != "resolved":
+        await release(tx, row)
 
 
-async def _change_status(tx: Tx, caller: Caller, row: asyncpg.Record, change: DeskChange) -> None:
+async def _change_status(tx: Tx, caller: Caller, row: asyncpg.Record, change: DeskChange) -> str:
     until = change.snoozed_until if change.snoozed_until is not UNSET else None
     status = change.status if change.status is not UNSET else ("snoozed" if until else row["status"])
     if (status == "snoozed") != (until is not None):
@@ -51,6 +54,7 @@ async def _change_status(tx: Tx, caller: Caller, row: asyncpg.Record, change: De
         if not tx.now < until <= tx.now + dt.timedelta(days=MAX_SNOOZE_DAYS):
             raise Malformed("Snooze until a time to come, within a year.", snoozed_until="")
     await _set_status(tx, row, status, until, caller.actor_id)
+    return str(status)
 
 
 async def _set_status(
@@ -72,8 +76,6 @@ async def _set_status(
         audience=STAFF,
         context={"conversation_kind": "desk", "inbox_id": row["inbox_id"]},
     )
-    if row["status"] == "resolved":
-        await release(tx, row)
 
 
 async def open_again(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
@@ -82,6 +84,8 @@ async def open_again(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
     row = await list_store.lock_desk_row(tx, conversation_id)
     if row is not None:
         await _set_status(tx, row, "open", None, None)
+    if row is not None and row["status"] == "resolved":
+        await release(tx, row)
 
 
 async def wake_snoozed(db: Database, limit: int = 200) -> int:
