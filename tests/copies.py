@@ -150,10 +150,12 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
 
 
 def _plain_message(message: Json, by_id: dict[str, Json]) -> Json:
-    """A reply shows the message it answers as that one reads now."""
+    """A reply shows the message it answers as that one reads now, and nothing of one that was deleted."""
     reply = message["reply_to"]
     if reply is not None and reply["id"] in by_id:
-        reply = {**reply, "text": by_id[reply["id"]]["text"][:SNIPPET_LENGTH]}
+        answered = by_id[reply["id"]]
+        quote = None if answered["deleted_at"] else reply["quote"]
+        reply = {**reply, "text": answered["text"][:SNIPPET_LENGTH], "quote": quote}
     return {**message, "reply_to": reply}
 
 

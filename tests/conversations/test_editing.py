@@ -100,6 +100,54 @@ async def test_no_event_that_is_kept_tells_the_words_of_a_deleted_message(scene:
     ]  # fmt: skip
 
 
+async def test_replies_show_and_quote_nothing_of_a_deleted_message(scene: Scene) -> None:
+    events = url_of(scene.group).removesuffix("messages") + "events"
+    async with scene.house.client(scene.anna) as client:
+        made = await send(client, scene.group, "very private words", client_id="c-1")
+        cited = {"reply_to": made["id"], "quote": "private"}
+        kept, edited, buried = [await send(client, scene.group, text, **cited) for text in ("a", "b", "c")]
+        await client.patch(url_of(scene.group, edited["id"]), json={"text": "another text"})
+        await client.delete(url_of(scene.group, buried["id"]))  # tells its tombstone with what it answered
+        assert (await client.delete(url_of(scene.group, made["id"]))).status_code == 200
+        told = (await client.get(events, params={"after": 0, "tag": 0})).json()["events"]
+        page = (await client.get(url_of(scene.group))).json()["items"]
+        await client.patch(url_of(scene.group, kept["id"]), json={"text": "edited later"})
+    assert "private" not in str(told)
+    assert "private" not in str(page)
+    rows = await scene.house.sql(
+        "SELECT quote FROM message WHERE reply_to_id = $1", parse_id("msg", made["id"])
+    )
+    assert [row["quote"] for row in rows] == [None] * 3
+    replies = [message["reply_to"] for message in page if message["id"] in (kept["id"], edited["id"])]
+    expected = {"id": made["id"], "sender_name": "Anna", "text": "", "quote": None}
+    assert replies == [expected] * 2
+
+
+async def test_a_deletion_reads_no_long_stream(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as client:
+        made = await send(client, scene.group, "very private")
+        await send(client, scene.group, "an answer", reply_to=made["id"], quote="very")
+    await scene.house.sql(
+        """INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, data, at)
+        SELECT workspace_id, conversation_id, number + n, tag, kind, audience, data || '{"message": {"id": "msg_x"}}', at
+        FROM event, generate_series(1, 30000) AS n WHERE conversation_id = $1 AND number = (
+            SELECT max(number) FROM event WHERE conversation_id = $1)""",
+        scene.group,
+    )
+    await scene.house.sql(
+        "UPDATE conversation SET head = (SELECT max(number) FROM event WHERE conversation_id = $1) WHERE id = $1",
+        scene.group,
+    )
+    await scene.house.sql("ANALYZE event")
+    async with scene.house.db.transaction(scene.place.id) as tx:
+        key = parse_id("msg", made["id"])
+        await editing.delete_message(tx, scene.anna.caller, scene.group, key)
+        seen = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'event'"
+        )
+    assert seen < 50
+
+
 async def test_only_who_wrote_a_message_edits_it_and_moderators_delete(scene: Scene) -> None:
     async with (
         scene.house.client(scene.anna) as anna,

@@ -223,10 +223,10 @@ describe("what a reply shows of the message it answers", () => {
       ...thread,
       items: [
         quoted,
-        { ...reply, reply_to: { id: quoted.id, sender_name: "Marina", text: quoted.text, quote: null } },
+        { ...reply, reply_to: { id: quoted.id, sender_name: "Marina", text: quoted.text, quote: "words" } },
       ],
     };
-    const edit = (text: string, number: number): StreamFrame => ({
+    const edit = (text: string, number: number, deleted_at: string | null = null): StreamFrame => ({
       type: "event",
       stream: scene.row.id,
       number,
@@ -234,11 +234,12 @@ describe("what a reply shows of the message it answers", () => {
       kind: "message.updated",
       at: quoted.created_at,
       actor_id: null,
-      data: { message: { ...quoted, version: number, text } },
+      data: { message: { ...quoted, version: number, text, deleted_at } },
     });
     const edited = patchThread(shown, edit("\u{1F600}".repeat(300), thread.head.number + 1), scene.me.id);
     expect(edited.items[1]?.reply_to?.text).toBe("\u{1F600}".repeat(200));
-    const gone = patchThread(edited, edit("", thread.head.number + 2), scene.me.id);
-    expect(gone.items[1]?.reply_to?.text).toBe("");
+    expect(edited.items[1]?.reply_to?.quote).toBe("words");
+    const gone = patchThread(edited, edit("", thread.head.number + 2, quoted.created_at), scene.me.id);
+    expect(gone.items[1]?.reply_to).toMatchObject({ text: "", quote: null });
   });
 });

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller
-from parley.conversations import history, members_store, store, streams
+from parley.conversations import editing_store, history, members_store, store, streams
 from parley.conversations.errors import (
     ConversationNotFound,
     EmptyMessage,
@@ -62,7 +62,7 @@ async def apply_edit(
         return await history.get_message(tx, *key)
     if not text.strip() and not (await history.get_message(tx, *key)).attachments:
         raise EmptyMessage
-    await store.replace_text(tx, message, text=text, entities=raw, by=by)
+    await editing_store.replace_text(tx, message, text=text, entities=raw, by=by)
     return await _announce(tx, conversation, message, "message.updated", by, change="text")
 
 
@@ -74,8 +74,10 @@ async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_
     conversation, message = await _lock_own(tx, caller, conversation_id, message_id, or_moderator=True)
     if message["deleted_at"]:
         return await history.get_message(tx, conversation_id, message_id)
-    await store.bury_message(tx, conversation_id, message_id)
-    await store.blank_events(tx, conversation_id, message["position"], public_id("msg", message_id))
+    await editing_store.bury_message(tx, conversation_id, message_id)
+    await editing_store.blank_events(
+        tx, conversation_id, message_id, message["position"], public_id("msg", message_id)
+    )
     return await _announce(tx, conversation, message, "message.deleted", caller.actor_id, change="deleted")
 
 
@@ -83,7 +85,7 @@ async def attach_more(
     tx: Tx, conversation: asyncpg.Record, message: asyncpg.Record, media_ids: Sequence[UUID]
 ) -> None:
     """Attach further files to a locked message: later items of an album."""
-    await store.add_attachments(tx, message, media_ids)
+    await editing_store.add_attachments(tx, message, media_ids)
     await _announce(tx, conversation, message, "message.updated", message["sender_id"], change="attachments")
 
 
@@ -102,7 +104,7 @@ async def set_status(
 ) -> None:
     """Show what became of an outward message at the provider; staff see it. Repeat: nothing happens."""
     value = msgspec.to_builtins(status)
-    if not await store.set_status(tx, conversation_id, message_id, value):
+    if not await editing_store.set_status(tx, conversation_id, message_id, value):
         return
     await streams.append(
         tx,
@@ -137,7 +139,7 @@ async def _react(
     conversation, message, _ = await _lock(tx, caller, conversation_id, message_id)
     if message["deleted_at"]:
         raise MessageDeleted
-    change = store.add_reaction if is_added else store.remove_reaction
+    change = editing_store.add_reaction if is_added else editing_store.remove_reaction
     if not await change(tx, message, caller.actor_id, emoji):
         return
     await streams.append(

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller
-from parley.conversations import members_store, store
+from parley.conversations import editing_store, members_store, store
 from parley.conversations.errors import MessageNotFound
 from parley.conversations.schemas import (
     ActorRef,
@@ -131,7 +131,7 @@ async def list_versions(tx: Tx, caller: Caller, conversation_id: UUID, message_i
             entities=_entities(row["entities"]),
             replaced_at=row["replaced_at"],
         )
-        for row in await store.list_versions(tx, conversation_id, message_id)
+        for row in await editing_store.list_versions(tx, conversation_id, message_id)
     ]
 
 
@@ -150,7 +150,8 @@ def without_status(message: Message) -> Message:
 def _message(row: asyncpg.Record, media: dict[UUID, Any]) -> Message:
     reply = None
     if row["reply_to_id"] is not None:
-        reply = make_reply(row["reply_to_id"], row["reply_sender_name"], row["reply_text"], row["quote"])
+        quote = None if row["reply_deleted_at"] else row["quote"]
+        reply = make_reply(row["reply_to_id"], row["reply_sender_name"], row["reply_text"], quote)
     return Message(
         id=public_id("msg", row["id"]),
         conversation_id=public_id("cnv", row["conversation_id"]),

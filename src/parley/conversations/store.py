@@ -1,4 +1,4 @@
-"""SQL of conversations: streams, access, messages. Members and sending have files of their own."""
+"""SQL of conversations: streams, access, messages. Members, sending and editing have files of their own."""
 
 from __future__ import annotations
 
@@ -265,147 +265,10 @@ async def get_messages(tx: Tx, conversation_ids: Sequence[UUID], ids: Sequence[U
     )
 
 
-async def blank_events(tx: Tx, conversation_id: UUID, since: int, public: str) -> None:
-    """Take a deleted message's words and files out of the events that told them; numbers and tags stay.
-
-    Replies lose what they showed of it. Reads the stream from the message's own event on; index: event's primary key.
-    """
-    await tx.execute(
-        """UPDATE event SET data = jsonb_set(data, '{message}', (data -> 'message')
-            || '{"text": "", "entities": [], "attachments": [], "reactions": [], "reply_to": null, "extra": {}}')
-        WHERE conversation_id = $1 AND number >= $2 AND kind IN ('message.created', 'message.updated')
-            AND data -> 'message' ->> 'id' = $3""",
-        conversation_id,
-        since,
-        public,
-    )
-    await tx.execute(
-        """UPDATE event SET data = jsonb_set(data, '{message,reply_to,text}', '""')
-        WHERE conversation_id = $1 AND number > $2 AND kind IN ('message.created', 'message.updated')
-            AND data -> 'message' -> 'reply_to' ->> 'id' = $3""",
-        conversation_id,
-        since,
-        public,
-    )
-
-
 async def lock_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> asyncpg.Record | None:
     """Lock one message until commit. The conversation's row is locked already."""
     return await tx.fetchrow(
         "SELECT * FROM message WHERE conversation_id = $1 AND id = $2 FOR NO KEY UPDATE",
         conversation_id,
         message_id,
-    )
-
-
-async def replace_text(
-    tx: Tx, message: asyncpg.Record, *, text: str, entities: list[Any] | None, by: UUID
-) -> None:
-    """Keep the present text as a version and set a new one."""
-    await tx.execute(
-        """INSERT INTO message_version
-            (workspace_id, conversation_id, message_id, version, text, entities, replaced_at, replaced_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
-        message["workspace_id"],
-        message["conversation_id"],
-        message["id"],
-        message["version"],
-        message["text"],
-        message["entities"],
-        tx.now,
-        by,
-    )
-    await tx.execute(
-        """UPDATE message SET text = $3, entities = $4, version = version + 1, edited_at = $5
-        WHERE conversation_id = $1 AND id = $2""",
-        message["conversation_id"],
-        message["id"],
-        text,
-        entities,
-        tx.now,
-    )
-
-
-async def bury_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> None:
-    """Make a tombstone: the number stays, text, versions, files and reactions go."""
-    for sql in (
-        "DELETE FROM message_version WHERE conversation_id = $1 AND message_id = $2",
-        "DELETE FROM attachment WHERE conversation_id = $1 AND message_id = $2",
-        "DELETE FROM reaction WHERE conversation_id = $1 AND message_id = $2",
-    ):
-        await tx.execute(sql, conversation_id, message_id)
-    await tx.execute(
-        """UPDATE message SET text = '', entities = NULL, quote = NULL, extra = NULL, deleted_at = $3
-        WHERE conversation_id = $1 AND id = $2""",
-        conversation_id,
-        message_id,
-        tx.now,
-    )
-
-
-async def list_versions(tx: Tx, conversation_id: UUID, message_id: UUID) -> list[asyncpg.Record]:
-    """Return the last 100 former texts, oldest first. Index: message_version's primary key."""
-    rows = await tx.fetch(
-        """SELECT * FROM message_version WHERE conversation_id = $1 AND message_id = $2
-        ORDER BY version DESC LIMIT 100""",
-        conversation_id,
-        message_id,
-    )
-    return rows[::-1]
-
-
-async def set_status(tx: Tx, conversation_id: UUID, message_id: UUID, status: dict[str, Any]) -> bool:
-    """Set the outward face of a message; returns whether it changed."""
-    return bool(
-        await tx.execute(
-            """UPDATE message SET status = $3
-            WHERE conversation_id = $1 AND id = $2 AND status IS DISTINCT FROM $3""",
-            conversation_id,
-            message_id,
-            status,
-        )
-    )
-
-
-async def add_attachments(tx: Tx, message: asyncpg.Record, media_ids: Sequence[UUID]) -> None:
-    """Attach further files behind those a message has."""
-    await tx.execute(
-        """INSERT INTO attachment (workspace_id, conversation_id, message_id, ordinal, media_id)
-        SELECT $1, $2, $3, coalesce((SELECT max(ordinal) FROM attachment
-            WHERE conversation_id = $2 AND message_id = $3), 0) + n, media_id
-        FROM unnest($4::uuid[]) WITH ORDINALITY AS t(media_id, n)""",
-        message["workspace_id"],
-        message["conversation_id"],
-        message["id"],
-        list(media_ids),
-    )
-
-
-async def add_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
-    """Put a reaction; returns whether it is new."""
-    return bool(
-        await tx.execute(
-            """INSERT INTO reaction (workspace_id, conversation_id, message_id, actor_id, emoji, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
-            message["workspace_id"],
-            message["conversation_id"],
-            message["id"],
-            actor_id,
-            emoji,
-            tx.now,
-        )
-    )
-
-
-async def remove_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
-    """Take a reaction away; returns whether it was there."""
-    return bool(
-        await tx.execute(
-            """DELETE FROM reaction
-            WHERE conversation_id = $1 AND message_id = $2 AND actor_id = $3 AND emoji = $4""",
-            message["conversation_id"],
-            message["id"],
-            actor_id,
-            emoji,
-        )
     )

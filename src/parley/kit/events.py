@@ -18,7 +18,7 @@ STAFF = "staff"
 CONVERSATION_KINDS: dict[str, str] = {
     "message.created": "A message was posted: `message`.",
     "message.updated": "A message looks different, by an edit, a file that arrived or an album that grew: `message`.",
-    "message.deleted": "A message was deleted for everyone; a tombstone keeps its place: `message`.",
+    "message.deleted": "A message was deleted for everyone; a tombstone keeps its place, and replies show and quote it no more: `message`.",
     "message.status_changed": "What became of an outward message at the provider: `message_id`, `status`.",
     "reaction.added": "Somebody put a reaction: `message_id`, `emoji`, `actor_id`.",
     "reaction.removed": "Somebody took a reaction away: `message_id`, `emoji`, `actor_id`.",

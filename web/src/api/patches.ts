@@ -170,9 +170,9 @@ function replaceMessage(thread: Thread, message: Message): Thread {
 /** What replies show of a message follows its edits, and goes with its deletion. */
 function requote(thread: Thread, message: Message): Thread {
   if (!thread.items.some((item) => item.reply_to?.id === message.id)) return thread;
-  const text = cut(message.text);
+  const shown = message.deleted_at ? { text: "", quote: null } : { text: cut(message.text) };
   const items = thread.items.map((item) =>
-    item.reply_to?.id === message.id ? { ...item, reply_to: { ...item.reply_to, text } } : item,
+    item.reply_to?.id === message.id ? { ...item, reply_to: { ...item.reply_to, ...shown } } : item,
   );
   return { ...thread, items };
 }

@@ -292,6 +292,8 @@ CREATE UNIQUE INDEX message_position ON message (conversation_id, position);
 CREATE UNIQUE INDEX message_number ON message (conversation_id, number) WHERE number IS NOT NULL;
 -- A repeat of a send is the same send, for ever.
 CREATE UNIQUE INDEX message_client ON message (conversation_id, sender_id, client_id) WHERE client_id IS NOT NULL;
+-- What shows the words of a message that is deleted.
+CREATE INDEX message_reply ON message (conversation_id, reply_to_id) WHERE reply_to_id IS NOT NULL;
 -- An album is one message.
 CREATE UNIQUE INDEX message_group ON message (conversation_id, group_key) WHERE group_key IS NOT NULL;
 
@@ -354,6 +356,8 @@ CREATE TABLE event (
     PRIMARY KEY (conversation_id, number),
     FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversation (workspace_id, id)
 );
+-- Events that tell a message again, few beside those that create one: a deletion takes the words out of them.
+CREATE INDEX event_changed ON event (conversation_id, number) WHERE kind IN ('message.updated', 'message.deleted');
 CREATE INDEX event_feed ON event (transaction, conversation_id, number);
 CREATE INDEX event_age ON event USING brin (at);
 
