@@ -177,6 +177,37 @@ async def test_an_edit_must_leave_something(scene: Scene) -> None:
         ).status_code == 200
 
 
+async def test_different_reactions_of_one_and_of_all_are_limited(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris:
+        made = await send(anna, scene.group)
+
+        async def put(client: httpx2.AsyncClient, emoji: str) -> tuple[int, str]:
+            answer = await client.put(url_of(scene.group, made["id"], "reactions", emoji))
+            return answer.status_code, "" if answer.is_success else answer.json()["error"]["code"]
+
+        assert {(await put(anna, f"a{n}"))[0] for n in range(editing.OWN_REACTIONS_LIMIT)} == {204}
+        assert await put(anna, "one more") == (409, "too_many_reactions")
+        assert await put(anna, "a0") == (204, "")  # a repeat
+        await anna.delete(url_of(scene.group, made["id"], "reactions", "a0"))
+        assert await put(anna, "another") == (204, "")
+        key = parse_id("msg", made["id"])
+        await scene.house.sql(
+            """INSERT INTO reaction (workspace_id, conversation_id, message_id, actor_id, emoji)
+            SELECT $1, $2, $3, $4, 'o' || n FROM generate_series(1, $5::integer) AS n""",
+            scene.place.id,
+            scene.group,
+            key,
+            scene.olga.id,
+            editing.REACTIONS_LIMIT - editing.OWN_REACTIONS_LIMIT,
+        )
+        assert await put(boris, "new") == (409, "too_many_reactions")
+        assert await put(boris, "another") == (204, "")  # one that the message has
+        (page,) = (await anna.get(url_of(scene.group))).json()["items"]
+    assert len(page["reactions"]) == editing.REACTIONS_LIMIT
+    emojis = {reaction["emoji"]: len(reaction["actor_ids"]) for reaction in page["reactions"]}
+    assert (emojis["another"], "new" in emojis, "one more" in emojis) == (2, False, False)
+
+
 async def test_fifty_equal_reactions_at_once_are_one(scene: Scene) -> None:
     async with scene.house.client(scene.anna) as client:
         made = await send(client, scene.group)

@@ -21,6 +21,7 @@ from parley.conversations.errors import (
     MessageDeleted,
     MessageNotFound,
     NotYourMessage,
+    TooManyReactions,
 )
 from parley.conversations.schemas import EntityJson, Message, Status
 from parley.conversations.visibility import View, require_view
@@ -29,6 +30,11 @@ from parley.kit.errors import Malformed
 from parley.kit.events import ALL, STAFF
 from parley.kit.ids import public_id
 from parley.kit.text import clean_text
+
+OWN_REACTIONS_LIMIT = 20
+"""Different reactions of one actor to one message."""
+REACTIONS_LIMIT = 100
+"""Different reactions to one message, whoever put them: every reader of it gets them all."""
 
 
 async def edit_message(
@@ -119,7 +125,10 @@ async def set_status(
 
 
 async def add_reaction(tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID, emoji: str) -> None:
-    """Put a reaction. Repeat: harmless. Raises: ConversationNotFound, MessageNotFound, MessageDeleted."""
+    """Put a reaction. Repeat: harmless.
+
+    Raises: ConversationNotFound, MessageNotFound, MessageDeleted, TooManyReactions.
+    """
     await _react(tx, caller, conversation_id, message_id, emoji, is_added=True)
 
 
@@ -142,6 +151,10 @@ async def _react(
     change = editing_store.add_reaction if is_added else editing_store.remove_reaction
     if not await change(tx, message, caller.actor_id, emoji):
         return
+    if is_added:
+        own, different = await editing_store.count_reactions(tx, message, caller.actor_id)
+        if own > OWN_REACTIONS_LIMIT or different > REACTIONS_LIMIT:
+            raise TooManyReactions
     await streams.append(
         tx,
         workspace_id=caller.workspace_id,

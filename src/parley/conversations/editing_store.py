@@ -152,6 +152,18 @@ async def add_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: s
     )
 
 
+async def count_reactions(tx: Tx, message: asyncpg.Record, actor_id: UUID) -> tuple[int, int]:
+    """Return how many different reactions a message has from an actor, and from everybody. Index: reaction's key."""
+    row = await tx.fetchrow(
+        """SELECT count(*) FILTER (WHERE actor_id = $3) AS own, count(DISTINCT emoji) AS different
+        FROM reaction WHERE conversation_id = $1 AND message_id = $2""",
+        message["conversation_id"],
+        message["id"],
+        actor_id,
+    )
+    return (row["own"], row["different"]) if row else (0, 0)
+
+
 async def remove_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
     """Take a reaction away; returns whether it was there."""
     return bool(

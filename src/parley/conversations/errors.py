@@ -35,6 +35,12 @@ class MessageDeleted(Conflict):
     code = "message_deleted"
 
 
+class TooManyReactions(Conflict):
+    """The message has as many different reactions as it can have, from you or from everybody."""
+
+    code = "too_many_reactions"
+
+
 class EmptyMessage(Malformed):
     """A message needs a text or a file."""
 
