@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,12 +18,11 @@ from uuid import UUID
 
 import structlog
 
-from parley.channels.contract import BadUpdate
+from parley.channels.contract import Account, BadUpdate, JournalPart
 from parley.desk import inbox_store, intake_store
 from parley.desk.accounts import Channels
-from parley.desk.intake_store import JOURNAL
 from parley.desk.journal import make_lane
-from parley.infra.db import Database, Tx
+from parley.infra.db import Database
 from parley.infra.doors import App, read_body, replay
 from parley.infra.failures import describe_failure
 from parley.kit.errors import ParleyError
@@ -35,6 +35,10 @@ BODY_LIMIT_BYTES = 64 * 1024
 """Larger requests go the ordinary way, which has its own limit."""
 KNOWN_LIMIT = 10_000
 """Inboxes whose workspace, which never changes, is remembered."""
+
+INBOX_SECONDS = 1.0
+"""How long a disconnected inbox or a changed secret may go unnoticed here; what comes meanwhile
+is taken as if it had come before."""
 
 _PATH = re.compile(r"/webhooks/([a-z0-9_]{1,32})/(inb_[0-9a-z]{26})")
 
@@ -50,6 +54,13 @@ class _Request:
     is_taken: asyncio.Future[bool]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Inbox:
+    channel: str
+    account: Account
+    until: float
+
+
 class WebhookDoor:
     """Answers authentic webhooks; hands everything else to the application behind it."""
 
@@ -58,6 +69,7 @@ class WebhookDoor:
         self._channels = channels
         self._behind = behind
         self._workspaces: dict[UUID, UUID] = {}
+        self._inboxes: dict[UUID, _Inbox] = {}
         self._waiting: deque[_Request] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -102,7 +114,7 @@ class WebhookDoor:
     async def _journal(self, batch: Sequence[_Request]) -> None:
         taken: set[int] = set()
         try:
-            taken = await self._in_one_transaction(batch)
+            taken = await self._insert(batch)
         except Exception as error:  # noqa: BLE001 - each goes the ordinary way, which says what is wrong
             log.warning("webhooks.batch_undone", size=len(batch), error=describe_failure(error))
         finally:
@@ -110,41 +122,56 @@ class WebhookDoor:
                 if not one.is_taken.done():
                     one.is_taken.set_result(number in taken)
 
-    async def _in_one_transaction(self, batch: Sequence[_Request]) -> set[int]:
+    async def _insert(self, batch: Sequence[_Request]) -> set[int]:
         """Journal what is in order; return the places of these requests in the batch."""
-        await self._learn_workspaces({one.inbox_id for one in batch} - self._workspaces.keys())
-        workspaces = {self._workspaces[one.inbox_id] for one in batch if one.inbox_id in self._workspaces}
-        if not workspaces:
-            return set()
-        async with self._db.transaction(*workspaces) as tx:
-            inboxes = await inbox_store.get_inboxes(tx, list({one.inbox_id for one in batch}))
-            accounts = {key: self._channels.account(inbox) for key, inbox in inboxes.items()}
-            items: list[tuple[UUID, UUID, UUID, str, bytes]] = []
-            taken: set[int] = set()
-            for number, one in enumerate(batch):
-                inbox = inboxes.get(one.inbox_id)
-                if inbox is None or inbox["channel"] != one.channel or inbox["state"] == "disconnected":
-                    continue
-                adapter = self._channels.adapter(one.channel)
-                if not adapter.is_authentic(accounts[one.inbox_id], one.headers, one.body):
-                    continue
-                try:
-                    parts = adapter.split(one.body)
-                except BadUpdate:
-                    continue
-                items += [
-                    (
-                        inbox["workspace_id"],
-                        one.inbox_id,
-                        uuid7(),
-                        make_lane(one.inbox_id, part.lane),
-                        part.body,
-                    )
-                    for part in parts
-                ]
-                taken.add(number)
-            await _insert(tx, items)
+        await self._learn_inboxes({one.inbox_id for one in batch})
+        items: list[tuple[UUID, UUID, UUID, str, bytes]] = []
+        taken: set[int] = set()
+        for number, one in enumerate(batch):
+            parts = self._split(one)
+            if parts is None:
+                continue
+            workspace_id = self._workspaces[one.inbox_id]
+            items += [
+                (workspace_id, one.inbox_id, uuid7(), make_lane(one.inbox_id, part.lane), part.body)
+                for part in parts
+            ]
+            taken.add(number)
+        if items:
+            await intake_store.insert_items_at_once(self._db, items, self._db.now())
         return taken
+
+    def _split(self, one: _Request) -> Sequence[JournalPart] | None:
+        """Return the items of a request; None when it is not for this door."""
+        known = self._inboxes.get(one.inbox_id)
+        if known is None or known.channel != one.channel:
+            return None
+        adapter = self._channels.adapter(one.channel)
+        if not adapter.is_authentic(known.account, one.headers, one.body):
+            return None
+        try:
+            return adapter.split(one.body)
+        except BadUpdate:
+            return None
+
+    async def _learn_inboxes(self, inbox_ids: set[UUID]) -> None:
+        """Read the inboxes that were read too long ago; what is not there or disconnected is not known afterwards."""
+        now = time.monotonic()
+        old = {key for key in inbox_ids if key not in self._inboxes or self._inboxes[key].until < now}
+        if not old:
+            return
+        for key in old:
+            self._inboxes.pop(key, None)
+        await self._learn_workspaces(old - self._workspaces.keys())
+        workspaces = {self._workspaces[key] for key in old if key in self._workspaces}
+        if not workspaces:
+            return
+        async with self._db.transaction(*workspaces) as tx:
+            inboxes = await inbox_store.get_inboxes(tx, list(old))
+        for key, inbox in inboxes.items():
+            if inbox["state"] != "disconnected":
+                account = self._channels.account(inbox)
+                self._inboxes[key] = _Inbox(inbox["channel"], account, now + INBOX_SECONDS)
 
     async def _learn_workspaces(self, inbox_ids: set[UUID]) -> None:
         if not inbox_ids:
@@ -153,10 +180,5 @@ class WebhookDoor:
             found = await inbox_store.get_inboxes(tx, list(inbox_ids))
         if len(self._workspaces) + len(found) > KNOWN_LIMIT:
             self._workspaces.clear()
+            self._inboxes.clear()
         self._workspaces |= {key: inbox["workspace_id"] for key, inbox in found.items()}
-
-
-async def _insert(tx: Tx, items: Sequence[tuple[UUID, UUID, UUID, str, bytes]]) -> None:
-    if items:
-        await intake_store.insert_items(tx, items)
-        tx.wake(JOURNAL.name)

@@ -172,6 +172,19 @@ class Database:
         async with self._open(begin) as tx:
             yield tx
 
+    async def write_at_once(self, workspaces: Iterable[UUID], sql: str, *, wakes: str) -> None:
+        """Carry out one statement without arguments in a transaction of its own: one round trip instead of four.
+
+        The server takes several statements of one simple query as one transaction, so `SET LOCAL` holds for it and
+        everything is committed or nothing is. Values are written by `hex_literal`. Wakes the workers of a table.
+        Raises: as `transaction`.
+        """
+        listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
+        setting = f"SET LOCAL ROLE parley_app; SET LOCAL parley.workspaces = '{{{listed}}}'"
+        async with self._connect() as connection:
+            await connection.execute(f"{setting}; {sql}")
+        self.wake.notify(wakes)
+
     @contextlib.asynccontextmanager
     async def system(self) -> AsyncIterator[Tx]:
         """Open a transaction that sees every workspace: for claims, login and the feed only (ADR 0004)."""
@@ -191,16 +204,28 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _open(self, begin: str) -> AsyncIterator[Tx]:
+        async with self._connect() as connection:
+            tx = Tx(connection, self, self.now)
+            await connection.execute(begin)
+            yield tx
+            await connection.execute("COMMIT")
+        if tx.hints:
+            self.bus.publish(tx.hints)
+        for callback in tx.after_commit:
+            callback()
+        for name in tx.wakes:
+            self.wake.notify(name)
+
+    @contextlib.asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Connection]:
+        """Lend a connection; roll back when something raises. Raises: Unavailable for what ails the database."""
         try:
             connection = await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
         except (*_UNAVAILABLE, OSError) as error:
             raise Unavailable("The database cannot be reached right now.") from error
-        tx = Tx(connection, self, self.now)  # type: ignore[arg-type]  # pool proxy, same interface
         try:
             try:
-                await connection.execute(begin)
-                yield tx
-                await connection.execute("COMMIT")
+                yield connection  # type: ignore[misc]  # pool proxy, same interface
             except BaseException as error:
                 is_gone = not await _roll_back(connection)
                 if is_gone and isinstance(error, _CLIENT_ERRORS):
@@ -216,12 +241,11 @@ class Database:
             raise Unavailable("The database took too long; try again.") from error
         finally:
             await self.pool.release(connection)
-        if tx.hints:
-            self.bus.publish(tx.hints)
-        for callback in tx.after_commit:
-            callback()
-        for name in tx.wakes:
-            self.wake.notify(name)
+
+
+def hex_literal(value: bytes) -> str:
+    """Return bytes as an SQL literal of type bytea; nothing in it can end the literal."""
+    return f"'\\x{value.hex()}'::bytea"
 
 
 async def _roll_back(connection: Any) -> bool:

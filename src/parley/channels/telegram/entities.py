@@ -114,6 +114,9 @@ def entities_within(entities: Sequence[Entity], start: int, length: int) -> list
 
 def valid_entities(text: str, entities: Iterable[Entity], schemes: frozenset[str]) -> list[Entity]:
     """Return the entities that lie in the text and nest; those that cross an earlier one are dropped."""
+    entities = list(entities)
+    if not entities:
+        return []
     borders = _borders(text)
     result: list[Entity] = []
     open_: list[Entity] = []
