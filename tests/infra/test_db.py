@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from parley.infra.bus import Bus
-from parley.infra.db import Database, Tx, open_pool
+from parley.infra.db import Database, Tx, hex_literal, open_pool
 from parley.kit.errors import Unavailable
 from parley.kit.events import Event, Hint, Touch
 from parley.kit.ids import uuid7
@@ -208,3 +208,29 @@ async def test_execute_counts_rows(db: Database) -> None:
     async with db.transaction(WORKSPACE) as tx:
         assert await tx.execute("UPDATE workspace SET name = name") == 1
         assert await tx.execute("UPDATE workspace SET name = name WHERE id = $1", UUID(int=0)) == 0
+
+
+async def test_what_is_written_at_once_is_whole_and_within_its_workspaces(db: Database) -> None:
+    other = uuid7()
+    async with db.system() as tx:
+        await tx.execute("INSERT INTO workspace (id, name) VALUES ($1, 'Other')", other)
+
+    def rows(*workspaces: UUID) -> str:
+        listed = ", ".join(f"('{one}', '{uuid7()}', 'bot', 'made at once')" for one in workspaces)
+        return f"INSERT INTO actor (workspace_id, id, kind, name) VALUES {listed}"
+
+    await db.write_at_once([WORKSPACE], rows(WORKSPACE, WORKSPACE), wakes="journal")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await db.write_at_once([WORKSPACE], rows(WORKSPACE, other), wakes="journal")
+    async with db.system() as tx:
+        made = await tx.fetch("SELECT workspace_id FROM actor WHERE name = 'made at once'")
+        assert [row["workspace_id"] for row in made] == [WORKSPACE] * 2
+        # nothing of the setting outlives it
+        assert not await tx.fetchval("SELECT current_setting('parley.workspaces', true)")
+
+
+async def test_a_hex_literal_is_its_bytes_whatever_they_are(db: Database) -> None:
+    value = bytes(range(256)) + b"'; DROP TABLE workspace; --"
+    async with db.system() as tx:
+        assert await tx.fetchval(f"SELECT {hex_literal(value)}") == value
+        assert await tx.fetchval(f"SELECT {hex_literal(b'')}") == b""
