@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
 
-from parley.kit.ids import public_id
+from parley.conversations.members import open_conversation
+from parley.infra.db import Tx
+from parley.kit.ids import parse_id, public_id, uuid7
 from tests.conversations.conftest import Scene
-from tests.house import GroupKind, Json, Person
+from tests.house import GroupKind, Json, Person, read_numbers, require_dense
 
 pytestmark = pytest.mark.anyio
 
@@ -277,3 +280,54 @@ async def test_an_api_key_does_what_its_scopes_say(
         assert bool((await client.get("/v1/conversations")).json()["items"]) is may_chat
         assert (await client.get("/v1/desk/conversations")).status_code == (200 if may_work else 403)
         assert (await client.get("/v1/audit")).status_code == (200 if scopes == ("admin",) else 403)
+
+
+async def test_a_large_group_is_opened_by_as_few_statements_as_a_small_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = [uuid7() for _ in range(300)]
+    await scene.house.sql(
+        """INSERT INTO actor (workspace_id, id, kind, name, role)
+        SELECT $1, id, 'user', 'User', 'member' FROM unnest($2::uuid[]) AS c (id)""",
+        scene.place.id,
+        crowd,
+    )
+    asked: list[str] = []
+    plain = Tx.fetchval, Tx.execute, Tx.fetch, Tx.fetchrow
+    for call in plain:
+        monkeypatch.setattr(Tx, call.__name__, _noting(call, asked))
+    counts = []
+    for members in (crowd[:2], crowd):
+        asked.clear()
+        async with scene.house.db.transaction(scene.place.id) as tx:
+            made = await open_conversation(
+                tx, scene.olga.caller, kind="group", title="All", members=members[::-1]
+            )
+        counts.append(len(asked))
+    assert counts[0] == counts[1] < 20
+    key = parse_id("cnv", made.id)
+    require_dense(await read_numbers(scene.house, key))
+    joined = await scene.house.sql(
+        """SELECT e.data, c.head, c.tag, e.number, e.tag AS own FROM event e JOIN conversation c ON c.id = e.conversation_id
+        WHERE e.conversation_id = $1 ORDER BY number""",
+        key,
+    )
+    assert (len(joined), joined[-1]["head"], joined[-1]["tag"]) == (301, 301, joined[-1]["own"])
+    told = await scene.house.sql(
+        """SELECT p.number, a.head, p.tag = a.tag AS is_same FROM personal_event p JOIN actor a ON a.id = p.actor_id
+        WHERE p.kind = 'conversation.added' AND p.actor_id = $1""",
+        crowd[0],
+    )
+    assert [tuple(row) for row in told] == [(1, 2, False), (2, 2, True)]
+    roles = await scene.house.sql(
+        "SELECT role, count(*) AS n FROM member WHERE conversation_id = $1 GROUP BY role ORDER BY role", key
+    )
+    assert [tuple(row) for row in roles] == [("member", 300), ("owner", 1)]
+
+
+def _noting(call: Any, asked: list[str]) -> Any:
+    async def noted(self: Tx, sql: str, *args: Any) -> Any:
+        asked.append(sql)
+        return await call(self, sql, *args)
+
+    return noted

@@ -15,7 +15,7 @@ from parley.accounts.authentication import (
     provide_caller,
 )
 from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
-from parley.accounts.personal import record_personal
+from parley.accounts.personal import record_personal, record_personal_to_many
 from parley.accounts.schemas import Actor
 from parley.accounts.sign_in import reset_password
 from parley.accounts.sweeping import sweep_accounts
@@ -42,6 +42,7 @@ __all__ = [
     "provide_caller",
     "record_audit",
     "record_personal",
+    "record_personal_to_many",
     "reset_password",
     "sweep_accounts",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from parley.accounts import store
+from parley.accounts import personal_store
 from parley.infra.db import Tx
 from parley.kit.errors import NotFound
 from parley.kit.events import PERSONAL_KINDS, Event
@@ -21,11 +22,42 @@ async def record_personal(
     Raises: NotFound without such an actor in the workspace.
     """
     assert kind in PERSONAL_KINDS, f"{kind} is not in the table of events"
-    tag = int.from_bytes(os.urandom(4), signed=True)
-    number = await store.append_personal(tx, workspace_id, actor_id, tag=tag, kind=kind, data=data)
+    tag = _new_tag()
+    number = await personal_store.append_personal(tx, workspace_id, actor_id, tag=tag, kind=kind, data=data)
     if number is None:
         raise NotFound
-    event = Event(
+    event = _event(tx, workspace_id, actor_id, number, tag, kind, data)
+    await tx.record([event])
+    return event
+
+
+async def record_personal_to_many(
+    tx: Tx, workspace_id: UUID, actor_ids: Sequence[UUID], kind: str, data: dict[str, Any]
+) -> None:
+    """Append the same event to the personal streams of several actors, in two statements however many they are.
+
+    Locks the actors' rows, in order of their ids. Raises: NotFound when one is not in the workspace.
+    """
+    assert kind in PERSONAL_KINDS, f"{kind} is not in the table of events"
+    tags = {actor_id: _new_tag() for actor_id in actor_ids}
+    numbers = await personal_store.append_personal_to_many(
+        tx, workspace_id, list(tags), tags=list(tags.values()), kind=kind, data=data
+    )
+    if len(numbers) < len(tags):
+        raise NotFound
+    await tx.record(
+        [_event(tx, workspace_id, key, numbers[key], tag, kind, data) for key, tag in sorted(tags.items())]
+    )
+
+
+def _new_tag() -> int:
+    return int.from_bytes(os.urandom(4), signed=True)
+
+
+def _event(
+    tx: Tx, workspace_id: UUID, actor_id: UUID, number: int, tag: int, kind: str, data: dict[str, Any]
+) -> Event:
+    return Event(
         workspace_id=workspace_id,
         stream="personal",
         stream_id=actor_id,
@@ -36,5 +68,3 @@ async def record_personal(
         audience=str(actor_id),
         data=data,
     )
-    await tx.record([event])
-    return event

@@ -473,22 +473,3 @@ async def list_audit(tx: Tx, workspace_id: UUID, before: UUID | None, limit: int
         WHERE e.workspace_id = $1 AND ($2::uuid IS NULL OR e.id < $2)
         ORDER BY e.id DESC LIMIT $3"""
     return await tx.fetch(sql, workspace_id, before, limit)
-
-
-async def append_personal(
-    tx: Tx, workspace_id: UUID, actor_id: UUID, *, tag: int, kind: str, data: dict[str, Any]
-) -> int | None:
-    """Count the actor's personal stream on and write the event; return its number, None without such an actor.
-
-    Locks the actor's row until the commit, so numbers are dense and commit in their order.
-    """
-    sql = """
-        WITH counter AS (
-            UPDATE actor SET head = head + 1, tag = $3,
-                feed_transaction = greatest(feed_transaction, pg_current_xact_id())
-            WHERE workspace_id = $1 AND id = $2 RETURNING head, tag, feed_transaction
-        )
-        INSERT INTO personal_event (workspace_id, actor_id, number, tag, kind, data, at, transaction)
-        SELECT $1, $2, head, tag, $4, $5, $6, feed_transaction FROM counter RETURNING number"""
-    number: int | None = await tx.fetchval(sql, workspace_id, actor_id, tag, kind, data, tx.now)
-    return number

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from parley.accounts import Caller, find_actors, record_personal
+from parley.accounts import Caller, find_actors, record_personal, record_personal_to_many
 from parley.conversations import history, members_store, store, streams
 from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson
@@ -58,10 +58,10 @@ async def open_conversation(
     if not is_new and direct_key:
         found = await members_store.find_direct(tx, caller.workspace_id, direct_key)
         return await get_conversation(tx, caller, found or conversation_id)
-    role = "reader" if kind == "broadcast" else "member"
-    for actor_id in sorted([caller.actor_id, *others]):
-        is_owner = actor_id == caller.actor_id and kind != "direct"
-        await _join(tx, caller, conversation_id, actor_id, "owner" if is_owner else role)
+    roles = dict.fromkeys(others, "reader" if kind == "broadcast" else "member")
+    await _join_first(
+        tx, caller, conversation_id, {caller.actor_id: "member" if kind == "direct" else "owner", **roles}
+    )
     return await get_conversation(tx, caller, conversation_id)
 
 
@@ -185,6 +185,27 @@ async def _require_moderator(tx: Tx, caller: Caller, conversation_id: UUID) -> a
     if row["role"] not in ("owner", "moderator"):
         raise Forbidden
     return row
+
+
+async def _join_first(tx: Tx, caller: Caller, conversation_id: UUID, roles: Mapping[UUID, str]) -> None:
+    """Put the first members into a new conversation: the same statements for two and for a thousand."""
+    await members_store.add_first_members(tx, caller.workspace_id, conversation_id, roles)
+    rows = await members_store.list_members(tx, conversation_id, UUID(int=0), len(roles))
+    await streams.append_many(
+        tx,
+        workspace_id=caller.workspace_id,
+        conversation_id=conversation_id,
+        kind="member.joined",
+        data=[{"member": msgspec.to_builtins(_member(row))} for row in rows],
+        actor_id=caller.actor_id,
+    )
+    await record_personal_to_many(
+        tx,
+        caller.workspace_id,
+        list(roles),
+        "conversation.added",
+        {"conversation_id": public_id("cnv", conversation_id)},
+    )
 
 
 async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -62,6 +62,21 @@ async def add_member(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id
             role,
             tx.now,
         )
+    )
+
+
+async def add_first_members(
+    tx: Tx, workspace_id: UUID, conversation_id: UUID, roles: Mapping[UUID, str]
+) -> None:
+    """Add the members of a conversation that this transaction made."""
+    await tx.execute(
+        """INSERT INTO member (workspace_id, conversation_id, actor_id, role, joined_at)
+        SELECT $1, $2, actor_id, role, $5 FROM unnest($3::uuid[], $4::text[]) AS m (actor_id, role)""",
+        workspace_id,
+        conversation_id,
+        list(roles),
+        list(roles.values()),
+        tx.now,
     )
 
 

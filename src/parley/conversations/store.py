@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from parley.conversations.schemas import Cursor
 from parley.infra.db import Tx
@@ -47,6 +48,40 @@ async def append_event(
         tx.now,
     )
     return number
+
+
+async def append_events(
+    tx: Tx,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    *,
+    tags: Sequence[int],
+    kind: str,
+    actor_id: UUID | None,
+    data: Sequence[dict[str, Any]],
+) -> int:
+    """As `append_event` for several of a kind to everyone, in their order; returns the last number."""
+    head: int = await tx.fetchval(
+        """WITH stream AS (
+            UPDATE conversation SET head = head + cardinality($3::integer[]), tag = ($3::integer[])[cardinality($3)],
+                feed_transaction = greatest(feed_transaction, pg_current_xact_id())
+            WHERE workspace_id = $1 AND id = $2 RETURNING head, feed_transaction
+        ), written AS (
+            INSERT INTO event
+                (workspace_id, conversation_id, number, tag, kind, audience, actor_id, data, at, transaction)
+            SELECT $1, $2, head - cardinality($3) + n, e.tag, $4, 'all', $5, e.data::jsonb, $7, feed_transaction
+            FROM stream, unnest($3::integer[], $6::text[]) WITH ORDINALITY AS e (tag, data, n)
+        )
+        SELECT head FROM stream""",
+        workspace_id,
+        conversation_id,
+        list(tags),
+        kind,
+        actor_id,
+        [msgspec.json.encode(one).decode() for one in data],
+        tx.now,
+    )
+    return head
 
 
 async def get_head(tx: Tx, conversation_id: UUID) -> Cursor:

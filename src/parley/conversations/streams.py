@@ -8,6 +8,7 @@ reader is told to start anew.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,39 @@ async def append(
     )
     await tx.record([event])
     return event
+
+
+async def append_many(
+    tx: Tx,
+    *,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    kind: str,
+    data: Sequence[dict[str, Any]],
+    actor_id: UUID | None,
+) -> None:
+    """As `append` for several events of a kind to everyone, in their order: one statement, one run of the reactions."""
+    assert kind in CONVERSATION_KINDS, f"{kind} is not in the table of events"
+    tags = [new_tag() for _ in data]
+    head = await store.append_events(
+        tx, workspace_id, conversation_id, tags=tags, kind=kind, actor_id=actor_id, data=data
+    )
+    await tx.record(
+        [
+            Event(
+                workspace_id=workspace_id,
+                stream="conversation",
+                stream_id=conversation_id,
+                number=number,
+                tag=tag,
+                kind=kind,
+                at=tx.now,
+                actor_id=actor_id,
+                data=one,
+            )
+            for number, tag, one in zip(range(head - len(tags) + 1, head + 1), tags, data, strict=True)
+        ]
+    )
 
 
 def is_for(audience: str, view: str, actor_id: UUID) -> bool:
