@@ -137,3 +137,22 @@ async def test_a_change_that_makes_no_sense_is_refused(desk: Desk, change: Json)
     assert set(answer["error"]) == {"code", "message", "fields"}
     after = await desk.conversation()
     assert (after["status"], after["head"]) == ("open", conversation["head"])
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\x00"])
+async def test_an_item_with_nothing_to_show_opens_no_conversation_and_none_again(
+    desk: Desk, text: str
+) -> None:
+    await desk.hear(desk.message("1", text))
+    assert await desk.conversation() is None
+    await desk.hear(desk.message("2"))
+    path = f"/v1/desk/conversations/{(await desk.conversation())['id']}"
+    await desk.ask(desk.olga, "PATCH", path, {"status": "resolved"})
+    await desk.hear(desk.message("3", text))
+    assert (await desk.ask(desk.olga, "GET", path))["status"] == "resolved"
+    outcomes = await desk.house.sql("SELECT outcome FROM journal ORDER BY seq")
+    assert [row["outcome"] for row in outcomes] == [
+        "ignored: nothing to show",
+        "message",
+        "ignored: nothing to show",
+    ]

@@ -46,6 +46,7 @@ from parley.desk.statuses import open_again
 from parley.infra.db import Database, Tx
 from parley.infra.work import Claim
 from parley.kit.ids import parse_id, uuid7
+from parley.kit.text import clean_text
 from parley.media import create_pending
 
 RETRY_SECONDS = (0.2, 1.0, 5.0, 20.0)
@@ -139,6 +140,8 @@ async def take_parsed(tx: Tx, inbox: asyncpg.Record, item: Parsed) -> str:
 
 
 async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) -> str:
+    if not item.attachments and not clean_text(item.text[:TEXT_LIMIT]).strip():
+        return "ignored: nothing to show"  # before it opens a conversation, or opens one again
     if await intake_store.find_source(tx, inbox["id"], item.chat, item.provider_id):
         return "duplicate"
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
@@ -161,10 +164,7 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
         reply_to_id=reply_to,
         media_ids=await _pending_media(tx, inbox, item.attachments),
     )
-    try:
-        posted = await post_message(tx, draft)
-    except EmptyMessage:
-        return "ignored: nothing to show"
+    posted = await post_message(tx, draft)
     message_id = await _note_source(tx, inbox, item, conversation_id, posted.message.id)
     await _fetch_later(tx, inbox, conversation_id, message_id, draft.media_ids)
     return "message"
