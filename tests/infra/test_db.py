@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
@@ -142,6 +143,34 @@ async def test_a_cancelled_request_leaves_nothing_and_no_connection_behind(db: D
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+    assert await name_of(db) == "Acme"
+
+
+async def test_who_is_cancelled_again_while_rolling_back_gives_the_connection_back_at_rest(
+    db: Database,
+) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def work(error: type[Exception] | None) -> None:
+        async with db.transaction(WORKSPACE) as tx:
+            await rename(tx, "New")
+            if error:
+                raise error
+            await tx.execute("SELECT pg_sleep(30)")
+
+    for count in range(1, 12):
+        for error in (None, ValueError):
+            task = asyncio.create_task(work(error))
+            await asyncio.sleep(0.02 if error is None else 0)
+            for _ in range(4):
+                task.cancel()
+                await turns(count)
+            with pytest.raises((asyncio.CancelledError, ValueError)):
+                await task
+    gc.collect()
+    await turns(3)
+    assert complaints == []
     assert await name_of(db) == "Acme"
 
 

@@ -36,6 +36,7 @@ CLOCK_TOLERANCE = dt.timedelta(seconds=2)
 
 STATEMENT_TIMEOUT_SECONDS = 30
 ACQUIRE_TIMEOUT_SECONDS = 10
+ROLLBACK_TIMEOUT_SECONDS = 5
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -249,11 +250,29 @@ def hex_literal(value: bytes) -> str:
 
 
 async def _roll_back(connection: Any) -> bool:
-    """Undo the transaction; False when the connection was lost or thrown away (PostgreSQL rolls back by itself)."""
+    """Undo the transaction; False when the connection was lost or thrown away (PostgreSQL rolls back by itself).
+
+    Whoever is cancelled meanwhile, once more it may be, waits for the end: a connection goes back to the pool at rest.
+    """
+    rollback = asyncio.ensure_future(_try_roll_back(connection))
+    interruption: asyncio.CancelledError | None = None
+    while not rollback.done():
+        try:
+            await asyncio.wait([rollback])
+        except asyncio.CancelledError as error:
+            interruption = error
+    if rollback.cancelled():
+        connection.terminate()  # the loop is closing
+    if interruption is not None:
+        raise interruption
+    return not rollback.cancelled() and rollback.result()
+
+
+async def _try_roll_back(connection: Any) -> bool:
     try:
         if connection.is_closed():
             return False
-        await asyncio.shield(connection.execute("ROLLBACK", timeout=5))
+        await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_SECONDS)
     except Exception:  # noqa: BLE001 - a connection in doubt is thrown away
         with contextlib.suppress(asyncpg.InterfaceError):  # the pool may have dropped it already
             connection.terminate()
