@@ -104,7 +104,8 @@ class Crowd:
             VALUES ($1, $2, $3, 'member')""",
             self.place.id, parse_id("cnv", desk), parse_id("act", actors["guest"]),
         )  # fmt: skip
-        places = Places(*made, desk=desk, chat=chat)
+        group, broadcast, direct = made
+        places = Places(group, broadcast, direct, desk, chat)
         for conversation_id in places.all:
             await asyncio.gather(*(one.follow(conversation_id) for one in self.replicas.values()))
         return places

@@ -62,6 +62,6 @@ def _has_lost_text(hint: Hint) -> bool:
 
 
 if __name__ == "__main__":
-    runtime.Bus = FaultyBus  # type: ignore[misc]  # the one place where a process makes its bus
+    runtime.Bus = FaultyBus  # type: ignore[attr-defined,misc]  # the one place where a process makes its bus
     sys.argv[0] = "parley"
     main()
