@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -127,3 +128,19 @@ async def test_a_key_signs_nothing_out(place: Place, owner: httpx2.AsyncClient) 
     async with place.client(made["key"]) as bot:
         assert (await bot.post("/v1/auth/sign-out")).status_code == 204
         assert (await bot.get("/v1/me")).status_code == 200
+
+
+async def test_what_was_read_just_before_a_revocation_is_not_remembered(
+    place: Place, owner: httpx2.AsyncClient
+) -> None:
+    made = await make(owner, "desk")
+    async with place.db.system() as tx:
+        key = await tx.fetchrow("SELECT id, actor_id FROM api_key FOR UPDATE")
+        assert key is not None
+        reading = asyncio.create_task(authenticate(place.db, made["key"]))
+        await asyncio.sleep(0.1)  # it has read the key, and waits to note its use
+        await tx.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1", key["id"])
+    forget_callers(place.db, actor_id=key["actor_id"])
+    assert (await reading).actor_id == key["actor_id"]
+    with pytest.raises(Unauthenticated):
+        await authenticate(place.db, made["key"])

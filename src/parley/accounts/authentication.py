@@ -45,6 +45,8 @@ class TokenCache:
     def __init__(self, size: int = CACHE_SIZE) -> None:
         self._size = size
         self._entries: dict[bytes, tuple[float, Caller]] = {}
+        self.version = 0
+        """How often something was forgotten: what was read before the last time is not kept."""
 
     def find(self, digest: bytes) -> Caller | None:
         """Return the caller if it is still believed."""
@@ -56,8 +58,10 @@ class TokenCache:
             return None
         return entry[1]
 
-    def keep(self, digest: bytes, caller: Caller, seconds: float) -> None:
-        """Believe it for so long."""
+    def keep(self, digest: bytes, caller: Caller, seconds: float, version: int) -> None:
+        """Believe it for so long, unless something was forgotten since ``version``."""
+        if version != self.version:
+            return
         self._entries.pop(digest, None)
         while len(self._entries) >= self._size:
             del self._entries[next(iter(self._entries))]
@@ -65,6 +69,7 @@ class TokenCache:
 
     def forget(self, matches: Callable[[Caller], bool]) -> None:
         """Drop the callers that match."""
+        self.version += 1
         for digest in [digest for digest, (_, caller) in self._entries.items() if matches(caller)]:
             del self._entries[digest]
 
@@ -86,6 +91,7 @@ async def authenticate(db: Database, token: str) -> Caller:
     caller = cache.find(digest)
     if caller is not None:
         return caller
+    version = cache.version
     async with db.system() as tx:
         find = _find_bot if token.startswith(KEY_PREFIX) else _find_user
         caller = await find(tx, digest)
@@ -94,7 +100,7 @@ async def authenticate(db: Database, token: str) -> Caller:
             seconds = min(seconds, (caller.expires_at - tx.now).total_seconds())
     if caller is None:
         raise Unauthenticated
-    cache.keep(digest, caller, seconds)
+    cache.keep(digest, caller, seconds, version)
     return caller
 
 
