@@ -250,10 +250,14 @@ async def test_the_memory_of_callers_is_bounded() -> None:
     caller = Caller(uuid7(), uuid7(), "user", "agent", frozenset(), None, "A")
     cache = TokenCache(size=3)
     for number in range(10):
-        cache.keep(bytes([number]), caller, 5)
+        cache.keep(bytes([number]), caller, 5, cache.version)
     assert [cache.find(bytes([number])) is not None for number in range(10)] == [False] * 7 + [True] * 3
-    cache.keep(b"short", caller, 0)
+    cache.keep(b"short", caller, 0, cache.version)
     assert cache.find(b"short") is None
+    version = cache.version
+    cache.forget(lambda _: False)
+    cache.keep(b"late", caller, 5, version)
+    assert cache.find(b"late") is None
 
 
 async def test_the_media_cookie_opens_media_by_get_and_nothing_else(place: Place, founded: Founded) -> None:
