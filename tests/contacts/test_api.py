@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from parley.contacts import store
 from parley.kit.ids import public_id
 from tests.contacts.conftest import Desk
 
@@ -100,3 +103,29 @@ async def test_a_name_of_nothing_visible_is_refused(desk: Desk, name: str) -> No
         answer = await client.patch(f"/v1/contacts/{public_id('act', room.contact_id)}", json={"name": name})
     assert answer.status_code == 422
     assert await names(desk) == ["Carla"]
+
+
+async def test_the_contacts_of_an_agent_are_found_without_reading_those_of_other_inboxes(desk: Desk) -> None:
+    other = await desk.place.inbox()
+    await desk.place.room(desk.inbox, "Shown")
+    await desk.house.sql(
+        """WITH made AS (
+            INSERT INTO actor (workspace_id, id, kind, name)
+            SELECT $1, gen_random_uuid(), 'contact', 'Other' FROM generate_series(1, 5000) RETURNING id
+        ), known AS (INSERT INTO contact (workspace_id, actor_id) SELECT $1, id FROM made)
+        INSERT INTO identity (workspace_id, id, inbox_id, contact_id, address)
+        SELECT $1, gen_random_uuid(), $2, id, id FROM made""",
+        desk.place.id,
+        other,
+    )
+    for table in ("actor", "contact", "identity"):
+        await desk.house.sql(f"ANALYZE {table}")
+    for query, found in (("", ["Shown"]), ("show", ["Shown"]), ("nobody", [])):
+        async with desk.house.db.transaction(desk.place.id) as tx:
+            rows = await store.list_contacts(tx, desk.place.id, [desk.inbox], query, UUID(int=2**128 - 1), 51)
+            read = await tx.fetchval(
+                """SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables
+                WHERE relname IN ('actor', 'contact', 'identity')"""
+            )
+        assert [row["name"] for row in rows] == found
+        assert read < 100, query

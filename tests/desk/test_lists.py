@@ -173,3 +173,39 @@ async def test_a_renamed_contact_is_told_to_the_lists_and_found_by_the_new_name(
         assert chats(await page(desk, f"status=all&query={words}")) == ["7"], words
     for words in ("0_%25", "nobody", "%25%25"):
         assert chats(await page(desk, f"status=all&query={words}")) == [], words
+
+
+async def test_ones_own_conversations_are_found_without_reading_those_of_others(desk: Desk) -> None:
+    await desk.hear(desk.message("1"))
+    mine = await desk.conversation()
+    await desk.ask(
+        desk.olga, "PATCH", f"/v1/desk/conversations/{mine['id']}", {"assignee_id": desk.anna.public}
+    )
+    await desk.house.sql(
+        """WITH made AS (
+            INSERT INTO conversation (workspace_id, id, kind, inbox_id)
+            SELECT $1, gen_random_uuid(), 'desk', $2 FROM generate_series(1, 5000) RETURNING id
+        ) INSERT INTO desk_conversation
+            (workspace_id, conversation_id, inbox_id, contact_id, identity_id, status, active_at)
+        SELECT $1, made.id, $2, d.contact_id, d.identity_id, 'resolved', now() FROM made, desk_conversation d""",
+        desk.place.id,
+        desk.inbox,
+    )
+    await desk.house.sql("ANALYZE desk_conversation")
+    async with desk.house.db.transaction(desk.place.id) as tx:
+        shown = await module.read_page(
+            tx,
+            desk.anna.caller,
+            status=None,
+            inbox_id=None,
+            assignee="me",
+            contact_id=None,
+            cursor=None,
+            limit=50,
+        )
+        read = await tx.fetchval(
+            """SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+            WHERE relname = 'desk_conversation'"""
+        )
+    assert [item.id for item in shown.items] == [mine["id"]]
+    assert read < 50

@@ -105,6 +105,15 @@ _CONTACT = """
     WHERE a.workspace_id = $1 AND a.kind = 'contact'
 """
 _SEEN = " AND ($2::uuid[] IS NULL OR EXISTS (SELECT FROM identity i WHERE i.contact_id = a.id AND i.inbox_id = ANY($2)))"
+_MATCHING = "($3 = '%%' OR a.name ILIKE $3 OR c.email ILIKE $3 OR c.phone ILIKE $3)"
+_OF_INBOXES = (
+    " AND a.id IN (SELECT i.contact_id FROM identity i WHERE i.workspace_id = $1 AND i.inbox_id = ANY ($2))"
+)
+_FIRST_OF_INBOXES = """ AND a.id = ANY (ARRAY (
+    SELECT x.contact_id FROM unnest($2::uuid[]) AS b (inbox_id) CROSS JOIN LATERAL (
+        SELECT DISTINCT i.contact_id FROM identity i
+        WHERE i.workspace_id = $1 AND i.inbox_id = b.inbox_id AND i.contact_id < $4
+        ORDER BY i.contact_id DESC LIMIT $5) x))"""
 
 
 async def get_contact(
@@ -117,11 +126,14 @@ async def get_contact(
 async def list_contacts(
     tx: Tx, workspace_id: UUID, inboxes: list[UUID] | None, query: str, before: UUID, limit: int
 ) -> list[asyncpg.Record]:
-    """Return contacts, newest first; ``query`` is part of a name, e-mail or phone. Index: actor_listing."""
+    """Return contacts, newest first; ``query`` is part of a name, e-mail or phone.
+
+    Index: actor_listing; of some inboxes alone, identity_listing: without a query, ``limit`` of each inbox are read.
+    """
+    seen = "" if inboxes is None else _OF_INBOXES if query else _FIRST_OF_INBOXES
     pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     return await tx.fetch(
-        f"""{_CONTACT}{_SEEN} AND a.id < $4
-            AND ($3 = '%%' OR a.name ILIKE $3 OR c.email ILIKE $3 OR c.phone ILIKE $3)
+        f"""{_CONTACT}{seen} AND a.id < $4 AND {_MATCHING}
         ORDER BY a.id DESC LIMIT $5""",
         workspace_id,
         inboxes,

@@ -140,9 +140,9 @@ async def list_page(
     before: tuple[dt.datetime, UUID],
     limit: int,
 ) -> list[asyncpg.Record]:
-    """Return conversations of these inboxes, the last active first. Index: desk_conversation_listing.
+    """Return conversations of these inboxes, the last active first.
 
-    Each inbox gives at most ``limit`` rows from its index, which are merged: no sort of a whole inbox.
+    Index: desk_conversation_assignee for one assignee's, else desk_conversation_listing. Each inbox gives at most ``limit`` rows from its index, which are merged: no sort of a whole inbox.
     """
     return await tx.fetch(
         f"""{_ROW} JOIN (

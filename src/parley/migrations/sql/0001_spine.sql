@@ -188,6 +188,7 @@ CREATE TABLE identity (
     FOREIGN KEY (workspace_id, inbox_id) REFERENCES inbox (workspace_id, id),
     FOREIGN KEY (workspace_id, contact_id) REFERENCES actor (workspace_id, id)
 );
+CREATE INDEX identity_listing ON identity (inbox_id, contact_id);
 CREATE INDEX identity_contact ON identity (workspace_id, contact_id);
 
 -- ------------------------------------------------------------------ media
