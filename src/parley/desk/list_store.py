@@ -142,7 +142,8 @@ async def list_page(
 ) -> list[asyncpg.Record]:
     """Return conversations of these inboxes, the last active first.
 
-    Index: desk_conversation_assignee for one assignee's, else desk_conversation_listing. Each inbox gives at most ``limit`` rows from its index, which are merged: no sort of a whole inbox.
+    Index: desk_conversation_assignee for one assignee's, else desk_conversation_listing. Each inbox gives at most
+    ``limit`` rows from its index, which are merged: no sort of a whole inbox.
     """
     return await tx.fetch(
         f"""{_ROW} JOIN (
