@@ -192,7 +192,8 @@ async def find_unfinished(tx: Tx, inbox_id: UUID, contact_id: UUID) -> asyncpg.R
     )
 
 
-# Lock order: conversations by id, then the desk's rows. Laterals with LIMIT keep the plan on indexes.
+# Nobody is waited for, so one conversation that somebody holds keeps no other lane waiting. Laterals with LIMIT keep
+# the plan on indexes.
 _LOCK_KNOWN = """
 WITH item AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -212,12 +213,13 @@ WITH item AS (
 ), locked_conversation AS MATERIALIZED (
     SELECT c.id FROM (SELECT DISTINCT conversation_id FROM known WHERE conversation_id IS NOT NULL
         ORDER BY conversation_id) k
-    CROSS JOIN LATERAL (SELECT x.id FROM conversation x WHERE x.id = k.conversation_id FOR NO KEY UPDATE) c
+    CROSS JOIN LATERAL (SELECT x.id FROM conversation x WHERE x.id = k.conversation_id
+        FOR NO KEY UPDATE SKIP LOCKED) c
 ), locked_desk AS MATERIALIZED (
     SELECT d.conversation_id, d.status
     FROM (SELECT id FROM locked_conversation WHERE (SELECT count(*) FROM locked_conversation) > 0) c
     CROSS JOIN LATERAL (SELECT x.conversation_id, x.status FROM desk_conversation x
-        WHERE x.conversation_id = c.id FOR NO KEY UPDATE) d
+        WHERE x.conversation_id = c.id FOR NO KEY UPDATE SKIP LOCKED) d
 )
 SELECT k.*, l.status FROM known k LEFT JOIN locked_desk l ON l.conversation_id = k.conversation_id ORDER BY k.ord
 """
@@ -227,7 +229,8 @@ async def lock_known(tx: Tx, items: Sequence[tuple[UUID, str, str, str, str | No
     """Return, in order, what is known of messages (inbox, chat, provider's id, address, provider's id replied to).
 
     The contact's unfinished conversation and its desk row are locked until commit; ``status`` is that of now, the
-    rest as this statement found it. Columns are null where nothing is known.
+    rest as this statement found it. Columns are null where nothing is known, ``status`` also where somebody else has
+    one of the two locked.
     """
     return await tx.fetch(_LOCK_KNOWN, *(list(column) for column in zip(*items, strict=True)))
 
