@@ -39,6 +39,7 @@ from parley.desk.intake_batch import BATCH_LIMIT, IntakeBatches
 from parley.desk.intake_store import JOURNAL
 from parley.infra.work import Claim, LeaseLost
 from parley.infra.worker import Limits, Worker
+from parley.kit.errors import ParleyError
 from tests.desk.fake_channel import FakeChannel, encode
 from tests.desk.scene import Desk, Json
 from tests.house import read_numbers, require_dense
@@ -428,6 +429,25 @@ async def test_the_same_update_five_times_at_once_is_one_message(chats: Desk) ->
     assert await texts(chats, "unknown") == ["once"]
     assert await outcomes(chats) == {"message": 3, "duplicate": 8}
     await require_dense_streams(chats)
+
+
+async def test_one_that_cannot_even_be_read_spoils_no_batch(chats: Desk) -> None:
+    await hear_first(chats, "a", "b")
+    lost = dataclasses.replace(chats, inbox=await chats.place.inbox(chats.olga))
+    await chats.house.sql("UPDATE inbox SET secrets = '\\x00' WHERE id = $1", lost.inbox)
+    await chats.journal(encode(chats.message("1", "stumble", chat="a"), chats.message("1", "fine", chat="b")))
+    await lost.journal(encode(lost.message("1", "nobody can open this", chat="c")))
+    claims = await chats.claim(JOURNAL)
+    taken = await take_together(IntakeBatches(chats.house.db, chats.channels), claims)
+    assert {claim.lane: is_taken for claim, is_taken in zip(claims, taken, strict=True)} == {
+        f"{chats.inbox.hex}:a": False, f"{chats.inbox.hex}:b": True, f"{lost.inbox.hex}:c": False,
+    }  # fmt: skip
+    intake = Intake(chats.house.db, chats.channels)
+    kinds = [
+        type(result) for result in await handle_together(intake, [c for c in claims if c.verdict is None])
+    ]
+    assert ZeroDivisionError in kinds
+    assert any(issubclass(kind, ParleyError) for kind in kinds)
 
 
 # ---------------------------------------------------------------- others at the same rows

@@ -9,21 +9,23 @@ The worker runs a lane's items one after another, so a batch has one of each at 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 import structlog
 
-from parley.channels.contract import BadUpdate, IncomingMessage
+from parley.channels.contract import Account, IncomingMessage
 from parley.contacts import name_person
 from parley.conversations import Posted, post_messages
 from parley.desk import inbox_store, intake_store
 from parley.desk.accounts import Channels
 from parley.desk.incoming_draft import make_draft
 from parley.desk.intake_store import JOURNAL
+from parley.infra.crypto import KeyMismatch
 from parley.infra.db import Database, Tx
 from parley.infra.failures import describe_failure
 from parley.infra.work import Claim
@@ -97,21 +99,36 @@ class IntakeBatches:
 
     async def _find_plain(self, tx: Tx, claims: Sequence[Claim]) -> list[_Plain]:
         inboxes = await inbox_store.get_inboxes(tx, list({claim.row["inbox_id"] for claim in claims}))
-        accounts = {key: self._channels.account(inbox) for key, inbox in inboxes.items()}
+        accounts = self._open_accounts(inboxes)
         found: list[_Plain] = []
         for claim in claims:
-            inbox = inboxes.get(claim.row["inbox_id"])
-            if inbox is None or inbox["workspace_id"] != claim.workspace_id:
+            account = accounts.get(claim.row["inbox_id"])
+            if account is None:
                 continue
-            try:
-                parsed = self._channels.adapter(inbox["channel"]).parse(
-                    accounts[inbox["id"]], claim.row["body"]
-                )
-            except BadUpdate:
+            inbox = inboxes[claim.row["inbox_id"]]
+            if inbox["workspace_id"] != claim.workspace_id:
                 continue
-            if len(parsed) == 1 and isinstance(item := parsed[0], IncomingMessage) and _is_plain(item):
+            item = self._parse_plain(inbox["channel"], account, claim.row["body"])
+            if item is not None:
                 found.append(_Plain(claim, inbox, item))
         return found
+
+    def _open_accounts(self, inboxes: Mapping[UUID, asyncpg.Record]) -> dict[UUID, Account]:
+        """Return the accounts of those inboxes whose secrets open; items of the others fail by themselves."""
+        found: dict[UUID, Account] = {}
+        for key, inbox in inboxes.items():
+            with contextlib.suppress(KeyMismatch):
+                found[key] = self._channels.account(inbox)
+        return found
+
+    def _parse_plain(self, channel: str, account: Account, body: bytes) -> IncomingMessage | None:
+        """Return the plain message that a body is; None for anything else, also for what cannot be parsed."""
+        try:
+            parsed = self._channels.adapter(channel).parse(account, body)
+        except Exception:  # noqa: BLE001 - it goes by itself, where it says what is wrong, and spoils no batch
+            return None
+        item = parsed[0] if len(parsed) == 1 else None
+        return item if isinstance(item, IncomingMessage) and _is_plain(item) else None
 
 
 def _is_plain(item: IncomingMessage) -> bool:
