@@ -35,18 +35,19 @@ UPDATE {table} t SET {take} FROM picked WHERE t.{key} = picked.id RETURNING {sha
 """
 
 # Lanes of the oldest due rows whose head is due and that nobody works on, locked against other claimers until the
-# commit. `is_more` says that the window was full. Indexes {table}_due, {table}_lane, {table}_leased.
+# commit. `is_more` says that the window was full. `OFFSET 0` keeps the steps in this order and lazy: no lane is looked at
+# after enough were found, none is locked that is not open. Indexes {table}_due, {table}_lane, {table}_leased.
 _LOCK_OLDEST_LANES = """
 WITH due AS MATERIALIZED (
     SELECT lane, row_number() OVER (ORDER BY due_at, seq) AS age FROM {table}
     WHERE work = 'ready' AND lane IS NOT NULL AND due_at <= now() ORDER BY due_at, seq LIMIT $1
-), open_lane AS MATERIALIZED (
-    SELECT l.lane FROM (SELECT lane, min(age) AS age FROM due GROUP BY lane) l
-    WHERE (SELECT h.due_at FROM {table} h WHERE h.lane = l.lane AND h.work = 'ready' ORDER BY h.seq LIMIT 1) <= now()
-      AND NOT EXISTS (SELECT FROM {table} b WHERE b.lane = l.lane AND b.work = 'leased')
-    ORDER BY l.age
 ), locked AS MATERIALIZED (
-    SELECT lane FROM open_lane
+    SELECT lane FROM (
+        SELECT lane FROM (SELECT lane FROM due GROUP BY lane ORDER BY min(age) OFFSET 0) l
+        WHERE (SELECT h.due_at FROM {table} h WHERE h.lane = l.lane AND h.work = 'ready' ORDER BY h.seq LIMIT 1) <= now()
+          AND NOT EXISTS (SELECT FROM {table} b WHERE b.lane = l.lane AND b.work = 'leased')
+        OFFSET 0
+    ) open_lane
     WHERE pg_try_advisory_xact_lock(hashtext('{table}'), hashtext(lane)) LIMIT $2
 )
 SELECT array(SELECT lane FROM locked) AS lanes, (SELECT count(*) FROM due) >= $1 AS is_more
