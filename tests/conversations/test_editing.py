@@ -148,6 +148,16 @@ async def test_a_deletion_reads_no_long_stream(scene: Scene) -> None:
     assert seen < 50
 
 
+async def test_a_reply_that_comes_after_the_deletion_brings_no_words_back(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as client:
+        made = await send(client, scene.group, "very private", client_id="c-1")
+        await client.delete(url_of(scene.group, made["id"]))
+        reply = await send(client, scene.group, "an answer", reply_to=made["id"], quote="private")
+    assert reply["reply_to"]["quote"] is None
+    assert not await scene.house.sql("SELECT FROM message WHERE quote IS NOT NULL")
+    assert not await scene.house.sql("SELECT FROM event WHERE data::text LIKE '%private%'")
+
+
 async def test_only_who_wrote_a_message_edits_it_and_moderators_delete(scene: Scene) -> None:
     async with (
         scene.house.client(scene.anna) as anna,

@@ -201,7 +201,8 @@ class _Batch:
         is_outward = row["kind"] == "desk" and draft.kind == "text" and row["sender_kind"] != "contact"
         reply = None
         if row["reply_id"]:
-            quote = clean_text(draft.quote) if draft.quote else None
+            # a quote is the words of whom it quotes: they took them back
+            quote = clean_text(draft.quote) if draft.quote and not row["is_reply_deleted"] else None
             reply = history.make_reply(row["reply_id"], row["reply_sender_name"], row["reply_text"], quote)
         return Message(
             id=public_id("msg", message_id),

@@ -38,7 +38,8 @@ SELECT c.id IS NULL AND EXISTS (SELECT FROM conversation x
         WHERE x.id = d.conversation_id AND x.workspace_id = d.workspace_id) AS is_busy,
     c.kind, c.inbox_id, c.head, c.last_number, m.role, m.read_number, m.own_since,
     s.sender_id IS NOT NULL AS is_staff, a.kind AS sender_kind, a.name AS sender_name, a.role AS sender_role,
-    e.id AS repeat_of, r.id AS reply_id, r.kind AS reply_kind, r.text AS reply_text, r.sender_name AS reply_sender_name
+    e.id AS repeat_of, r.id AS reply_id, r.kind AS reply_kind, r.text AS reply_text, r.sender_name AS reply_sender_name,
+    r.deleted_at IS NOT NULL AS is_reply_deleted
 FROM draft d
 LEFT JOIN locked_conversation c ON c.id = d.conversation_id AND c.workspace_id = d.workspace_id
 LEFT JOIN locked_member m ON m.conversation_id = d.conversation_id AND m.actor_id = d.sender_id
@@ -49,7 +50,7 @@ LEFT JOIN LATERAL (
         AND x.sender_id = d.sender_id AND x.client_id = d.client_id AND d.client_id IS NOT NULL LIMIT 1
 ) e ON true
 LEFT JOIN LATERAL (
-    SELECT x.id, x.kind, x.text, n.name AS sender_name FROM message x JOIN actor n ON n.id = x.sender_id
+    SELECT x.id, x.kind, x.text, x.deleted_at, n.name AS sender_name FROM message x JOIN actor n ON n.id = x.sender_id
     -- after the conversation's lock (c) and locked itself: as it reads now, not as it did before we waited
     WHERE x.conversation_id = c.id AND x.id = d.reply_to_id AND d.reply_to_id IS NOT NULL LIMIT 1 FOR SHARE OF x
 ) r ON true
