@@ -24,7 +24,7 @@ from bench.yardstick import TEXT
 SOCKETS = 500
 IN_FLIGHT = 16
 SECONDS = 4.0
-ROUNDS = 7
+ROUNDS = 5
 PACED = 40
 """Messages of a latency round, at 10 a second."""
 

@@ -27,7 +27,7 @@ SMALL = 10
 A_SECOND = 5
 MESSAGES = 100
 """Of a round, in each of both groups; they take turns, so that whatever else happens meets both."""
-ROUNDS = 7
+ROUNDS = 5
 ROWS_BAR = 5
 STATISTICS_SECONDS = 12
 """Idle sessions of PostgreSQL report what they wrote every ten seconds."""

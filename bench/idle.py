@@ -26,7 +26,7 @@ BAR_KB = 60.0
 BAR_CPU = 15.0
 
 
-async def measure(kind: Transport) -> tuple[float, float, list[Round], list[Round]]:
+async def measure(kind: Transport, count: int) -> tuple[float, float, list[Round], list[Round]]:
     """Connect once, then watch the CPU; returns kB a socket, ms of CPU to connect one, rounds of both figures."""
     resource.setrlimit(
         resource.RLIMIT_NOFILE, (20_000, max(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -39,7 +39,7 @@ async def measure(kind: Transport) -> tuple[float, float, list[Round], list[Roun
         connecting = (cpu_seconds(process_id) - cpu) / SOCKETS * 1000
         await asyncio.sleep(5)
         memory, shares = [], []
-        for number in range(ROUNDS):
+        for number in range(count):
             watch, cpu, began = CpuWatch(), cpu_seconds(process_id), time.perf_counter()
             await asyncio.sleep(WINDOW_SECONDS)
             share = (cpu_seconds(process_id) - cpu) / (time.perf_counter() - began) * 100
@@ -74,8 +74,8 @@ async def _connect(stage: Stage, kind: Transport, count: int) -> list[Reader]:
 def run(name: str) -> Figure:
     """Measure over Socket.IO, the dearer of both, with the plain WebSocket beside it; return one figure."""
     if not _figures:
-        _, connecting, memory, shares = uvloop.run(measure("socketio"))
-        plain, plain_connecting, _, plain_shares = uvloop.run(measure("ws"))
+        _, connecting, memory, shares = uvloop.run(measure("socketio", ROUNDS))
+        plain, plain_connecting, _, plain_shares = uvloop.run(measure("ws", 1))
         plain_cpu = statistics.median(item.value for item in plain_shares)
         notes = (
             f"Socket.IO, each in a conversation of {GROUP}; CPU to connect and watch {connecting:.2f} ms. "

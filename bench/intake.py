@@ -31,7 +31,7 @@ from bench.yardstick import TEXT, Yardstick
 from parley.infra.crypto import hash_token, load_keys
 from parley.kit.ids import public_id, uuid7
 
-ROUNDS = 7
+ROUNDS = 5
 SECONDS = 5
 IN_FLIGHT = 32
 """Of all bots together; Telegram makes up to 40 connections to each."""
@@ -111,6 +111,7 @@ async def measure() -> dict[str, Figure]:
             sweep = await yardstick.sweep()
             journal.clients = yardstick.clients
             rate = await _warm_up(stage, telegram)
+            await stage.analyze()
             async with open_screens(stage.port, AGENT_KEY, await _chats(stage), _read_key) as screens:
                 for number in range(ROUNDS):
                     accepted = await _accept(stage, telegram)

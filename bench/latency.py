@@ -24,7 +24,7 @@ from bench.stage import OTHER, WORKSPACE, Stage, conversation_uuid, open_stage
 from parley.infra.crypto import hash_token
 from parley.kit.ids import public_id
 
-ROUNDS = 7
+ROUNDS = 5
 SECONDS = 8
 CLOSED_SECONDS = 3
 IN_FLIGHT = 16

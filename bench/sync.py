@@ -21,7 +21,7 @@ from parley.kit.ids import public_id
 
 CONVERSATIONS = 50
 EVENTS = 5000
-ROUNDS = 7
+ROUNDS = 5
 SECONDS_BAR = 2.0
 BYTES_BAR = 1.0
 

@@ -39,6 +39,7 @@ random_page_cost = 1.1
 jit = off
 fsync = on
 synchronous_commit = on
+autovacuum_naptime = '15s'  # statistics keep up with a table that begins to fill
 idle_in_transaction_session_timeout = '60s'  # a forgotten transaction stalls the feed
 timezone = 'UTC'
 log_timezone = 'UTC'
