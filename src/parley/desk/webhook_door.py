@@ -8,6 +8,7 @@ the next, one batch after another: within this process the journal has them in t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import re
 import time
@@ -18,14 +19,15 @@ from uuid import UUID
 
 import structlog
 
-from parley.channels.contract import Account, BadUpdate, JournalPart
+from parley.channels.contract import Account, JournalPart
 from parley.desk import inbox_store, intake_store
 from parley.desk.accounts import Channels
 from parley.desk.journal import make_lane
+from parley.infra.crypto import KeyMismatch
 from parley.infra.db import Database
 from parley.infra.doors import App, read_body, replay
 from parley.infra.failures import describe_failure
-from parley.kit.errors import ParleyError
+from parley.kit.errors import ParleyError, Unavailable
 from parley.kit.ids import parse_id, uuid7
 
 BATCH_LIMIT = 64
@@ -117,6 +119,10 @@ class WebhookDoor:
             taken = await self._insert(batch)
         except Exception as error:  # noqa: BLE001 - each goes the ordinary way, which says what is wrong
             log.warning("webhooks.batch_undone", size=len(batch), error=describe_failure(error))
+            if isinstance(error, Unavailable):
+                # batch after batch would wait as long in vain
+                batch = [*batch, *self._waiting]
+                self._waiting.clear()
         finally:
             for number, one in enumerate(batch):
                 if not one.is_taken.done():
@@ -146,12 +152,11 @@ class WebhookDoor:
         known = self._inboxes.get(one.inbox_id)
         if known is None or known.channel != one.channel:
             return None
-        adapter = self._channels.adapter(one.channel)
-        if not adapter.is_authentic(known.account, one.headers, one.body):
-            return None
         try:
-            return adapter.split(one.body)
-        except BadUpdate:
+            adapter = self._channels.adapter(one.channel)
+            is_authentic = adapter.is_authentic(known.account, one.headers, one.body)
+            return adapter.split(one.body) if is_authentic else None
+        except Exception:  # noqa: BLE001 - it goes the ordinary way, which says what is wrong, and spoils no batch
             return None
 
     async def _learn_inboxes(self, inbox_ids: set[UUID]) -> None:
@@ -169,7 +174,9 @@ class WebhookDoor:
         async with self._db.transaction(*workspaces) as tx:
             inboxes = await inbox_store.get_inboxes(tx, list(old))
         for key, inbox in inboxes.items():
-            if inbox["state"] != "disconnected":
+            if inbox["state"] == "disconnected":
+                continue
+            with contextlib.suppress(KeyMismatch):  # the ordinary way says so
                 account = self._channels.account(inbox)
                 self._inboxes[key] = _Inbox(inbox["channel"], account, now + INBOX_SECONDS)
 
