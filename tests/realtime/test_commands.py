@@ -136,6 +136,27 @@ async def test_too_many_commands_close_the_connection(served: Served) -> None:
         assert answers[-1]["error"]["code"] == "too_many_commands"
 
 
+async def test_a_client_that_comes_back_watches_all_it_watched_before_at_once(served: Served) -> None:
+    group = public_id("cnv", served.house.group)
+    async with served.client(served.house.anna) as client:
+        for _ in range(300):
+            await client.send("watch", conversation_id=group)
+        await client.ask("ping")
+        answers = [frame for frame in client.frames if frame["type"] == "answer"]
+        assert len(answers) >= 300
+        assert all(answer["ok"] for answer in answers)
+
+
+async def test_more_watching_than_may_be_watched_counts_as_any_command(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "WATCH_LIMIT", 100)
+    async with served.client(served.house.anna) as client:
+        for _ in range(225):
+            await client.send("watch", conversation_id=public_id("cnv", served.house.group))
+        assert await client.closed() == 4009
+
+
 async def test_a_command_above_64_kb_closes_the_connection(served: Served) -> None:
     async with served.client(served.house.anna) as client:
         await client.send("ping", padding="x" * 70_000)

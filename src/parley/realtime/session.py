@@ -91,6 +91,7 @@ class Session:
         self._is_reviewing = False
         self._allowance = float(COMMANDS_A_MINUTE)
         self._allowance_at = time.monotonic()
+        self._free_watches = WATCH_LIMIT
         self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._on_no_hello)
 
     @property
@@ -184,8 +185,7 @@ class Session:
         try:
             self._check_size(raw)
             command_id = parse_command_id(raw)
-            self._count_command()
-            command = parse_command(raw)
+            command = self._parse(raw)
         except ParleyError as error:
             return self._refuse(command_id, error)
         return await self._reply(command_id, self._carry_out(command))
@@ -216,6 +216,19 @@ class Session:
     def _check_size(self, raw: Any) -> None:
         if isinstance(raw, str | bytes) and len(raw) > COMMAND_LIMIT_BYTES:
             raise TooLarge("A command has 64 kB at the most.")
+
+    def _parse(self, raw: Any) -> Command:
+        """Return the command, counted. A client that comes back may watch all it watched before at once."""
+        try:
+            command = parse_command(raw)
+        except ParleyError:
+            self._count_command()
+            raise
+        if isinstance(command, Watch) and self._free_watches > 0:
+            self._free_watches -= 1
+        else:
+            self._count_command()
+        return command
 
     def _count_command(self) -> None:
         now = time.monotonic()
