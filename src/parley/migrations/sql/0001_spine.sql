@@ -188,7 +188,6 @@ CREATE TABLE identity (
     FOREIGN KEY (workspace_id, inbox_id) REFERENCES inbox (workspace_id, id),
     FOREIGN KEY (workspace_id, contact_id) REFERENCES actor (workspace_id, id)
 );
-CREATE INDEX identity_listing ON identity (inbox_id, contact_id);
 CREATE INDEX identity_contact ON identity (workspace_id, contact_id);
 
 -- ------------------------------------------------------------------ media
@@ -293,8 +292,6 @@ CREATE UNIQUE INDEX message_position ON message (conversation_id, position);
 CREATE UNIQUE INDEX message_number ON message (conversation_id, number) WHERE number IS NOT NULL;
 -- A repeat of a send is the same send, for ever.
 CREATE UNIQUE INDEX message_client ON message (conversation_id, sender_id, client_id) WHERE client_id IS NOT NULL;
--- What shows the words of a message that is deleted.
-CREATE INDEX message_reply ON message (conversation_id, reply_to_id) WHERE reply_to_id IS NOT NULL;
 -- An album is one message.
 CREATE UNIQUE INDEX message_group ON message (conversation_id, group_key) WHERE group_key IS NOT NULL;
 
@@ -357,8 +354,6 @@ CREATE TABLE event (
     PRIMARY KEY (conversation_id, number),
     FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversation (workspace_id, id)
 );
--- Events that tell a message again, few beside those that create one: a deletion takes the words out of them.
-CREATE INDEX event_changed ON event (conversation_id, number) WHERE kind IN ('message.updated', 'message.deleted');
 CREATE INDEX event_feed ON event (transaction, conversation_id, number);
 CREATE INDEX event_age ON event USING brin (at);
 
@@ -415,8 +410,6 @@ CREATE UNIQUE INDEX desk_conversation_unfinished ON desk_conversation (inbox_id,
 CREATE INDEX desk_conversation_listing ON desk_conversation (workspace_id, inbox_id, status, active_at, conversation_id);
 CREATE INDEX desk_conversation_touch ON desk_conversation (workspace_id, inbox_id, touch);
 CREATE INDEX desk_conversation_contact ON desk_conversation (workspace_id, contact_id);
-CREATE INDEX desk_conversation_assignee ON desk_conversation
-    (workspace_id, assignee_id, inbox_id, status, active_at, conversation_id) WHERE assignee_id IS NOT NULL;
 CREATE INDEX desk_conversation_snoozed ON desk_conversation (snoozed_until) WHERE status = 'snoozed';
 
 -- A provider's message is one of ours; an edit is another key. The database refuses duplicates.
