@@ -474,7 +474,9 @@ class Replica:
         self.personal.append(frame)
         copies = self._copies.values()
         if frame["kind"] == "rights.changed":
-            concerned = list(copies)  # one that is being asked for may yet be refused by the right it had before
+            concerned = list(
+                copies
+            )  # one that is being asked for may yet be refused by the right it had before
         else:
             concerned = [copy for copy in copies if copy.id == frame["data"]["conversation_id"]]
         for copy in concerned:
