@@ -24,7 +24,7 @@ from parley.kit.ids import public_id, uuid7
 MESSAGES = 1_000_000
 REACTION_EVERY = 50
 PAGE = 50
-ROUNDS = 7
+ROUNDS = 5
 PAGES = 600
 """Of one round, one after another."""
 BAR_MS = 50.0

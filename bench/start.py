@@ -24,7 +24,7 @@ import uvloop
 from bench.figures import Figure, Round, make_figure
 from bench.machine import CpuWatch
 
-ROUNDS = 7
+ROUNDS = 5
 SETTLE_SECONDS = 8
 """After which the memory of an idle server is read: pools are open, workers have polled."""
 BARS = {"start.cold": 5.0, "memory.idle": 300.0}

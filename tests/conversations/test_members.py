@@ -293,9 +293,8 @@ async def test_a_large_group_is_opened_by_as_few_statements_as_a_small_one(
         crowd,
     )
     asked: list[str] = []
-    plain = Tx.fetchval, Tx.execute, Tx.fetch, Tx.fetchrow
-    for call in plain:
-        monkeypatch.setattr(Tx, call.__name__, _noting(call, asked))
+    for name in ("fetchval", "execute", "fetch", "fetchrow"):
+        monkeypatch.setattr(Tx, name, _noting(getattr(Tx, name), asked))
     counts = []
     for members in (crowd[:2], crowd):
         asked.clear()
