@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 
@@ -37,9 +38,15 @@ def main(names: list[str]) -> int:
         print(f"unknown: {', '.join(unknown)}; known: {', '.join(FIGURES)}", file=sys.stderr)
         return 2
     figures: list[Figure] = []
+    failed: list[str] = []
     for name in names or FIGURES:
         print(f"{name} ...", file=sys.stderr)
-        figures.append(FIGURES[name]())
+        try:
+            figures.append(FIGURES[name]())
+        except Exception:  # noqa: BLE001 - one instrument that breaks does not take the others' figures with it
+            traceback.print_exc()
+            failed.append(name)
+            continue
         write_results(figures)
     table = [
         {**{key: getattr(item, key) for key in item.__struct_fields__}, "commit": "this run"}
@@ -49,7 +56,7 @@ def main(names: list[str]) -> int:
     broken = [item.name for item in figures if item.lost or item.doubled or item.disordered]
     if broken:
         print(f"messages were lost, doubled or disordered: {', '.join(broken)}", file=sys.stderr)
-    return 1 if broken or not all(item.valid for item in figures) else 0
+    return 1 if broken or failed or not all(item.valid for item in figures) else 0
 
 
 if __name__ == "__main__":

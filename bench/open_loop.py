@@ -32,7 +32,7 @@ class _Connection(ClosedLoop):
     """Takes the next arrival that waits, or waits itself for one."""
 
     def __init__(
-        self, waiting: deque[tuple[float, bytes, str]], idle: list[_Connection], found: Arrivals
+        self, waiting: deque[tuple[float, bytes, str]], idle: deque[_Connection], found: Arrivals
     ) -> None:
         super().__init__(lambda: (b"", ""), found.acknowledged, found.failed)
         self._waiting = waiting
@@ -69,7 +69,7 @@ async def run_open_loop(
     choose = random.Random(seed)
     found = Arrivals()
     waiting: deque[tuple[float, bytes, str]] = deque()
-    idle: list[_Connection] = []
+    idle: deque[_Connection] = deque()  # in turns: a server closes what is idle for seconds
     connections: list[_Connection] = []
     for _ in range(CONNECTIONS):
         _, one = await loop.create_connection(lambda: _Connection(waiting, idle, found), host, port)
@@ -81,7 +81,7 @@ async def run_open_loop(
             body, key = make_request()
             found.scheduled[key] = due
             if idle:
-                idle.pop().take(due, body, key)
+                idle.popleft().take(due, body, key)
             else:
                 waiting.append((due, body, key))
                 found.most_waiting = max(found.most_waiting, len(waiting))
