@@ -104,14 +104,14 @@ def describe_machine() -> str:
 
 
 def read_commit() -> str:
-    """Return the commit measured, marked when the tree is not clean."""
+    """Return the commit measured, marked when the tree is not clean; what measuring itself writes does not count."""
     root = Path(__file__).parent.parent
     run = ["git", "-C", str(root)]
     commit = subprocess.run(
         [*run, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )
     dirty = subprocess.run(
-        [*run, "status", "--porcelain"], capture_output=True, text=True, check=False
+        [*run, "status", "--porcelain", "--", ".", ":!bench/results", ":!docs/reports"], capture_output=True, text=True, check=False
     ).stdout.strip()
     return (commit.stdout.strip() or "unknown") + ("-dirty" if dirty else "")
 

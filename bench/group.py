@@ -17,7 +17,7 @@ import uvloop
 from bench.crowd import Crowd, Order, open_crowd
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import OTHER_CORE, CpuWatch, go_first, pin
 from bench.open_loop import percentile
 from bench.stage import API_KEY, Stage, open_stage
 from bench.yardstick import TEXT
@@ -68,6 +68,7 @@ async def measure() -> dict[str, Figure]:
         pin(os.getpid(), OTHER_CORE)
         async with _open_group(stage, MEMBERS, ONLINE) as large, _open_group(stage, SMALL, SMALL) as small:
             groups = (large, small)
+            go_first()
             await _turns(keeper, groups, 10)
             rows = await _count_rows(stage, keeper, large)
             await asyncio.gather(*(group.crowd.look() for group in groups))

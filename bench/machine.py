@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -27,6 +28,15 @@ def _children(process_id: int) -> list[int]:
         for child in listing.read_text().split():
             found += [int(child), *_children(int(child))]
     return found
+
+
+def go_first() -> None:
+    """Let this process interrupt whoever else is on its core, as if it had a core of its own; if that is allowed.
+
+    A lazily preempting kernel makes a process that wakes up wait for the running one's tick, 4 ms.
+    """
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 def cpu_seconds(process_id: int) -> float:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,9 @@ async def test_hints_lost_and_reordered_under_load_harm_nobody(tmp_path: Path, d
 
 
 @pytest.mark.long
-async def test_hints_lost_and_reordered_for_minutes_harm_nobody(tmp_path: Path, database_url: str) -> None:
+async def test_hints_lost_and_reordered_for_minutes_harm_nobody(
+    tmp_path: Path, database_url: str, figures: Callable[..., None]
+) -> None:
     async with open_faulty(tmp_path, database_url, HINTS_LOST="0.05", HINTS_REORDERED="0.05") as (
         crowd,
         server,
@@ -124,7 +126,15 @@ async def test_hints_lost_and_reordered_for_minutes_harm_nobody(tmp_path: Path, 
                 await one.forget_all()
             places = await crowd.open_places()
             rounds += 1
-        print(server.counts(), f"{rounds} rounds")
+        hints = server.counts()
+        figures(
+            seen=sum(len(one.journal) for one in crowd.replicas.values()),
+            lost=0,
+            doubled=0,
+            disordered=0,
+            faults=f"{hints['lost']} hints lost, {hints['reordered']} late, {hints['passed']} passed; {rounds} rounds, after "
+            "each all clients equal to the database",
+        )
 
 
 async def test_the_last_hint_before_silence_is_lost_and_still_seen(tmp_path: Path, database_url: str) -> None:
