@@ -111,7 +111,10 @@ def read_commit() -> str:
         [*run, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )
     dirty = subprocess.run(
-        [*run, "status", "--porcelain", "--", ".", ":!bench/results", ":!docs/reports"], capture_output=True, text=True, check=False
+        [*run, "status", "--porcelain", "--", ".", ":!bench/results", ":!docs/reports"],
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.strip()
     return (commit.stdout.strip() or "unknown") + ("-dirty" if dirty else "")
 
