@@ -115,6 +115,16 @@ async def test_a_flood_of_commands_is_closed_with_4009_and_others_notice_nothing
             assert set(await asyncio.gather(*(flood() for _ in range(20)))) == {4009}
 
 
+async def test_text_that_is_none_while_we_are_closing_is_no_error(server: Server) -> None:
+    raw = await upgrade(server, PATHS["ws"])
+    # the flood has us close with 1008 or 4009; what follows comes before the peer's answer to that
+    await raw.send(frame(1, b'{"id": 1, "do": "ping"}') * 300)
+    await asyncio.sleep(0.3)
+    await raw.send(frame(1, b"\xff\xfe") * 5)
+    await asyncio.sleep(0.3)
+    require_calm(server)
+
+
 async def test_a_peer_that_floods_and_never_reads_costs_no_memory(server: Server) -> None:
     """Pings whose pongs nobody takes, empty fragments without end, text without end: some 60 MB of each."""
 

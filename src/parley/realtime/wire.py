@@ -14,6 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import State
 
 EXTENSION = "parley.wire"
 """Key in the ASGI scope's extensions under which a connection's `Wire` stands."""
@@ -129,8 +130,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Hand a message on; text that is none closes the connection with 1007, and is no error of ours to log."""
         if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
             self.frames = []
-            self.conn.send_close(CLOSE_NOT_TEXT)
-            self.handle_parser_exception()
+            if self.conn.state is State.OPEN:  # else we are closing already, for another reason
+                self.conn.send_close(CLOSE_NOT_TEXT)
+                self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
 
