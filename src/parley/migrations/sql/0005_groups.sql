@@ -1,0 +1,1 @@
+-- Groups: invite links, bans, what a member keeps for itself.

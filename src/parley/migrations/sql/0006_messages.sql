@@ -1,0 +1,1 @@
+-- Messages: mentions, pins, schedules, drafts, what was deleted for one alone.

@@ -1,0 +1,1 @@
+-- Integrations: what is published to brokers, external ids, fields.

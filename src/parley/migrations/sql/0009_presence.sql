@@ -1,0 +1,1 @@
+-- Presence: last seen, who may know.

@@ -1,0 +1,1 @@
+-- Claimed work: what makes claims cheap.
