@@ -1,1 +1,2 @@
 -- Signing in by phone, second factors, passkeys.
+SELECT 1;

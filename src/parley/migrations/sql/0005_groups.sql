@@ -1,1 +1,2 @@
 -- Groups: invite links, bans, what a member keeps for itself.
+SELECT 1;

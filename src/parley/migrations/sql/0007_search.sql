@@ -1,1 +1,2 @@
 -- Search of messages.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Integrations: what is published to brokers, external ids, fields.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Presence: last seen, who may know.
+SELECT 1;

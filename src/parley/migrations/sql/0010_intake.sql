@@ -1,1 +1,2 @@
 -- Claimed work: what makes claims cheap.
+SELECT 1;
