@@ -158,6 +158,11 @@ async def test_a_pair_has_one_direct_conversation_whoever_opens_it_and_how_often
             assert (await anna.post(f"/v1/conversations/{fixed}/{path}", json=body)).status_code == 403
         leaving = await anna.delete(f"/v1/conversations/{fixed}/members/{scene.anna.public}")
         assert leaving.status_code == 403
+        # each sees the other one
+        for client, other in ((anna, scene.boris), (boris, scene.anna)):
+            mine = (await client.get("/v1/conversations")).json()["items"]
+            assert [row["peer"]["id"] for row in mine if row["kind"] == "direct"] == [other.public]
+            assert (await client.get(f"/v1/conversations/{fixed}")).json()["peer"]["id"] == other.public
     rows = await scene.house.sql("SELECT FROM conversation WHERE kind = 'direct'")
     assert len(rows) == 1
 

@@ -257,6 +257,9 @@ async def _to_conversations(tx: Tx, rows: Sequence[asyncpg.Record], *, is_staff:
             id=public_id("cnv", row["id"]),
             kind=row["kind"],
             title=row["title"],
+            peer=ActorRef(public_id("act", row["peer_id"]), row["peer_kind"], row["peer_name"])
+            if row["peer_id"]
+            else None,
             inbox_id=public_id("inb", row["inbox_id"]) if row["inbox_id"] and is_staff else None,
             head=Cursor(row["head"], row["tag"]),
             last_number=row["last_number"],

@@ -139,9 +139,14 @@ async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -
 
 
 _CONVERSATION = """
-    SELECT c.*, m.role, coalesce(m.read_number, 0) AS read_number, coalesce(m.own_since, 0) AS own_since
-    FROM conversation c
+    SELECT c.*, m.role, coalesce(m.read_number, 0) AS read_number, coalesce(m.own_since, 0) AS own_since,
+        peer.id AS peer_id, peer.kind AS peer_kind, peer.name AS peer_name
+    FROM conversation c LEFT JOIN LATERAL (
+        SELECT a.id, a.kind, a.name FROM member o JOIN actor a ON a.workspace_id = o.workspace_id AND a.id = o.actor_id
+        WHERE c.kind = 'direct' AND o.conversation_id = c.id AND o.actor_id <> $2 LIMIT 1
+    ) peer ON true
 """
+"""With the other one of a direct conversation; $2 is whose eyes see it."""
 
 
 async def get_conversations(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list[asyncpg.Record]:

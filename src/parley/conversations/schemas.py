@@ -138,11 +138,15 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as one reader sees it. ``role`` is null for staff who are no members."""
+    """A conversation as one reader sees it. ``role`` is null for staff who are no members.
+
+    ``peer``: of a direct conversation the other one, whose name is its title.
+    """
 
     id: str
     kind: ConversationKind
     title: str | None
+    peer: ActorRef | None
     inbox_id: str | None
     head: Cursor
     last_number: int

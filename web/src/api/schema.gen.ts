@@ -1148,6 +1148,7 @@ export interface components {
             last_message: components["schemas"]["Snippet"] | null;
             last_number: number;
             own_since: number;
+            peer: components["schemas"]["ActorRef"] | null;
             read_number: number;
             /** @enum {null|string} */
             role: "owner" | "moderator" | "member" | "reader" | null;
