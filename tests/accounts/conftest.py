@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import httpx2
@@ -15,6 +16,7 @@ from parley.infra.db import Database, open_pool
 from parley.infra.runtime import Runtime
 from parley.infra.settings import Settings
 from tests.accounts.place import EMAIL, PASSWORD, Place, StillClock
+from tests.house import House, open_house
 
 
 @pytest.fixture
@@ -49,3 +51,10 @@ async def owner(place: Place, founded: Founded) -> AsyncIterator[httpx2.AsyncCli
     """The owner's client."""
     async with await place.signed_in() as client:
         yield client
+
+
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    """All of REST over an empty database."""
+    async with open_house(database_url, tmp_path) as opened:
+        yield opened

@@ -45,11 +45,12 @@ async def furnish(house: House, name: str) -> Furnished:
     async with house.db.system() as tx:
         await _insert_work(tx, place.id, inbox, room.id, message, item)
         await _insert_accounts(tx, place.id, owner.id)
+        await _insert_integrations(tx, place.id, key.id, agent.id, group, f"{name}-agent-id")
     ids = {
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
         "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
         "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
-        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+", "channel": "telegram",
+        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+", "external_id": f"{name}-agent-id", "channel": "telegram",
     }  # fmt: skip
     marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
     return Furnished(place, owner, agent, room, group, ids, marks)
@@ -93,3 +94,13 @@ async def _insert_accounts(tx: Tx, workspace: UUID, owner: UUID) -> None:
         VALUES ($2, 'invitation', $1, now() + interval '1 hour')""",
         workspace, uuid7().bytes,
     )  # fmt: skip
+
+
+async def _insert_integrations(
+    tx: Tx, workspace: UUID, bot: UUID, user: UUID, conversation: UUID, external_id: str
+) -> None:
+    await tx.execute("UPDATE actor SET external_id = $2 WHERE id = $1", user, external_id)
+    await tx.execute("INSERT INTO acting VALUES ($1, $2, $3, now())", workspace, bot, user)
+    await tx.execute("INSERT INTO actor_fields VALUES ($1, $2, '{}')", workspace, user)
+    await tx.execute("INSERT INTO conversation_fields VALUES ($1, $2, '{}')", workspace, conversation)
+    await tx.execute("INSERT INTO integration VALUES ($1, $2, now())", workspace, user)

@@ -51,6 +51,13 @@ CLASSES: dict[str, str] = {
     "POST /v1/users": ADMIN,
     "PATCH /v1/users/{user_id}": ADMIN,
     "POST /v1/users/{user_id}/invitation": ADMIN,
+    "GET /v1/users/by-external-id/{external_id}": ADMIN,
+    "PUT /v1/users/by-external-id/{external_id}": ADMIN,
+    "GET /v1/users/{user_id}/fields": ADMIN,
+    "PUT /v1/users/{user_id}/fields": ADMIN,
+    "PUT /v1/users/{user_id}/integration": ADMIN,
+    "POST /v1/users/{user_id}/sessions": ADMIN,
+    "DELETE /v1/users/{user_id}/sessions": ADMIN,
     "GET /v1/api-keys": ADMIN,
     "POST /v1/api-keys": ADMIN,
     "DELETE /v1/api-keys/{key_id}": ADMIN,
@@ -59,6 +66,9 @@ CLASSES: dict[str, str] = {
     "GET /v1/conversations": OWN,
     "POST /v1/conversations": OWN,
     "GET /v1/conversations/{conversation_id}": CONVERSATION,
+    "GET /v1/conversations/{conversation_id}/fields": CONVERSATION,
+    "PUT /v1/conversations/{conversation_id}/fields": CONVERSATION,
+    "PUT /v1/conversations/{conversation_id}/messages/{message_id}/fields": CONVERSATION,
     "GET /v1/conversations/{conversation_id}/events": CONVERSATION,
     "GET /v1/conversations/{conversation_id}/members": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/members": CONVERSATION,
@@ -120,6 +130,12 @@ def bodies(thing: Furnished) -> dict[str, Any]:
         "PATCH /v1/workspace": {"name": "New"},
         "POST /v1/users": {"name": "N", "email": "n@example.org", "role": "agent"},
         "PATCH /v1/users/{user_id}": {"name": "New"},
+        "PUT /v1/users/by-external-id/{external_id}": {"name": "New"},
+        "PUT /v1/users/{user_id}/fields": {"fields": {"a": 1}},
+        "PUT /v1/users/{user_id}/integration": {"is_enabled": False},
+        "POST /v1/users/{user_id}/sessions": {},
+        "PUT /v1/conversations/{conversation_id}/fields": {"fields": {"a": 1}},
+        "PUT /v1/conversations/{conversation_id}/messages/{message_id}/fields": {"fields": {"a": 1}},
         "POST /v1/api-keys": {"name": "K", "scopes": ["chat"]},
         "POST /v1/conversations": {"kind": "group", "members": [thing.ids["actor_id"]]},
         "POST /v1/conversations/{conversation_id}/members": {"actor_id": thing.ids["actor_id"]},
@@ -222,6 +238,8 @@ async def test_the_owner_of_another_workspace_finds_nothing_and_changes_nothing(
     for name, kind in CLASSES.items():
         if name == "POST /v1/auth/sign-out":
             continue  # ends the intruder's own session
+        if name == "PUT /v1/users/by-external-id/{external_id}":
+            continue  # makes a user of that id in the intruder's own workspace (tests/accounts/test_embedding.py)
         answer = await request(house, name, theirs.owner, ours)
         if "{" in name and kind != PUBLIC:
             require_error(answer, 403, 404)

@@ -3,6 +3,7 @@
 The doors for other slices and for `parley.apps`; the REST routes are `parley.accounts.api.routes`.
 """
 
+from parley.accounts.acting import ACTOR_HEADER
 from parley.accounts.actors import find_actors, format_actor, get_actor
 from parley.accounts.api_keys import create_api_key
 from parley.accounts.audit import record_audit
@@ -10,6 +11,7 @@ from parley.accounts.authentication import (
     GivenCaller,
     GivenRuntime,
     authenticate,
+    authenticate_actor,
     find_callers,
     forget_callers,
     provide_caller,
@@ -22,6 +24,7 @@ from parley.accounts.sweeping import sweep_accounts
 from parley.accounts.workspaces import Founded, create_workspace, issue_setup_link
 
 __all__ = [
+    "ACTOR_HEADER",
     "STAFF_ROLES",
     "Actor",
     "Caller",
@@ -31,6 +34,7 @@ __all__ = [
     "Role",
     "Scope",
     "authenticate",
+    "authenticate_actor",
     "create_api_key",
     "create_workspace",
     "find_actors",

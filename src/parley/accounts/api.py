@@ -8,11 +8,12 @@ from litestar import Request, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from parley.accounts import sign_in_api
+from parley.accounts import embedding_api, sign_in_api
 from parley.accounts.api_keys import create_api_key, list_api_keys, revoke_api_key
 from parley.accounts.audit import list_audit
 from parley.accounts.authentication import GivenCaller, GivenRuntime, forget_callers
 from parley.accounts.invitations import invite
+from parley.accounts.issued_sessions import revoke_issued_sessions
 from parley.accounts.schemas import (
     AddApiKey,
     AddedApiKey,
@@ -185,7 +186,8 @@ async def create_api_key_route(
 ) -> AddedApiKey:
     """Create a bot and its API key; `key` is shown this once. Admins only.
 
-    Scopes: `admin` may what admins may, `desk` works at the desk, `chat` talks where it is a member.
+    Scopes: `admin` may what admins may, `desk` works at the desk, `chat` talks where it is a member, `act` acts for
+    other actors (header `X-Parley-Actor`) as far as the other scopes reach, and keeps users by external ids.
     """
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await create_api_key(tx, caller, name=data.name, scopes=data.scopes)
@@ -199,9 +201,10 @@ async def create_api_key_route(
     summary="Revoke an API key",
 )
 async def revoke_api_key_route(key_id: FromPath[str], runtime: GivenRuntime, caller: GivenCaller) -> None:
-    """End an API key and its bot; it is refused within 5 seconds everywhere. Admins only."""
+    """End an API key, its bot and the sessions it opened; refused within 5 seconds everywhere. Admins only."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         bot_id = await revoke_api_key(tx, caller, parse_id("key", key_id))
+    await revoke_issued_sessions(runtime.db, caller, bot_id)
     forget_callers(runtime.db, actor_id=bot_id)
 
 
@@ -216,6 +219,7 @@ async def list_audit_route(
 
 routes: list[Any] = [
     *sign_in_api.routes,
+    *embedding_api.routes,
     get_me_route,
     change_me_route,
     change_password_route,

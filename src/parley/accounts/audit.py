@@ -27,7 +27,16 @@ async def record_audit(
     ``action`` is `noun.verb_past`; ``target`` a public id; ``before`` and ``after`` hold what changed, no secrets.
     """
     await store.insert_audit(
-        tx, caller.workspace_id, uuid7(), caller.actor_id, action, target, before, after, caller.address
+        tx,
+        caller.workspace_id,
+        uuid7(),
+        caller.actor_id,
+        action,
+        target,
+        before,
+        after,
+        caller.address,
+        caller.by_id,
     )
 
 
@@ -45,6 +54,7 @@ async def list_audit(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) 
             before=row["before"],
             after=row["after"],
             address=row["address"],
+            by_id=public_id("act", row["by_id"]) if row["by_id"] else None,
         )
         for row in rows[:limit]
     ]

@@ -19,6 +19,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from parley.accounts import store
+from parley.accounts.acting import ACTOR_HEADER, find_acted
 from parley.accounts.caller import Caller
 from parley.accounts.tokens import ACCESS_PREFIX, KEY_PREFIX, MAX_LENGTH
 from parley.infra.crypto import hash_token
@@ -104,6 +105,25 @@ async def authenticate(db: Database, token: str) -> Caller:
     return caller
 
 
+async def authenticate_actor(db: Database, token: str, reference: str | None) -> Caller:
+    """As `authenticate`; with a reference (`acting.ACTOR_HEADER`) the actor that the token's API key speaks as.
+
+    Raises: Unauthenticated, and as `acting.find_acted`.
+    """
+    key = await authenticate(db, token)
+    if reference is None:
+        return key
+    cache = _caches.setdefault(db, TokenCache())
+    digest = hash_token(f"{token} {reference}")
+    caller = cache.find(digest)
+    if caller is None:
+        version = cache.version
+        async with db.transaction(key.workspace_id) as tx:
+            caller = await find_acted(tx, key, reference)
+        cache.keep(digest, caller, CACHE_SECONDS, version)
+    return caller
+
+
 async def find_callers(db: Database, tokens: Collection[str]) -> dict[str, Caller]:
     """Return who each of these tokens stands for at this moment, by token; the cache is not asked.
 
@@ -128,15 +148,20 @@ def forget_callers(
     session_id: UUID | None = None,
     actor_id: UUID | None = None,
     login_id: UUID | None = None,
+    workspace_id: UUID | None = None,
 ) -> None:
-    """Have the tokens of a session, an actor or a login looked up anew; call it after the commit that changed it."""
+    """Have the tokens of a session, an actor, a login or a workspace looked up anew; call it after the commit that changed it.
+
+    An actor's: also those whom its key acts for.
+    """
     cache = _caches.get(db)
     if cache is not None:
         cache.forget(
             lambda caller: (
                 (session_id is not None and caller.session_id == session_id)
-                or (actor_id is not None and caller.actor_id == actor_id)
+                or (actor_id is not None and actor_id in (caller.actor_id, caller.by_id))
                 or (login_id is not None and caller.login_id == login_id)
+                or (workspace_id is not None and caller.workspace_id == workspace_id)
             )
         )
 
@@ -144,14 +169,14 @@ def forget_callers(
 async def provide_caller(request: Request[Any, Any, Any], runtime: GivenRuntime) -> Caller:
     """Litestar dependency: the caller by bearer token or, for ``GET /v1/media/...`` alone, by the media cookie.
 
-    Raises: Unauthenticated.
+    With the header ``X-Parley-Actor``: the actor that an API key acts for. Raises: Unauthenticated, Forbidden, NotFound.
     """
     token = read_bearer(request)
     if token is None and request.method == "GET" and request.url.path.startswith(f"{MEDIA_PATH}/"):
         token = request.cookies.get(MEDIA_COOKIE)
     if not token:
         raise Unauthenticated
-    caller = await authenticate(runtime.db, token)
+    caller = await authenticate_actor(runtime.db, token, request.headers.get(ACTOR_HEADER))
     return msgspec.structs.replace(caller, address=read_address(request))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from parley.kit.errors import Forbidden
 
 Role = Literal["owner", "admin", "agent", "member"]
-Scope = Literal["admin", "desk", "chat"]
+Scope = Literal["admin", "desk", "chat", "act"]
 
 _ADMINS = frozenset({"owner", "admin"})
 STAFF_ROLES = frozenset({"owner", "admin", "agent"})
@@ -22,7 +22,8 @@ class Caller(msgspec.Struct, frozen=True):
     """An authenticated actor. Users may what their role says; bots what the scopes of their key say.
 
     ``expires_at`` ends the token this was made of (None: API keys). ``address`` is where the request came from,
-    for the audit.
+    for the audit. ``by_id`` is the bot whose API key acts for this actor: then the rights are the actor's as far as
+    the key's scopes reach (`acting.find_acted`).
     """
 
     workspace_id: UUID
@@ -35,6 +36,7 @@ class Caller(msgspec.Struct, frozen=True):
     login_id: UUID | None = None
     expires_at: dt.datetime | None = None
     address: str = ""
+    by_id: UUID | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -69,6 +71,11 @@ class Caller(msgspec.Struct, frozen=True):
             raise Forbidden("The API key lacks a scope.", scope=scope)
 
     def require_user(self) -> None:
-        """Raises: Forbidden unless a person is signed in."""
-        if self.kind != "user":
+        """Raises: Forbidden unless a person is signed in: what only they may do, no key does in their name."""
+        if self.kind != "user" or self.by_id is not None:
             raise Forbidden("This is for people, not for API keys.")
+
+    def require_actors_keeper(self) -> None:
+        """Raises: Forbidden unless this is a key with the scope ``act`` speaking for itself, or an admin."""
+        if not (self.is_admin or (self.kind == "bot" and "act" in self.scopes)):
+            raise Forbidden("This takes an API key that may act for others.", scope="act")

@@ -13,6 +13,8 @@ _EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
 )
 _MAX_EMAIL = 254
+# What goes into a header, a path and a routing key as it is, but for the dot, which `parley.brokers` encodes.
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9._@:+=~-]{1,100}")
 PASSWORD_LENGTHS = range(10, 201)
 """Characters of a new password; at the most, so that nobody has us hash a book."""
 
@@ -28,6 +30,16 @@ def require_email(text: str) -> str:
     if len(email) > _MAX_EMAIL or not _EMAIL.fullmatch(email):
         raise Malformed("This is not an e-mail address.", email="Expected name@example.org")
     return email
+
+
+def require_external_id(text: str) -> str:
+    """Return an embedding application's id of a user. Raises: Malformed."""
+    if not _EXTERNAL_ID.fullmatch(text) or text in (".", ".."):
+        raise Malformed(
+            "An external id is 1 to 100 letters, digits and . _ @ : + = ~ -",
+            external_id="Expected another shape",
+        )
+    return text
 
 
 def require_password(password: str) -> str:

@@ -246,7 +246,7 @@ class ApiKeys(Answer, kw_only=True):
 
 
 class AuditEntry(Answer, kw_only=True):
-    """One administrative act."""
+    """One administrative act. `by_id`: the bot whose API key did it in the actor's name; null for the actor's own."""
 
     id: str
     at: dt.datetime
@@ -256,3 +256,4 @@ class AuditEntry(Answer, kw_only=True):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     address: str
+    by_id: str | None

@@ -455,19 +455,21 @@ async def revoke_api_key(tx: Tx, workspace_id: UUID, key_id: UUID) -> Record | N
 
 async def insert_audit(
     tx: Tx, workspace_id: UUID, entry_id: UUID, actor_id: UUID, action: str, target: str,
-    before: dict[str, Any] | None, after: dict[str, Any] | None, address: str,
+    before: dict[str, Any] | None, after: dict[str, Any] | None, address: str, by_id: UUID | None = None,
 ) -> None:  # fmt: skip
     """Add an entry to the audit."""
     sql = """
-        INSERT INTO audit_entry (workspace_id, id, at, actor_id, action, target, before, after, address)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    await tx.execute(sql, workspace_id, entry_id, tx.now, actor_id, action, target, before, after, address)
+        INSERT INTO audit_entry (workspace_id, id, at, actor_id, action, target, before, after, address, by_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+    await tx.execute(
+        sql, workspace_id, entry_id, tx.now, actor_id, action, target, before, after, address, by_id
+    )
 
 
 async def list_audit(tx: Tx, workspace_id: UUID, before: UUID | None, limit: int) -> list[Record]:
     """Return entries older than an id, newest first, with who did it. Index: the primary key."""
     sql = """
-        SELECT e.id, e.at, e.action, e.target, e.before, e.after, e.address,
+        SELECT e.id, e.at, e.action, e.target, e.before, e.after, e.address, e.by_id,
                a.id AS actor_id, a.kind, a.name, a.role
         FROM audit_entry e LEFT JOIN actor a ON a.workspace_id = e.workspace_id AND a.id = e.actor_id
         WHERE e.workspace_id = $1 AND ($2::uuid IS NULL OR e.id < $2)

@@ -17,7 +17,7 @@ from parley.accounts import api as accounts_api
 from parley.accounts import provide_caller
 from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
-from parley.conversations import Collector, list_visible_inboxes, may_see_media
+from parley.conversations import Collector, fields_api, list_visible_inboxes, may_see_media
 from parley.conversations import api as conversations_api
 from parley.desk import api as desk_api
 from parley.desk.accounts import Channels
@@ -36,6 +36,7 @@ _PACKED = CompressionConfig("gzip", minimum_size=2000, gzip_compress_level=4, ex
 ROUTES = [
     *accounts_api.routes,
     *conversations_api.routes,
+    *fields_api.routes,
     *contacts_api.routes,
     *media_api.routes,
     *desk_api.routes,

@@ -45,7 +45,7 @@ async def edit_message(
     Repeat: the same text again changes nothing. Raises: ConversationNotFound, MessageNotFound, NotYourMessage,
     MessageDeleted, EmptyMessage.
     """
-    conversation, message = await _lock_own(tx, caller, conversation_id, message_id)
+    conversation, message = await lock_own(tx, caller, conversation_id, message_id)
     return await apply_edit(tx, conversation, message, text=text, entities=entities, by=caller.actor_id)
 
 
@@ -69,7 +69,7 @@ async def apply_edit(
     if not text.strip() and not (await history.get_message(tx, *key)).attachments:
         raise EmptyMessage
     await editing_store.replace_text(tx, message, text=text, entities=raw, by=by)
-    return await _announce(tx, conversation, message, "message.updated", by, change="text")
+    return await announce(tx, conversation, message, "message.updated", by, change="text")
 
 
 async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID) -> Message:
@@ -77,14 +77,14 @@ async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_
 
     Repeat: the tombstone is returned. Raises: as `edit_message`.
     """
-    conversation, message = await _lock_own(tx, caller, conversation_id, message_id, or_moderator=True)
+    conversation, message = await lock_own(tx, caller, conversation_id, message_id, or_moderator=True)
     if message["deleted_at"]:
         return await history.get_message(tx, conversation_id, message_id)
     await editing_store.bury_message(tx, conversation_id, message_id)
     await editing_store.blank_events(
         tx, conversation_id, message_id, message["position"], public_id("msg", message_id)
     )
-    return await _announce(tx, conversation, message, "message.deleted", caller.actor_id, change="deleted")
+    return await announce(tx, conversation, message, "message.deleted", caller.actor_id, change="deleted")
 
 
 async def attach_more(
@@ -92,7 +92,7 @@ async def attach_more(
 ) -> None:
     """Attach further files to a locked message: later items of an album."""
     await editing_store.add_attachments(tx, message, media_ids)
-    await _announce(tx, conversation, message, "message.updated", message["sender_id"], change="attachments")
+    await announce(tx, conversation, message, "message.updated", message["sender_id"], change="attachments")
 
 
 async def announce_update(tx: Tx, workspace_id: UUID, conversation_id: UUID, message_id: UUID) -> None:
@@ -100,7 +100,7 @@ async def announce_update(tx: Tx, workspace_id: UUID, conversation_id: UUID, mes
     conversation = await store.lock_conversation(tx, workspace_id, conversation_id)
     message = await store.lock_message(tx, conversation_id, message_id)
     if conversation and message and not message["deleted_at"]:
-        await _announce(
+        await announce(
             tx, conversation, message, "message.updated", message["sender_id"], change="attachments"
         )
 
@@ -186,9 +186,13 @@ async def _lock(
     return conversation, message, view
 
 
-async def _lock_own(
+async def lock_own(
     tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID, *, or_moderator: bool = False
 ) -> tuple[asyncpg.Record, asyncpg.Record]:
+    """Return conversation and message, locked: the caller's own, or anyone's for a moderator.
+
+    Raises: ConversationNotFound, MessageNotFound, NotYourMessage, MaySpeakNot.
+    """
     conversation, message, _ = await _lock(tx, caller, conversation_id, message_id)
     if message["kind"] == "system":
         raise NotYourMessage
@@ -202,9 +206,10 @@ async def _lock_own(
     return conversation, message
 
 
-async def _announce(
+async def announce(
     tx: Tx, conversation: asyncpg.Record, message: asyncpg.Record, kind: str, by: UUID, *, change: str
 ) -> Message:
+    """Record how a locked message looks now; return it."""
     fresh = await history.get_message(tx, message["conversation_id"], message["id"])
     context: dict[str, Any] = {
         "conversation_kind": conversation["kind"],

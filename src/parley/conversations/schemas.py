@@ -234,7 +234,7 @@ def _require_within(text: str, entities: list[EntityJson]) -> None:
 
 
 class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to send. ``client_id`` makes a repeat harmless, for ever."""
+    """A message to send. ``client_id`` makes a repeat harmless, for ever. ``fields``: your application's own values."""
 
     client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PLAIN)]
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
@@ -243,6 +243,7 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reply_to: str | None = None
     quote: Annotated[str, Meta(max_length=1024)] | None = None
     kind: Literal["text", "note"] = "text"
+    fields: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         self.text = clean_text(self.text)

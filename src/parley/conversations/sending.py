@@ -37,7 +37,7 @@ from parley.media import get_media
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A message to post. ``is_admin``: the sender may write in every desk conversation of the workspace;
-    ``may_chat``: also beside the desk, where it is a member.
+    ``may_chat``: also beside the desk, where it is a member; ``may_desk``: as staff, in its inboxes.
 
     ``client_id`` unique per conversation and sender, for ever; ``group_key`` (an album) unique per conversation.
     ``media_ids``: uploaded by the sender, or pending at the provider.
@@ -57,6 +57,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] | None = None
     is_admin: bool = False
     may_chat: bool = True
+    may_desk: bool = True
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -313,7 +314,7 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
         is_staff = draft.is_admin or (row["is_staff"] and row["sender_role"] in STAFF_ROLES)
         if row["sender_kind"] == "contact":
             error = None if row["role"] and draft.kind == "text" else ConversationNotFound()
-        elif not is_staff:
+        elif not (is_staff and draft.may_desk):
             error = ConversationNotFound()
     elif row["role"] is None or not draft.may_chat:
         error = ConversationNotFound()

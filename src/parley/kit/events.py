@@ -26,6 +26,7 @@ CONVERSATION_KINDS: dict[str, str] = {
     "member.left": "An actor is in the conversation no more: `member`.",
     "member.changed": "A member has another role: `member`.",
     "conversation.status_changed": "A desk conversation was opened, set aside, resolved or snoozed: `status`, `snoozed_until`.",
+    "conversation.fields_changed": "What the embedding application keeps of the conversation is another: `fields`.",
     "conversation.assigned": "A desk conversation is somebody's, or nobody's: `assignee`.",
 }
 """Events of a conversation's stream: the kind, and what it says with which `data`."""

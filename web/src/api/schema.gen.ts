@@ -21,7 +21,7 @@ export interface paths {
          * Create an API key
          * @description Create a bot and its API key; `key` is shown this once. Admins only.
          *
-         *     Scopes: `admin` may what admins may, `desk` works at the desk, `chat` talks where it is a member.
+         *     Scopes: `admin` may what admins may, `desk` works at the desk, `chat` talks where it is a member, `act` acts for other actors (header `X-Parley-Actor`) as far as the other scopes reach, and keeps users by external ids.
          */
         post: operations["create_api_key"];
         delete?: never;
@@ -42,7 +42,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description End an API key and its bot; it is refused within 5 seconds everywhere. Admins only.
+         * @description End an API key, its bot and the sessions it opened; refused within 5 seconds everywhere. Admins only.
          */
         delete: operations["revoke_api_key"];
         options?: never;
@@ -243,6 +243,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What your application keeps of a conversation; whoever sees it may read it, at the desk only staff */
+        get: operations["get_conversation_fields"];
+        /** Replace what your application keeps of a conversation: owners and moderators, both sides of a direct one, staff */
+        put: operations["set_conversation_fields"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/members": {
         parameters: {
             query?: never;
@@ -328,6 +346,23 @@ export interface paths {
         put?: never;
         /** Retry what failed, send again or mark as sent what is not certain, cancel what waits */
         post: operations["act_on_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/messages/{message_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replace what your application keeps of a message, in its `extra.fields`: your own, or anyone's as a moderator */
+        put: operations["set_message_fields"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -884,6 +919,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/by-external-id/{external_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user by your own id
+         * @description Return the user of an external id. API keys with the scope `act`, and admins.
+         */
+        get: operations["get_external_user"];
+        /**
+         * Add or change a user by your own id
+         * @description Make the user of an external id what you say: 201 when it is new, 200 otherwise; what is left out stays.
+         *
+         *     A new user is a plain member who cannot sign in: your application speaks for them (`X-Parley-Actor`), or hands their browser a token. Deactivating ends all their sessions. API keys with the scope `act`, and admins.
+         */
+        put: operations["put_external_user"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{user_id}": {
         parameters: {
             query?: never;
@@ -906,6 +967,50 @@ export interface paths {
         patch: operations["change_user"];
         trace?: never;
     };
+    "/v1/users/{user_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user's fields
+         * @description Return what your application keeps of a user. API keys with the scope `act`, admins, and the user.
+         */
+        get: operations["get_user_fields"];
+        /**
+         * Set a user's fields
+         * @description Replace what your application keeps of a user. API keys with the scope `act`, and admins.
+         */
+        put: operations["set_user_fields"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user_id}/integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Publish a user's updates, or not
+         * @description Have a user's updates published to RabbitMQ from now on, or no more. API keys with `act`, and admins.
+         */
+        put: operations["set_integration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{user_id}/invitation": {
         parameters: {
             query?: never;
@@ -921,6 +1026,32 @@ export interface paths {
          */
         post: operations["invite_user"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A token for a user's browser
+         * @description Open a session for a user and return its access token, for REST and sockets alike.
+         *
+         *     API keys with the scope `act` only, and for users who may no more than the key: an agent's session takes `desk`, an admin's `admin`, an owner's is opened by nobody else (403 `owners_only`). Ends with the key.
+         */
+        post: operations["issue_session"];
+        /**
+         * End a user's tokens
+         * @description End the sessions that API keys opened for a user. API keys with the scope `act`, and admins.
+         */
+        delete: operations["end_issued_sessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -998,7 +1129,7 @@ export interface components {
         AddApiKey: {
             /** @description A name people read. */
             name: string;
-            scopes: ("admin" | "desk" | "chat")[];
+            scopes: ("admin" | "desk" | "chat" | "act")[];
         };
         /** AddUser */
         AddUser: {
@@ -1041,6 +1172,11 @@ export interface components {
         ApiKeys: {
             items: components["schemas"]["ApiKey"][];
         };
+        /** AskSession */
+        AskSession: {
+            /** @default 3600 */
+            lasts_seconds: number;
+        };
         /** Attachment */
         Attachment: {
             content_type: string;
@@ -1070,6 +1206,7 @@ export interface components {
             before: {
                 [key: string]: unknown;
             } | null;
+            by_id: string | null;
             id: string;
             target: string;
         };
@@ -1154,6 +1291,12 @@ export interface components {
             role: "owner" | "moderator" | "member" | "reader" | null;
             title: string | null;
             unread: number;
+        };
+        /** ConversationFields */
+        ConversationFields: {
+            fields: {
+                [key: string]: unknown;
+            };
         };
         /** Cursor */
         Cursor: {
@@ -1256,6 +1399,24 @@ export interface components {
             }[];
             head: components["schemas"]["Cursor"];
         };
+        /** ExternalUser */
+        ExternalUser: {
+            /** Format: date-time */
+            created_at: string;
+            deactivated_at: string | null;
+            external_id: string;
+            fields: {
+                [key: string]: unknown;
+            };
+            has_integration: boolean;
+            id: string;
+            /** @enum {string} */
+            kind: "user" | "contact" | "bot";
+            locale: string | null;
+            name: string;
+            /** @enum {null|string} */
+            role: "owner" | "admin" | "agent" | "member" | null;
+        };
         /** FeaturesJson */
         FeaturesJson: {
             album_limit: number;
@@ -1266,6 +1427,12 @@ export interface components {
             has_receipts: boolean;
             text_limit: number;
             upload_limit_bytes: number;
+        };
+        /** FieldsBody */
+        FieldsBody: {
+            fields: {
+                [key: string]: unknown;
+            };
         };
         /** IdentityJson */
         IdentityJson: {
@@ -1320,6 +1487,12 @@ export interface components {
         /** InviteLink */
         InviteLink: {
             invite_url: string;
+        };
+        /** IssuedSession */
+        IssuedSession: {
+            access_token: string;
+            expires_in_seconds: number;
+            session_id: string;
         };
         /** JournalItem */
         JournalItem: {
@@ -1470,6 +1643,18 @@ export interface components {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
         };
+        /** PutExternalUser */
+        PutExternalUser: {
+            fields?: {
+                [key: string]: unknown;
+            };
+            has_integration?: boolean;
+            is_deactivated?: boolean;
+            /** @description Such as `ru` or `en-GB`. */
+            locale?: string;
+            /** @description A name people read. */
+            name: string;
+        };
         /** Reaction */
         Reaction: {
             actor_ids: string[];
@@ -1507,6 +1692,9 @@ export interface components {
         SendRequest: {
             client_id: string;
             entities?: components["schemas"]["EntityJson"][];
+            fields?: {
+                [key: string]: unknown;
+            };
             /**
              * @default text
              * @enum {string}
@@ -1532,6 +1720,10 @@ export interface components {
         /** Sessions */
         Sessions: {
             items: components["schemas"]["Session"][];
+        };
+        /** SetIntegration */
+        SetIntegration: {
+            is_enabled: boolean;
         };
         /** SetUp */
         SetUp: {
@@ -2046,6 +2238,60 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_conversation_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_conversation_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationFields"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -2241,6 +2487,34 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["DeliveryRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_message_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationFields"];
             };
         };
         responses: {
@@ -3143,6 +3417,56 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_external_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                external_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExternalUser"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    put_external_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                external_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutExternalUser"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExternalUser"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     change_user: {
         parameters: {
             query?: never;
@@ -3170,6 +3494,85 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_user_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_user_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FieldsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_integration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetIntegration"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     invite_user: {
         parameters: {
             query?: never;
@@ -3189,6 +3592,54 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["InviteLink"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    issue_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskSession"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedSession"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    end_issued_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };

@@ -132,7 +132,7 @@ export function Keys() {
   );
 }
 
-const SCOPES = ["desk", "chat", "admin"];
+const SCOPES = ["desk", "chat", "act", "admin"];
 
 function KeyForm({ onClose, onMade }: { onClose: () => void; onMade: () => void }) {
   const { t } = useTranslation();
