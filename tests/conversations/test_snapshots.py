@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from parley.conversations import editing, members, reading
+from parley.conversations import editing, fields, members, reading
 from parley.conversations.schemas import Status
 from parley.desk.schemas import DeskChange
 from parley.desk.statuses import change_conversation
@@ -43,6 +43,7 @@ class Mirror:
             "members": {member["actor"]["id"]: member["role"] for member in crew},
             "head": page["head"],
             "desk": None,
+            "fields": (await self.client.get(f"{self.url}/fields")).json(),
         }
         if self.is_staff:
             desk = (await self.client.get(f"/v1/desk/conversations/{self.id}")).json()
@@ -93,6 +94,8 @@ def apply(state: Json, kind: str, data: Json) -> None:
         state["members"][data["member"]["actor"]["id"]] = data["member"]["role"]
     elif kind == "member.left":
         del state["members"][data["member"]["actor"]["id"]]
+    elif kind == "conversation.fields_changed":
+        state["fields"] = data["fields"]
     elif kind == "conversation.status_changed" or kind == "conversation.assigned":
         state["desk"] |= data
     else:
@@ -189,6 +192,8 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: 
         react("hello", staff, "+", is_on=False),
         react("note", staff, "x", is_on=False),
         say("reply to note", scene.boris, "hm", kind="note", reply="note"),
+        do(lambda tx: fields.set_fields(tx, staff.caller, room.id, {"order": 1})),
+        do(lambda tx: fields.set_message_fields(tx, staff.caller, room.id, sent["answer"], {"order": 1})),
         change(status="pending"),
         change(status="resolved"),
         change(status="open", assignee_id=staff.public),
@@ -225,6 +230,7 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_in_a_group(scene: S
         by_owner(members.add_member, newcomer.id, "moderator"),
         by_owner(members.add_member, newcomer.id, "reader"),
         by_owner(members.remove_member, newcomer.id),
+        by_owner(fields.set_fields, {"topic": "x"}),
         send,
     )
     assert {"member.joined", "member.left", "member.changed", "message.created"} <= story.kinds

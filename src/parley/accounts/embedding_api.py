@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response, delete, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
@@ -43,6 +44,7 @@ async def get_external_user_route(
 
 @put(
     _BY_EXTERNAL_ID,
+    responses={HTTP_201_CREATED: ResponseSpec(ExternalUser, description="A new user")},
     tags=_TAGS,
     operation_id="put_external_user",
     summary="Add or change a user by your own id",

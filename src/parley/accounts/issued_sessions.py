@@ -42,8 +42,11 @@ async def issue_session(db: Database, caller: Caller, user_id: UUID, *, lasts_se
 
 
 async def end_issued_sessions(db: Database, caller: Caller, user_id: UUID) -> None:
-    """End the sessions that keys opened for a user. Repeat: harmless. Raises: Forbidden."""
+    """End the sessions that keys opened for a user. Repeat: harmless. Raises: Forbidden, NotFound."""
     caller.require_actors_keeper()
+    async with db.transaction(caller.workspace_id) as tx:
+        if await acting_store.find_user(tx, caller.workspace_id, user_id) is None:
+            raise NotFound
     async with db.system() as tx:
         await acting_store.end_issued_to(tx, caller.workspace_id, user_id)
     forget_callers(db, actor_id=user_id)

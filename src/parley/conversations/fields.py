@@ -20,11 +20,10 @@ MESSAGE_KEY = "fields"
 
 
 async def get_fields(tx: Tx, caller: Caller, conversation_id: UUID) -> dict[str, Any]:
-    """Return a conversation's fields; at the desk only to staff. Raises: ConversationNotFound."""
+    """Return a conversation's fields; none to a customer at the desk. Raises: ConversationNotFound."""
     view = await require_view(tx, caller, conversation_id)
-    conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
-    if conversation is None or (conversation["kind"] == "desk" and view != "staff"):
-        raise ConversationNotFound
+    if view != "staff" and await fields_store.is_desk(tx, caller.workspace_id, conversation_id):
+        return {}
     return await fields_store.get_fields(tx, caller.workspace_id, conversation_id)
 
 

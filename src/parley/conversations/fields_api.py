@@ -26,7 +26,7 @@ class ConversationFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 async def get_fields_route(
     runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str]
 ) -> dict[str, Any]:
-    """What your application keeps of a conversation; whoever sees it may read it, at the desk only staff."""
+    """What your application keeps of a conversation; whoever sees it reads it, at the desk only staff."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
         return await fields.get_fields(tx, caller, parse_id("cnv", conversation_id))
 

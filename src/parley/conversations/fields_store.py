@@ -18,6 +18,12 @@ async def get_fields(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> dict[
     return fields or {}
 
 
+async def is_desk(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> bool:
+    """Whether a conversation is one with a customer."""
+    sql = "SELECT kind = 'desk' FROM conversation WHERE workspace_id = $1 AND id = $2"
+    return bool(await tx.fetchval(sql, workspace_id, conversation_id))
+
+
 async def set_fields(tx: Tx, workspace_id: UUID, conversation_id: UUID, fields: dict[str, Any]) -> None:
     """Replace a conversation's fields; its row is locked."""
     await tx.execute(

@@ -250,7 +250,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What your application keeps of a conversation; whoever sees it may read it, at the desk only staff */
+        /** What your application keeps of a conversation; whoever sees it reads it, at the desk only staff */
         get: operations["get_conversation_fields"];
         /** Replace what your application keeps of a conversation: owners and moderators, both sides of a direct one, staff */
         put: operations["set_conversation_fields"];
@@ -3457,6 +3457,15 @@ export interface operations {
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExternalUser"];
+                };
+            };
+            /** @description A new user */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
