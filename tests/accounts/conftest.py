@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,8 @@ from parley.infra.crypto import Keys
 from parley.infra.db import Database, open_pool
 from parley.infra.runtime import Runtime
 from parley.infra.settings import Settings
+from parley.kit.ids import public_id
+from tests.accounts.phones import Phones
 from tests.accounts.place import EMAIL, PASSWORD, Place, StillClock
 from tests.house import House, open_house
 
@@ -58,3 +61,15 @@ async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """All of REST over an empty database."""
     async with open_house(database_url, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def phones(place: Place, founded: Founded, tmp_path: Path) -> AsyncIterator[Phones]:
+    """Phones, and the workspace that numbers which nobody has may join."""
+    settings = dataclasses.replace(
+        place.runtime.settings, phone_workspace=public_id("ws", founded.workspace_id)
+    )
+    place.use(settings)
+    phones = Phones(place, tmp_path)
+    yield phones
+    await phones.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from parley.accounts import GivenCaller, provide_caller
 from parley.accounts.api import routes
 from parley.infra.http import EXCEPTION_HANDLERS
 from parley.infra.runtime import Runtime
+from parley.infra.settings import Settings
 from parley.kit.events import Hint
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -52,12 +54,16 @@ class Place:
         self.app = Litestar(
             [*routes, media_route],
             dependencies={
-                "runtime": Provide(lambda: runtime, sync_to_thread=False),
+                "runtime": Provide(lambda: self.runtime, sync_to_thread=False),
                 "caller": Provide(provide_caller),
             },
             exception_handlers=EXCEPTION_HANDLERS,
             debug=False,
         )
+
+    def use(self, settings: Settings) -> None:
+        """Have other settings from now on."""
+        self.runtime = dataclasses.replace(self.runtime, settings=settings)
 
     def client(self, token: str | None = None, *, address: str = "10.0.0.1") -> httpx2.AsyncClient:
         """Return a client of its own: no cookies yet, and a bearer token if one is given."""

@@ -18,35 +18,53 @@ from parley.accounts.authentication import (
 )
 from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
 from parley.accounts.personal import record_personal, record_personal_to_many
+from parley.accounts.phone_codes import (
+    SEND_CODE_KIND,
+    ProvenPhone,
+    check_phone_code,
+    request_phone_code,
+)
+from parley.accounts.phone_delivery import CodeDelivery
+from parley.accounts.phone_sign_in import PhoneUser, enter_by_phone, is_phone_known
 from parley.accounts.schemas import Actor
+from parley.accounts.sessions import Client
 from parley.accounts.sign_in import reset_password
 from parley.accounts.sweeping import sweep_accounts
 from parley.accounts.workspaces import Founded, create_workspace, issue_setup_link
 
 __all__ = [
     "ACTOR_HEADER",
+    "SEND_CODE_KIND",
     "STAFF_ROLES",
     "Actor",
     "Caller",
+    "Client",
+    "CodeDelivery",
     "Founded",
     "GivenCaller",
     "GivenRuntime",
+    "PhoneUser",
+    "ProvenPhone",
     "Role",
     "Scope",
     "authenticate",
     "authenticate_actor",
+    "check_phone_code",
     "create_api_key",
     "create_workspace",
+    "enter_by_phone",
     "find_actors",
     "find_callers",
     "forget_callers",
     "format_actor",
     "get_actor",
+    "is_phone_known",
     "issue_setup_link",
     "provide_caller",
     "record_audit",
     "record_personal",
     "record_personal_to_many",
+    "request_phone_code",
     "reset_password",
     "sweep_accounts",
 ]

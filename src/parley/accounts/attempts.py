@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import ipaddress
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from parley.accounts import store
@@ -40,6 +41,23 @@ async def count_attempt(db: Database, email: str, address: str) -> None:
     """
     async with db.system() as tx:
         refused = await _count_each(tx, email, address)
+    if refused is not None:
+        raise TooManyAttempts(retry_after_seconds=refused)
+
+
+async def count_together(db: Database, counters: Sequence[tuple[Limit, bytes]]) -> None:
+    """Count an attempt against several limits, in this order; what one refuses the next does not count.
+
+    Counted before what is attempted is looked at, and committed whatever comes of it.
+    Raises: TooManyAttempts.
+    """
+    refused = None
+    async with db.system() as tx:
+        for limit, subject in counters:
+            row = await store.count_attempt(tx, limit.bucket, subject, since=tx.now - limit.window)
+            if row["count"] > limit.most:
+                refused = float((row["window_start"] + limit.window - tx.now).total_seconds())
+                break
     if refused is not None:
         raise TooManyAttempts(retry_after_seconds=refused)
 

@@ -11,6 +11,24 @@ class WrongCredentials(Unauthenticated):
     code = "wrong_credentials"
 
 
+class WrongCode(Unauthenticated):
+    """The code is wrong, too old, used already, or was tried too often: ask for another."""
+
+    code = "wrong_code"
+
+
+class PhoneSignInOff(Unavailable):
+    """This server sends no SMS: sign in another way."""
+
+    code = "phone_sign_in_off"
+
+
+class NameNeeded(Conflict):
+    """You are new here: say your name in ``name``, with the same code."""
+
+    code = "name_needed"
+
+
 class SessionEnded(Unauthenticated):
     """The session has ended; sign in again."""
 

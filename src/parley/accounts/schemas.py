@@ -47,6 +47,7 @@ class User(Actor, kw_only=True):
     """A person who signs in, as admins see it. `has_joined`: the invitation was accepted."""
 
     email: str | None
+    phone: str | None
     has_joined: bool
     created_at: dt.datetime
     deactivated_at: dt.datetime | None
@@ -68,7 +69,8 @@ class Workspace(WorkspaceName, kw_only=True):
 class LoginName(Answer, kw_only=True):
     """How somebody signs in."""
 
-    email: str
+    email: str | None
+    phone: str | None
 
 
 class Me(Answer, kw_only=True):
@@ -109,6 +111,44 @@ class SignIn(Request, kw_only=True):
     password: GivenPassword
     workspace_id: str | None = None
     refresh_in_body: bool = False
+
+
+Phone = Annotated[
+    str, Meta(min_length=1, max_length=40, description="A phone number, with `+` and its country's code.")
+]
+Code = Annotated[
+    str, Meta(min_length=1, max_length=20, description="A code; blanks and dashes do not matter.")
+]
+
+
+class AskCode(Request, kw_only=True):
+    """Where to send a code, and in which language."""
+
+    phone: Phone
+    locale: Locale | None = None
+
+
+class CheckCode(Request, kw_only=True):
+    """A number and the code it was sent. `name`: for those who are new here."""
+
+    phone: Phone
+    code: Code
+    name: Name | None = None
+    workspace_id: str | None = None
+    refresh_in_body: bool = False
+
+
+class CodeAsked(Answer, kw_only=True):
+    """A code was sent, if the number may have one: this answer is the same for every number."""
+
+    digits: int
+    expires_in_seconds: int
+
+
+class SignInWays(Answer, kw_only=True):
+    """How people sign in to this server."""
+
+    has_phone: bool
 
 
 class Refresh(Request, kw_only=True):

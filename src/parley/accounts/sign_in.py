@@ -9,14 +9,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from asyncpg import Record
 
 from parley.accounts import store
 from parley.accounts.attempts import count_attempt, forgive_attempts, take_back_attempt
 from parley.accounts.audit import record_audit
 from parley.accounts.authentication import forget_callers
 from parley.accounts.caller import Caller
-from parley.accounts.errors import ChooseWorkspace, Deactivated, PasswordsBusy, WrongCredentials
+from parley.accounts.choosing import choose_user
+from parley.accounts.errors import PasswordsBusy, WrongCredentials
 from parley.accounts.fields import normalise_email, require_email, require_password
 from parley.accounts.passwords import hash_password, is_outdated, is_password
 from parley.accounts.sessions import Client, OpenSession, begin_session
@@ -42,7 +42,7 @@ async def sign_in(
     """
     login = await prove_password(db, client, email=require_email(email), password=password)
     async with db.system() as tx:
-        user = _choose(await store.list_users_of_login(tx, login.id, login.password_hash), workspace_id)
+        user = choose_user(await store.list_users_of_login(tx, login.id, login.password_hash), workspace_id)
         return await begin_session(
             tx,
             keys,
@@ -110,24 +110,6 @@ async def reset_password(db: Database, *, email: str, password: str) -> None:
         await store.replace_password(tx, row["id"], row["password_hash"], new_hash)
         await store.revoke_sessions_of_login(tx, row["id"], keep=None)
     forget_callers(db, login_id=row["id"])
-
-
-def _choose(users: list[Record], workspace_id: UUID | None) -> Record:
-    if not users:
-        raise WrongCredentials
-    active = [user for user in users if user["deactivated_at"] is None]
-    if workspace_id is not None:
-        active = [user for user in active if user["workspace_id"] == workspace_id]
-        if not active and all(user["workspace_id"] != workspace_id for user in users):
-            raise NotFound("You belong to no such workspace.")
-    if not active:
-        raise Deactivated
-    if len(active) > 1:
-        workspaces = [
-            {"id": public_id("ws", user["workspace_id"]), "name": user["workspace_name"]} for user in active
-        ]
-        raise ChooseWorkspace(workspaces=workspaces)
-    return active[0]
 
 
 async def _renew_hash(db: Database, login_id: UUID, stored: str, password: str) -> str:

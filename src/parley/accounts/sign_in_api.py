@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.params import JSONBody
-from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from parley.accounts.authentication import GivenRuntime, authenticate, read_address, read_bearer
 from parley.accounts.cookies import REFRESH_COOKIE, clear_cookies, make_cookies, require_own_origin
 from parley.accounts.invitations import accept_invitation, check_invitation
-from parley.accounts.schemas import AcceptInvitation, Invitation, LinkToken, Refresh, SetUp, SignedIn, SignIn
+from parley.accounts.phone_codes import CODE_FOR, request_phone_code
+from parley.accounts.phone_sign_in import sign_in_by_phone
+from parley.accounts.schemas import (
+    AcceptInvitation,
+    AskCode,
+    CheckCode,
+    CodeAsked,
+    Invitation,
+    LinkToken,
+    Refresh,
+    SetUp,
+    SignedIn,
+    SignIn,
+    SignInWays,
+)
 from parley.accounts.sessions import Client, OpenSession, end_session, refresh_session
 from parley.accounts.sign_in import sign_in
 from parley.accounts.tokens import find_session_id
@@ -78,6 +92,68 @@ async def sign_in_route(request: Http, data: JSONBody[SignIn], runtime: GivenRun
         read_client(request),
         email=data.email,
         password=data.password,
+        workspace_id=parse_id("ws", data.workspace_id) if data.workspace_id is not None else None,
+    )
+    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
+
+
+@get(
+    "/v1/auth/ways",
+    tags=TAGS,
+    operation_id="list_sign_in_ways",
+    summary="How to sign in",
+    sync_to_thread=False,
+)
+def list_ways_route(runtime: GivenRuntime) -> SignInWays:
+    """Say which ways of signing in this server has beside e-mail and password."""
+    return SignInWays(has_phone=runtime.settings.is_sms_on)
+
+
+@post(
+    "/v1/auth/code",
+    status_code=HTTP_202_ACCEPTED,
+    tags=TAGS,
+    operation_id="request_code",
+    summary="Ask for a code by SMS",
+)
+async def request_code_route(request: Http, data: JSONBody[AskCode], runtime: GivenRuntime) -> CodeAsked:
+    """Send a code to a phone number, if it may sign in here; the answer is the same for every number.
+
+    The code is good for 5 minutes and 5 tries; asking again makes the one before useless. 429 `too_many` with
+    `fields.retry_after_seconds`; 503 `phone_sign_in_off` where no SMS can be sent.
+    """
+    require_own_origin(request, runtime.settings)
+    await request_phone_code(
+        runtime.db, runtime.settings, read_client(request), phone=data.phone, locale=data.locale
+    )
+    return CodeAsked(digits=runtime.settings.code_digits, expires_in_seconds=int(CODE_FOR.total_seconds()))
+
+
+@post(
+    "/v1/auth/code/check",
+    status_code=HTTP_200_OK,
+    tags=TAGS,
+    operation_id="sign_in_by_code",
+    summary="Sign in with a code by SMS",
+)
+async def check_code_route(
+    request: Http, data: JSONBody[CheckCode], runtime: GivenRuntime
+) -> Response[SignedIn]:
+    """Open a session by a phone number and the code it was sent; as `sign_in` in what it answers.
+
+    401 `wrong_code`; 409 `name_needed` for a number that is new here: repeat it with `name` and the same code; 409
+    `choose_workspace`; 429 `too_many`.
+    """
+    if not data.refresh_in_body:
+        require_own_origin(request, runtime.settings)
+    session = await sign_in_by_phone(
+        runtime.db,
+        runtime.keys,
+        runtime.settings,
+        read_client(request),
+        phone=data.phone,
+        code=data.code,
+        name=data.name,
         workspace_id=parse_id("ws", data.workspace_id) if data.workspace_id is not None else None,
     )
     return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
@@ -199,6 +275,9 @@ routes = [
     check_setup_route,
     set_up_route,
     sign_in_route,
+    list_ways_route,
+    request_code_route,
+    check_code_route,
     refresh_route,
     sign_out_route,
     check_invitation_route,

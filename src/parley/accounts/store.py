@@ -4,7 +4,7 @@ Statements of the system role, which sees every workspace (ADR 0004): a person s
 names its workspace only once it has been found, and `login`, `session`, `one_time_token` and `attempt` are closed to
 the plain role. Each is keyed by a secret's hash, a login, or a (workspace, actor) that was authenticated before:
 
-- sign-in: find_login, get_login_email, insert_login, replace_password, hold_login, list_users_of_login,
+- sign-in: find_login, get_login_email, find_workspace_of_login, insert_login, replace_password, hold_login, list_users_of_login,
   has_session_from
 - sessions and keys: insert_session, find_session, lock_session, rotate_session, list_sessions, revoke_session,
   revoke_session_by_id, revoke_sessions_of_actor, revoke_sessions_of_login, find_api_key, touch_api_key, and for open
@@ -42,6 +42,15 @@ async def get_login_email(tx: Tx, login_id: UUID) -> str:
     """Return the e-mail of a login that exists."""
     email: str = await tx.fetchval("SELECT email FROM login WHERE id = $1", login_id)
     return email
+
+
+async def find_workspace_of_login(tx: Tx, login_id: UUID) -> UUID | None:
+    """Return the workspace of a login's oldest active user."""
+    sql = """
+        SELECT workspace_id FROM actor WHERE login_id = $1 AND kind = 'user' AND deactivated_at IS NULL
+        ORDER BY created_at, id LIMIT 1"""
+    found: UUID | None = await tx.fetchval(sql, login_id)
+    return found
 
 
 async def insert_login(tx: Tx, login_id: UUID, email: str, password_hash: str) -> bool:
@@ -332,7 +341,7 @@ async def sweep(tx: Tx, *, attempts_before: dt.datetime, before: dt.datetime) ->
 
 # ---------------------------------------------------------------- workspace
 
-_USER = "id, kind, name, role, fields ->> 'email' AS email, login_id IS NOT NULL AS has_joined, deactivated_at, created_at"
+_USER = "id, kind, name, role, fields ->> 'email' AS email, fields ->> 'phone' AS phone, login_id IS NOT NULL AS has_joined, deactivated_at, created_at"
 
 
 async def find_workspace(tx: Tx, workspace_id: UUID) -> Record | None:
@@ -353,13 +362,13 @@ async def rename_workspace(tx: Tx, workspace_id: UUID, name: str) -> None:
 
 async def insert_actor(
     tx: Tx, workspace_id: UUID, actor_id: UUID, kind: str, name: str, *, role: str | None = None,
-    login_id: UUID | None = None, locale: str | None = None, email: str | None = None,
+    login_id: UUID | None = None, locale: str | None = None, email: str | None = None, phone: str | None = None,
 ) -> None:  # fmt: skip
-    """Add a user or a bot. A user's e-mail is kept in its fields, so that lists need no look at logins."""
+    """Add a user or a bot. A user's e-mail and number are kept in its fields, so that lists need no look at logins."""
     sql = """
         INSERT INTO actor (workspace_id, id, kind, name, role, login_id, locale, fields, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    fields = {"email": email} if email else {}
+    fields = {name: value for name, value in (("email", email), ("phone", phone)) if value}
     await tx.execute(sql, workspace_id, actor_id, kind, name, role, login_id, locale, fields, tx.now)
 
 

@@ -33,7 +33,7 @@ async def get_me(tx: Tx, caller: Caller) -> Me:
     return Me(
         workspace=WorkspaceName(id=public_id("ws", workspace["id"]), name=workspace["name"]),
         actor=format_actor(row),
-        login=LoginName(email=row["email"]) if row["email"] else None,
+        login=LoginName(email=row["email"], phone=row["phone"]) if caller.login_id else None,
         session_id=public_id("ses", caller.session_id) if caller.session_id else None,
         scopes=sorted(caller.scopes),
         locale=row["locale"],
@@ -50,12 +50,12 @@ async def change_me(tx: Tx, caller: Caller, change: ChangeMe) -> Me:
 
 
 async def list_users(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -> Page[User]:
-    """Return a page of the workspace's users, deactivated ones too, oldest first; e-mails only to staff.
+    """Return a page of the workspace's users, deactivated ones too, oldest first; e-mails and numbers only to staff.
 
     Raises: Malformed.
     """
     rows = await store.list_users(tx, caller.workspace_id, read_after(cursor), limit + 1)
-    items = [_format_user(row, is_email_shown=caller.is_staff) for row in rows[:limit]]
+    items = [_format_user(row, is_address_shown=caller.is_staff) for row in rows[:limit]]
     return Page(items, encode_cursor(str(rows[limit - 1]["id"])) if len(rows) > limit else None)
 
 
@@ -161,13 +161,14 @@ async def _get_user(tx: Tx, workspace_id: UUID, user_id: UUID) -> Record:
     return row
 
 
-def _format_user(row: Record, *, is_email_shown: bool = True) -> User:
+def _format_user(row: Record, *, is_address_shown: bool = True) -> User:
     return User(
         id=public_id("act", row["id"]),
         kind=row["kind"],
         name=row["name"],
         role=row["role"],
-        email=row["email"] if is_email_shown else None,
+        email=row["email"] if is_address_shown else None,
+        phone=row["phone"] if is_address_shown else None,
         has_joined=row["has_joined"],
         created_at=row["created_at"],
         deactivated_at=row["deactivated_at"],

@@ -23,6 +23,7 @@ from parley.apps.dispatch import Dispatcher, is_loopback
 from parley.apps.http_protocol import GuardedHttp
 from parley.apps.pages import Pages
 from parley.apps.rest import Parts, build_rest
+from parley.apps.sms import local_origin, make_sandbox_sms_key
 from parley.apps.work import run_workers
 from parley.channels.registry import build_adapters
 from parley.conversations import Collector, SendingDoor
@@ -73,7 +74,7 @@ async def serve(settings: Settings) -> None:
         gateway = Gateway(runtime)
         gateway.register(metrics.registry)
         rest = build_rest(Parts(runtime=runtime, channels=channels, collector=collector, pictures=pictures))
-        sandbox = _open_sandbox(settings, key) if settings.is_sandbox_on else None
+        sandbox = _open_sandbox(runtime, key) if settings.is_sandbox_on else None
         dispatcher = Dispatcher(
             settings=settings,
             db=runtime.db,
@@ -133,7 +134,7 @@ def make_channels(runtime: Runtime, sandbox_key: str = "") -> Channels:
         adapters=build_adapters(runtime.http),
         keys=runtime.keys,
         settings=settings,
-        sandbox_url=f"{_local_origin(settings)}/sandbox" if settings.is_sandbox_on else None,
+        sandbox_url=f"{local_origin(settings)}/sandbox" if settings.is_sandbox_on else None,
         sandbox_headers={SANDBOX_HEADER.decode(): sandbox_key},
     )
 
@@ -195,8 +196,9 @@ def _uvicorn_config(settings: Settings, app: Any) -> uvicorn.Config:
     )
 
 
-def _open_sandbox(settings: Settings, key: str) -> Sandbox:
+def _open_sandbox(runtime: Runtime, key: str) -> Sandbox:
     """The stand-ins: for this machine, or with our own key; anywhere else only when they were asked for."""
+    settings = runtime.settings
 
     def may_use(scope: Any) -> bool:
         given = dict(scope["headers"]).get(SANDBOX_HEADER, b"")
@@ -204,12 +206,12 @@ def _open_sandbox(settings: Settings, key: str) -> Sandbox:
         return settings.sandbox is True or is_here or secrets.compare_digest(given, key.encode())
 
     hosts = [urlsplit(settings.public_url).hostname or ""] if settings.public_url else []
-    return create_app(settings.data_dir / "sandbox.sqlite", access=may_use, trusted_hosts=hosts)
-
-
-def _local_origin(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return create_app(
+        settings.data_dir / "sandbox.sqlite",
+        access=may_use,
+        trusted_hosts=hosts,
+        sms_key=make_sandbox_sms_key(runtime.keys),
+    )
 
 
 async def _announce(runtime: Runtime, server: _Server, dispatcher: Dispatcher) -> None:

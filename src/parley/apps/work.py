@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from parley.accounts import sweep_accounts
+from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
+from parley.apps.sms import make_sms_sender
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
 from parley.desk.assignment import RELEASE_KIND, release_assignments
@@ -34,6 +35,8 @@ SCHEDULES = (
 )
 INTAKE_LANES = 6
 """Times as many lanes as other work: their items share transactions, so that they take no more connections."""
+SEND_CODE_RETRIES = 4
+"""A code that cannot be sent within its five minutes is not sent."""
 WORK_KEPT_DAYS = 30
 """Days for which journal items and jobs that are done are kept."""
 
@@ -93,6 +96,8 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
     jobs = Jobs()
     jobs.on(FETCH_KIND, MediaFetcher(runtime, channels, pictures).handle, retries=FETCH_RETRIES)
     jobs.on(RELEASE_KIND, release)
+    code_delivery = CodeDelivery(runtime.db, runtime.keys, runtime.settings, make_sms_sender(runtime))
+    jobs.on(SEND_CODE_KIND, code_delivery.handle, retries=SEND_CODE_RETRIES)
     jobs.on("desk.wake_snoozed", wake, retries=0)
     jobs.on("system.sweep", sweep, retries=2)
     return jobs

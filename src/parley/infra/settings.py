@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from parley.kit.errors import ParleyError
+from parley.kit.errors import Malformed, ParleyError
+from parley.kit.ids import parse_id
 
 
 class BadSetting(ParleyError):
@@ -23,8 +24,10 @@ class BadSetting(ParleyError):
     code = "bad_setting"
 
 
-def _setting(variable: str, default: Any, about: str) -> Any:
-    return dataclasses.field(default=default, metadata={"variable": variable, "about": about})
+def _setting(variable: str, default: Any, about: str, *, is_secret: bool = False) -> Any:
+    return dataclasses.field(
+        default=default, repr=not is_secret, metadata={"variable": variable, "about": about}
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,44 @@ class Settings:
     telegram_api_url: str = _setting(
         "PARLEY_TELEGRAM_API_URL", "", "Bot API server to use instead of Telegram's own, such as a local one."
     )
+    sms_provider: str = _setting(
+        "PARLEY_SMS_PROVIDER",
+        "",
+        "Who sends codes to phones: `smsru`, `smsc` or `twilio`. "
+        "Empty: the sandbox's SMS page while the sandbox is on, else nobody, and there is no sign-in by phone.",
+    )
+    sms_key: str = _setting(
+        "PARLEY_SMS_KEY",
+        "",
+        "The provider's secret: SMS.ru's `api_id`, SMSC's API key (or the password of PARLEY_SMS_ACCOUNT), "
+        "Twilio's auth token.",
+        is_secret=True,
+    )
+    sms_account: str = _setting("PARLEY_SMS_ACCOUNT", "", "Twilio's Account SID, or SMSC's login.")
+    sms_sender: str = _setting(
+        "PARLEY_SMS_SENDER",
+        "",
+        "Name or number that SMS come from, as the provider has approved it. Twilio needs one; `MG...` is a "
+        "messaging service.",
+    )
+    sms_api_url: str = _setting(
+        "PARLEY_SMS_API_URL", "", "Address to use instead of the SMS provider's own, such as its second one."
+    )
+    sms_hourly_limit: int = _setting(
+        "PARLEY_SMS_HOURLY_LIMIT", 300, "Codes by SMS that are sent for a workspace in an hour at the most."
+    )
+    code_digits: int = _setting("PARLEY_CODE_DIGITS", 6, "Digits of a code by SMS, 4 to 8.")
+    phone_region: str = _setting(
+        "PARLEY_PHONE_REGION",
+        "",
+        "Country of phone numbers written without `+`, such as `RU`. Empty: they must be written with it.",
+    )
+    phone_workspace: str = _setting(
+        "PARLEY_PHONE_WORKSPACE",
+        "",
+        "Workspace (`ws_...`) that a phone number nobody has yet joins, as a member, by signing in. "
+        "Empty: unknown numbers get no code, and are not told so.",
+    )
     provider_timeout_seconds: int = _setting(
         "PARLEY_PROVIDER_TIMEOUT_SECONDS",
         30,
@@ -67,6 +108,7 @@ class Settings:
         "PARLEY_METRICS_TOKEN",
         "",
         "Bearer token for `/metrics`. Empty: only requests from this machine are answered.",
+        is_secret=True,
     )
     worker_concurrency: int = _setting(
         "PARLEY_WORKER_CONCURRENCY", 16, "Lanes worked on at the same time, for each kind of work."
@@ -95,6 +137,11 @@ class Settings:
     def is_sandbox_on(self) -> bool:
         """Whether the stand-ins are served."""
         return self.sandbox if self.sandbox is not None else not self.public_url
+
+    @property
+    def is_sms_on(self) -> bool:
+        """Whether codes can be sent to phones: by a provider, or to the sandbox's page."""
+        return bool(self.sms_provider) or self.is_sandbox_on
 
     @property
     def is_secure(self) -> bool:
@@ -128,6 +175,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=settings.data_dir.expanduser().absolute(),
         public_url=settings.public_url.rstrip("/"),
         telegram_api_url=settings.telegram_api_url.rstrip("/"),
+        sms_api_url=settings.sms_api_url.rstrip("/"),
+        phone_region=settings.phone_region.upper(),
     )
 
 
@@ -156,6 +205,7 @@ def _check(settings: Settings) -> None:
         ("PARLEY_UPLOAD_LIMIT_BYTES", settings.upload_limit_bytes, 1),
         ("PARLEY_EVENT_DAYS", settings.event_days, 1),
         ("PARLEY_PROVIDER_TIMEOUT_SECONDS", settings.provider_timeout_seconds, 1),
+        ("PARLEY_SMS_HOURLY_LIMIT", settings.sms_hourly_limit, 1),
     ):
         if value < least:
             raise BadSetting(f"{variable} must be {least} or more.", variable=variable)
@@ -172,11 +222,43 @@ def _check(settings: Settings) -> None:
     for variable, url in (
         ("PARLEY_PUBLIC_URL", settings.public_url),
         ("PARLEY_TELEGRAM_API_URL", settings.telegram_api_url),
+        ("PARLEY_SMS_API_URL", settings.sms_api_url),
     ):
         if url and not _is_http(url):
             raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
     if settings.database_url and not settings.database_url.startswith(("postgres://", "postgresql://")):
         raise BadSetting("DATABASE_URL must begin with postgresql://.", variable="DATABASE_URL")
+    _check_phones(settings)
+
+
+def _check_phones(settings: Settings) -> None:
+    needed = {
+        "": (),
+        "smsru": ("PARLEY_SMS_KEY",),
+        "smsc": ("PARLEY_SMS_KEY",),
+        "twilio": ("PARLEY_SMS_KEY", "PARLEY_SMS_ACCOUNT", "PARLEY_SMS_SENDER"),
+    }
+    if settings.sms_provider not in needed:
+        raise BadSetting("PARLEY_SMS_PROVIDER must be smsru, smsc or twilio.", variable="PARLEY_SMS_PROVIDER")
+    given = {
+        "PARLEY_SMS_KEY": settings.sms_key,
+        "PARLEY_SMS_ACCOUNT": settings.sms_account,
+        "PARLEY_SMS_SENDER": settings.sms_sender,
+    }
+    for variable in needed[settings.sms_provider]:
+        if not given[variable]:
+            raise BadSetting(f"{settings.sms_provider} needs {variable}.", variable=variable)
+    if not 4 <= settings.code_digits <= 8:
+        raise BadSetting("PARLEY_CODE_DIGITS must be from 4 to 8.", variable="PARLEY_CODE_DIGITS")
+    if not re.fullmatch("([A-Za-z]{2})?", settings.phone_region):
+        raise BadSetting("PARLEY_PHONE_REGION must be two letters.", variable="PARLEY_PHONE_REGION")
+    if settings.phone_workspace:
+        try:
+            parse_id("ws", settings.phone_workspace)
+        except Malformed:
+            raise BadSetting(
+                "PARLEY_PHONE_WORKSPACE must be a workspace's id, ws_...", variable="PARLEY_PHONE_WORKSPACE"
+            ) from None
 
 
 def _is_http(url: str) -> bool:

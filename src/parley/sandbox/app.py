@@ -1,4 +1,5 @@
-"""The sandbox as one ASGI app: the Bot API below `/telegram`, the control API below `/control`, the phone at `/`.
+"""The sandbox as one ASGI app: the Bot API below `/telegram`, SMS providers below `/sms`, the control API below
+`/control`, the phone at `/`, and what came by SMS at `/sms`.
 
 Mountable below any prefix (`root_path`), and a program of its own by `python -m parley.sandbox`.
 """
@@ -15,6 +16,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from parley.sandbox.page import serve_page
+from parley.sandbox.sms.box import Box
+from parley.sandbox.sms.control import serve_sms_control
+from parley.sandbox.sms.door import serve_sms
 from parley.sandbox.telegram.bot_api import execute_answer, serve_file, serve_method
 from parley.sandbox.telegram.control import send_refusal, serve_control
 from parley.sandbox.telegram.rows import Bot
@@ -30,6 +34,8 @@ Clock = Callable[[], float]
 
 RETRY_SECONDS = 1.0
 WEBHOOK_CONNECTIONS = 200
+SMS_KEY = "sandbox"
+"""The SMS account's key where nobody sets another: for a sandbox that is a program of its own."""
 _FILE_PATH = re.compile(r"/telegram/file/bot([^/]*)/(.*)", re.DOTALL)
 _METHOD_PATH = re.compile(r"/telegram/bot([^/]*)/([^/]*)", re.DOTALL)
 _log = logging.getLogger("parley.sandbox")
@@ -45,8 +51,10 @@ class Sandbox:
         trusted_hosts: Iterable[str],
         retry_seconds: float,
         clock: Clock,
+        sms_key: str,
     ) -> None:
         self._access = access
+        self._box = Box(state_path.with_name(state_path.name + ".sms"), sms_key, clock)
         self._world = World(
             store=Store(state_path),
             vault=Vault(state_path.with_name(state_path.name + ".files")),
@@ -95,6 +103,7 @@ class Sandbox:
             await asyncio.gather(self._sending, return_exceptions=True)
         await self._world.fetch.aclose()
         self._world.store.close()
+        self._box.close()
 
     async def _execute_answer(self, bot: Bot, content_type: str, body: bytes) -> None:
         await execute_answer(self._world, bot, content_type, body)
@@ -117,12 +126,16 @@ class Sandbox:
             await serve_method(self._world, request, match[1], match[2])
         elif request.path.startswith("/telegram/"):
             await send_json(request.send, 404, {"ok": False, "error_code": 404, "description": "Not Found"})
+        elif request.path.startswith("/sms/"):
+            await serve_sms(self._box, request)
         elif not is_same_site(request):
             await send_refusal(request, 403, "foreign_site", "Other sites may not use the sandbox.")
         elif not self._access(request.scope):
             await send_refusal(request, 403, "forbidden", "The sandbox answers only on this machine.")
         elif request.path == "":
             await send_bytes(request.send, 307, b"", "text/plain", [("location", request.root_path + "/")])
+        elif request.path.startswith("/control/sms"):
+            await serve_sms_control(self._box, request)
         elif request.path.startswith("/control/"):
             await serve_control(self._world, self._sender, request)
         else:
@@ -136,14 +149,15 @@ def create_app(
     trusted_hosts: Iterable[str] = (),
     retry_seconds: float = RETRY_SECONDS,
     clock: Clock = time.time,
+    sms_key: str = SMS_KEY,
 ) -> Sandbox:
     """The sandbox over one state file; its files lie beside it in `<state file>.files/`.
 
     `access` says who may use the page and the control API; without it, requests whose Host is this machine.
     Webhooks and addresses of pictures may lie on this machine and on `trusted_hosts`. `retry_seconds` is the first
-    pause before a webhook is tried again (Telegram: 1). One process at a time may serve a state file.
+    pause before a webhook is tried again (Telegram: 1). `sms_key` is the secret of the SMS account. One process at a time may serve a state file.
     """
-    return Sandbox(state_path, access or is_local, trusted_hosts, retry_seconds, clock)
+    return Sandbox(state_path, access or is_local, trusted_hosts, retry_seconds, clock, sms_key)
 
 
 def create_bot(state_path: Path, name: str) -> Bot:

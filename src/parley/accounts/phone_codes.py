@@ -1,0 +1,121 @@
+"""Codes by SMS: asked for, sent, checked. What a right one opens is for others to say (`phone_sign_in`).
+
+Asking tells nothing: for every number the same is counted, written and answered, and whether an SMS goes out is
+decided by a job, later. The code is nowhere at rest, not even hashed: it follows from the request's random id by the
+installation's key, so that a repeat of the job sends the same code once more (ADR 0017).
+
+A guesser is held by three counters, none of which looks at whether the number is known: `MOST_TRIES` at one code, and
+per day guesses at one number from anywhere, and guesses from one address at any number.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hmac
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from parley.accounts import phone_store, store
+from parley.accounts.attempts import Limit, count_together, subject_of
+from parley.accounts.errors import PhoneSignInOff, WrongCode
+from parley.accounts.phones import read_code, require_phone
+from parley.accounts.sessions import Client
+from parley.infra.crypto import Keys
+from parley.infra.db import Database, Tx
+from parley.infra.jobs import enqueue
+from parley.infra.settings import Settings
+from parley.kit.ids import uuid7
+
+CodePurpose = Literal["sign_in", "chatapp", "link", "proof"]
+"""What a code is for; it opens nothing else. ``link`` and ``proof`` are asked for by a login that is signed in."""
+
+SEND_CODE_KIND = "accounts.send_code"
+CODE_FOR = dt.timedelta(minutes=5)
+MOST_TRIES = 5
+"""Tries at one code, right ones too."""
+
+ASK_ADDRESS = Limit("code.address", 60, dt.timedelta(hours=1))
+ASK_PHONE = Limit("code.phone", 5, dt.timedelta(hours=1))
+ASK_PHONE_DAY = Limit("code.phone_day", 15, dt.timedelta(days=1))
+GUESS_ADDRESS = Limit("code_guess.address", 100, dt.timedelta(days=1))
+GUESS_PHONE = Limit("code_guess.phone", 20, dt.timedelta(days=1))
+"""Wrong codes for one number in a day, from anywhere: with six digits a stranger's chance is 1 in 50 000."""
+
+
+class ProvenPhone(msgspec.Struct, frozen=True):
+    """A number whose code was just right. The code is not used up yet: `use_phone_code` does that."""
+
+    phone: str
+    code_id: UUID
+    address: str
+
+
+async def request_phone_code(
+    db: Database, settings: Settings, client: Client, *, phone: str, purpose: CodePurpose = "sign_in",
+    login_id: UUID | None = None, digits: int | None = None, locale: str | None = None,
+) -> str:  # fmt: skip
+    """Have a code sent, if the number may have one; return the number in E.164 form. The code before works no longer.
+
+    Promise: answer, work and limits are the same whether the number is known or not.
+    Raises: Malformed, TooManyAttempts, PhoneSignInOff where no SMS can be sent.
+    """
+    if not settings.is_sms_on:
+        raise PhoneSignInOff
+    number = require_phone(phone, settings.phone_region)
+    counters = (
+        (ASK_ADDRESS, subject_of(client.address)),
+        (ASK_PHONE, subject_of(number)),
+        (ASK_PHONE_DAY, subject_of(number)),
+    )
+    await count_together(db, counters)
+    async with db.system() as tx:
+        code_id = uuid7()
+        await phone_store.put_code(
+            tx, code_id, number, purpose, login_id, digits or settings.code_digits, locale, tx.now + CODE_FOR
+        )
+        await enqueue(tx, SEND_CODE_KIND, {"code_id": str(code_id)}, workspace_id=None)
+    return number
+
+
+async def check_phone_code(
+    db: Database, keys: Keys, settings: Settings, client: Client, *, phone: str, code: str,
+    purpose: CodePurpose = "sign_in", login_id: UUID | None = None,
+) -> ProvenPhone:  # fmt: skip
+    """Return the number if this is its code; the try counts before the code is looked at.
+
+    Raises: WrongCode (also when there is none, it is too old, used, or was tried too often), TooManyAttempts,
+    Malformed.
+    """
+    number = require_phone(phone, settings.phone_region)
+    given = read_code(code)
+    await count_together(db, _guess_counters(number, client.address))
+    async with db.system() as tx:
+        row = await phone_store.count_try(tx, number, purpose, login_id, MOST_TRIES)
+    real = code_of(keys, row["id"], row["digits"]) if row is not None else ""
+    if row is None or not hmac.compare_digest(real, given):
+        raise WrongCode
+    return ProvenPhone(number, row["id"], client.address)
+
+
+async def use_phone_code(tx: Tx, proven: ProvenPhone) -> None:
+    """Use the code up, in the transaction of what it opens; the try no longer counts as a guess.
+
+    Of several at once with one code, one succeeds. Raises: WrongCode.
+    """
+    if not await phone_store.use_code(tx, proven.code_id):
+        raise WrongCode
+    for limit, subject in _guess_counters(proven.phone, proven.address):
+        await store.take_back_attempt(tx, limit.bucket, subject)
+
+
+def code_of(keys: Keys, code_id: UUID, digits: int) -> str:
+    """Return the code that belongs to a request; the same at every call."""
+    number = int.from_bytes(base64.urlsafe_b64decode(keys.sign("phone code", str(code_id))))
+    return str(number % 10**digits).zfill(digits)
+
+
+def _guess_counters(number: str, address: str) -> tuple[tuple[Limit, bytes], ...]:
+    return ((GUESS_ADDRESS, subject_of(address)), (GUESS_PHONE, subject_of(number)))
