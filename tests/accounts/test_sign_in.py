@@ -35,7 +35,7 @@ async def test_the_right_password_opens_a_session(place: Place, founded: Founded
     assert answer.status_code == 200
     assert body["expires_in_seconds"] == 900
     assert body["me"]["actor"]["role"] == "owner"
-    assert body["me"]["login"] == {"email": EMAIL}
+    assert body["me"]["login"] == {"email": EMAIL, "phone": None}
     assert answer.headers["cache-control"] == "no-store"
     async with place.client(body["access_token"]) as client:
         me = (await client.get("/v1/me")).json()

@@ -18,6 +18,7 @@ def test_nothing_set_is_the_defaults() -> None:
     assert not settings.is_secure
 
 
+WORKSPACE = "ws_01jd5c0000e0080000000000g0"
 GOOD = {
     "PARLEY_HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "PARLEY_PORT": ("9000", "port", 9000),
@@ -35,6 +36,15 @@ GOOD = {
     "PARLEY_UPLOAD_LIMIT_BYTES": ("1000", "upload_limit_bytes", 1000),
     "PARLEY_EVENT_DAYS": ("7", "event_days", 7),
     "PARLEY_PROVIDER_TIMEOUT_SECONDS": ("12", "provider_timeout_seconds", 12),
+    "PARLEY_SMS_PROVIDER": ("twilio", "sms_provider", "twilio"),
+    "PARLEY_SMS_KEY": ("k", "sms_key", "k"),
+    "PARLEY_SMS_ACCOUNT": ("AC1", "sms_account", "AC1"),
+    "PARLEY_SMS_SENDER": ("+15550100", "sms_sender", "+15550100"),
+    "PARLEY_SMS_API_URL": ("https://sms.example.org/", "sms_api_url", "https://sms.example.org"),
+    "PARLEY_SMS_HOURLY_LIMIT": ("10", "sms_hourly_limit", 10),
+    "PARLEY_CODE_DIGITS": ("4", "code_digits", 4),
+    "PARLEY_PHONE_REGION": ("ru", "phone_region", "RU"),
+    "PARLEY_PHONE_WORKSPACE": (WORKSPACE, "phone_workspace", WORKSPACE),
     "PARLEY_STOCK_FANOUT": ("1", "stock_fanout", True),
     "PARLEY_TRUSTED_PROXIES": ("10.0.0.1", "trusted_proxies", "10.0.0.1"),
 }
@@ -51,6 +61,9 @@ def test_every_variable_is_read() -> None:
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
+        ("PARLEY_SMS_PROVIDER", "pigeon"), ("PARLEY_SMS_API_URL", "sms.ru"),
+        ("PARLEY_SMS_HOURLY_LIMIT", "0"), ("PARLEY_CODE_DIGITS", "3"), ("PARLEY_CODE_DIGITS", "9"),
+        ("PARLEY_PHONE_REGION", "RUS"), ("PARLEY_PHONE_WORKSPACE", "acme"),
         ("PARLEY_PORT", "0"), ("PARLEY_PORT", "65536"), ("PARLEY_PORT", "-1"), ("PARLEY_PORT", "x"), ("PARLEY_PORT", "8000.0"),
         ("PARLEY_PORT", "9" * 30), ("PARLEY_DATABASE_POOL", "3"), ("PARLEY_SANDBOX", "maybe"), ("PARLEY_STOCK_FANOUT", "2"),
         ("PARLEY_LOG_LEVEL", "loud"), ("PARLEY_LOG_FORMAT", "xml"), ("PARLEY_PUBLIC_URL", "desk.example.org"),
@@ -89,3 +102,28 @@ def test_settings_are_frozen_and_told_of_in_a_sentence_each() -> None:
 )
 def test_the_local_address_can_be_opened(host: str, origin: str) -> None:
     assert Settings(host=host).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"PARLEY_SMS_PROVIDER": "smsru"}, "PARLEY_SMS_KEY"),
+        ({"PARLEY_SMS_PROVIDER": "smsc"}, "PARLEY_SMS_KEY"),
+        ({"PARLEY_SMS_PROVIDER": "twilio", "PARLEY_SMS_KEY": "k"}, "PARLEY_SMS_ACCOUNT"),
+        (
+            {"PARLEY_SMS_PROVIDER": "twilio", "PARLEY_SMS_KEY": "k", "PARLEY_SMS_ACCOUNT": "AC1"},
+            "PARLEY_SMS_SENDER",
+        ),
+    ],
+)
+def test_what_an_sms_provider_needs_is_asked_for(given: dict[str, str], missing: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load_settings(given)
+    assert caught.value.fields["variable"] == missing
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load_settings(
+        {"PARLEY_SMS_PROVIDER": "smsru", "PARLEY_SMS_KEY": "hush", "PARLEY_METRICS_TOKEN": "hush"}
+    )
+    assert "hush" not in repr(settings)

@@ -17,7 +17,7 @@ class WrongCode(Unauthenticated):
     code = "wrong_code"
 
 
-class PhoneSignInOff(Unavailable):
+class PhoneSignInOff(Conflict):
     """This server sends no SMS: sign in another way."""
 
     code = "phone_sign_in_off"

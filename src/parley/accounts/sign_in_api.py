@@ -120,7 +120,7 @@ async def request_code_route(request: Http, data: JSONBody[AskCode], runtime: Gi
     """Send a code to a phone number, if it may sign in here; the answer is the same for every number.
 
     The code is good for 5 minutes and 5 tries; asking again makes the one before useless. 429 `too_many` with
-    `fields.retry_after_seconds`; 503 `phone_sign_in_off` where no SMS can be sent.
+    `fields.retry_after_seconds`; 409 `phone_sign_in_off` where no SMS can be sent.
     """
     require_own_origin(request, runtime.settings)
     await request_phone_code(

@@ -70,6 +70,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/auth/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code by SMS
+         * @description Send a code to a phone number, if it may sign in here; the answer is the same for every number.
+         *
+         *     The code is good for 5 minutes and 5 tries; asking again makes the one before useless. 429 `too_many` with `fields.retry_after_seconds`; 409 `phone_sign_in_off` where no SMS can be sent.
+         */
+        post: operations["request_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/code/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a code by SMS
+         * @description Open a session by a phone number and the code it was sent; as `sign_in` in what it answers.
+         *
+         *     401 `wrong_code`; 409 `name_needed` for a number that is new here: repeat it with `name` and the same code; 409 `choose_workspace`; 429 `too_many`.
+         */
+        post: operations["sign_in_by_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/refresh": {
         parameters: {
             query?: never;
@@ -130,6 +174,26 @@ export interface paths {
          *     A session that has ended already is no error.
          */
         post: operations["sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How to sign in
+         * @description Say which ways of signing in this server has beside e-mail and password.
+         */
+        get: operations["list_sign_in_ways"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1172,6 +1236,13 @@ export interface components {
         ApiKeys: {
             items: components["schemas"]["ApiKey"][];
         };
+        /** AskCode */
+        AskCode: {
+            /** @description Such as `ru` or `en-GB`. */
+            locale?: string | null;
+            /** @description A phone number, with `+` and its country's code. */
+            phone: string;
+        };
         /** AskSession */
         AskSession: {
             /** @default 3600 */
@@ -1245,6 +1316,23 @@ export interface components {
         ChannelList: {
             items: components["schemas"]["Channel"][];
             sandbox: boolean;
+        };
+        /** CheckCode */
+        CheckCode: {
+            /** @description A code; blanks and dashes do not matter. */
+            code: string;
+            /** @description A name people read. */
+            name?: string | null;
+            /** @description A phone number, with `+` and its country's code. */
+            phone: string;
+            /** @default false */
+            refresh_in_body: boolean;
+            workspace_id?: string | null;
+        };
+        /** CodeAsked */
+        CodeAsked: {
+            digits: number;
+            expires_in_seconds: number;
         };
         /** Contact */
         Contact: {
@@ -1513,7 +1601,8 @@ export interface components {
         };
         /** LoginName */
         LoginName: {
-            email: string;
+            email: string | null;
+            phone: string | null;
         };
         /** Me */
         Me: {
@@ -1750,6 +1839,10 @@ export interface components {
             refresh_in_body: boolean;
             workspace_id?: string | null;
         };
+        /** SignInWays */
+        SignInWays: {
+            has_phone: boolean;
+        };
         /** SignedIn */
         SignedIn: {
             access_token: string;
@@ -1836,6 +1929,7 @@ export interface components {
             /** @enum {string} */
             kind: "user" | "contact" | "bot";
             name: string;
+            phone: string | null;
             /** @enum {null|string} */
             role: "owner" | "admin" | "agent" | "member" | null;
         };
@@ -1971,6 +2065,56 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    request_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskCode"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeAsked"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    sign_in_by_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckCode"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     refresh_session: {
         parameters: {
             query?: never;
@@ -2040,6 +2184,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_sign_in_ways: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInWays"];
+                };
             };
             default: components["responses"]["Error"];
         };

@@ -1,4 +1,4 @@
-"""The page with the phone: three files, served under a policy that lets nothing else in."""
+"""The pages with the phone and with what came by SMS: a few files, served under a policy that lets nothing else in."""
 
 from pathlib import Path
 
@@ -8,6 +8,9 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/phone.css": ("phone.css", "text/css; charset=utf-8"),
     "/phone.js": ("phone.js", "text/javascript; charset=utf-8"),
+    "/sms": ("sms.html", "text/html; charset=utf-8"),
+    "/sms.css": ("sms.css", "text/css; charset=utf-8"),
+    "/sms.js": ("sms.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 POLICY = (
