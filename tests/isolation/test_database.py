@@ -19,6 +19,10 @@ pytestmark = pytest.mark.anyio
 OF_NO_WORKSPACE = {
     "alembic_version": "which migrations ran",
     "login": "a way to sign in to several workspaces; parley_system alone",
+    "phone_code": "a number signs in before a workspace is known; parley_system alone",
+    "totp": "of a login; parley_system alone",
+    "recovery_code": "of a login; parley_system alone",
+    "passkey": "of a login; parley_system alone",
     "attempt": "counts of attempts at logins; parley_system alone",
     "follower": "positions in the feed of the whole installation; parley_system alone",
     "schedule": "what runs when in the whole installation; parley_system alone",
@@ -28,6 +32,7 @@ OF_NO_WORKSPACE = {
 SYSTEM_ONLY = {
     "session": "looked up by token before the workspace is known",
     "one_time_token": "looked up by token before the workspace is known",
+    "sign_in_challenge": "looked up by token before the workspace is known",
 }
 POINTS_NOWHERE = {
     "actor": "of its workspace; its login belongs to none",

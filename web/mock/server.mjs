@@ -50,7 +50,7 @@ const toActor = ({ id, kind, name, role }) => ({ id, kind, name, role });
 const me = () => ({
   workspace: { id: "ws_1", name: "Дуб и клён" },
   actor: toActor(anna),
-  login: { email: anna.email },
+  login: { email: anna.email, phone: null },
   session_id: "ses_1",
   scopes: [],
 });

@@ -41,6 +41,7 @@ export class World {
       name,
       role,
       email,
+      phone: null,
       deactivated_at: null,
       has_joined: true,
       created_at: iso(-90 * 1440),

@@ -29,7 +29,20 @@ _TABLES = (
     "c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'"
 )
 _SCOPED = "EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace_id' AND NOT a.attisdropped)"
-CLOSED_TO_APP = ("session", "one_time_token", "login", "attempt", "follower", "schedule", "installation")
+CLOSED_TO_APP = (
+    "session",
+    "one_time_token",
+    "login",
+    "attempt",
+    "follower",
+    "schedule",
+    "installation",
+    "phone_code",
+    "totp",
+    "recovery_code",
+    "passkey",
+    "sign_in_challenge",
+)
 """Tables that only the system role may touch (ADR 0004)."""
 _AGAIN = (
     "Run src/parley/migrations/sql/after.sql as the owner (it may be repeated), then look who changed it."

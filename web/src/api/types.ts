@@ -19,7 +19,7 @@ export interface Sender {
 export interface Me {
   workspace: { id: string; name: string };
   actor: Actor;
-  login: { email: string } | null;
+  login: { email: string | null; phone: string | null } | null;
   session_id: string | null;
   scopes: string[];
   locale: string | null;
@@ -33,6 +33,7 @@ export interface SignedIn {
 
 export interface User extends Actor {
   email: string | null;
+  phone: string | null;
   /** The invitation was accepted. */
   has_joined: boolean;
   deactivated_at: string | null;

@@ -58,12 +58,13 @@ CREATE TABLE sign_in_challenge (
     hash bytea PRIMARY KEY,
     purpose text NOT NULL,
     login_id uuid REFERENCES login (id),
-    workspace_id uuid REFERENCES workspace (id),
+    workspace_id uuid,
     actor_id uuid,
     -- what the passkey has to sign
     nonce bytea NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    used_at timestamptz
+    used_at timestamptz,
+    FOREIGN KEY (workspace_id, actor_id) REFERENCES actor (workspace_id, id)
 );
 CREATE INDEX sign_in_challenge_expiry ON sign_in_challenge (expires_at);

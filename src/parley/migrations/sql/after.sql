@@ -35,7 +35,7 @@ BEGIN
                        AND policyname = 'system') THEN
             EXECUTE format('CREATE POLICY system ON %I TO parley_system USING (true) WITH CHECK (true)', t.name);
         END IF;
-        IF t.is_scoped AND t.name NOT IN ('one_time_token', 'session') THEN
+        IF t.is_scoped AND t.name NOT IN ('one_time_token', 'session', 'sign_in_challenge') THEN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO parley_app', t.name);
             IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'public' AND tablename = t.name
                            AND policyname = 'workspace') THEN

@@ -149,7 +149,7 @@ export function ProfileMenu() {
         </button>
       }
     >
-      <MenuLabel>{me.login?.email}</MenuLabel>
+      <MenuLabel>{me.login?.email ?? me.login?.phone}</MenuLabel>
       <MenuItem icon="user" onSelect={() => navigate("/settings/profile")}>
         {t("settings.profile")}
       </MenuItem>
