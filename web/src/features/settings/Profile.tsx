@@ -31,7 +31,12 @@ export function Profile() {
     <SettingsPage title={t("settings.profile")} text={t("profile.text")}>
       <div className="mb-8">
         <Card className="p-4">
-          <OneName label={t("fields.name")} value={me.actor.name} hint={me.login?.email ?? me.login?.phone ?? undefined} onSave={saveName} />
+          <OneName
+            label={t("fields.name")}
+            value={me.actor.name}
+            hint={me.login?.email ?? me.login?.phone ?? undefined}
+            onSave={saveName}
+          />
         </Card>
       </div>
       <Section title={t("profile.appearance")}>
