@@ -19,6 +19,8 @@ export type Contract = [
   Fits<Words.MessagePage, Answers["MessagePage"]>,
   Fits<Words.MessageVersion, Answers["VersionJson"]>,
   Fits<Words.Snippet, Answers["Snippet"]>,
+  Fits<Words.ConversationAnswer, Answers["Conversation"]>,
+  Fits<Words.Member, Answers["MemberJson"]>,
   Fits<Words.DeskConversation, Answers["DeskConversation"]>,
   Fits<Words.ConversationPage, Answers["DeskPage"]>,
   Fits<Words.Changes, Answers["DeskChanges"]>,

@@ -3,6 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { listUsers } from "./accounts";
 import { findConversation, keepConversation, keys, type LoadedList } from "./cache";
+import { chatKeys } from "./chat-cache";
+import { getChat, listMembers } from "./chats";
 import {
   type Filter,
   getConversation,
@@ -27,6 +29,9 @@ export function useMe(): Me {
   if (session.phase !== "signed_in") throw new Error("useMe needs a signed-in person");
   return session.me;
 }
+
+/** Whether the desk is theirs too; others have their chats. */
+export const useHasDesk = (): boolean => ["owner", "admin", "agent"].includes(useMe().actor.role ?? "");
 
 export const useIsAdmin = (): boolean => ["owner", "admin"].includes(useMe().actor.role ?? "");
 
@@ -88,6 +93,43 @@ export function useConversation(id: string) {
     gcTime: HALF_HOUR_MS,
   });
 }
+
+/** All chats of this person; from the first reading on they are live. */
+export function useChats() {
+  const sync = useSync();
+  return useQuery({
+    queryKey: chatKeys.list,
+    queryFn: ({ signal }) => sync.chats.load(signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** One chat of the list; one that is not in it (yet) is asked for. */
+export function useChat(id: string) {
+  const sync = useSync();
+  const list = useChats();
+  const chat = list.data?.find((one) => one.id === id);
+  const asked = useQuery({
+    queryKey: ["chat", id],
+    queryFn: async () => {
+      const found = await getChat(id);
+      sync.chats.keep(found);
+      return found.id;
+    },
+    enabled: !list.isPending && !chat,
+    gcTime: 0,
+  });
+  return { chat, isError: list.isError || (asked.isError && !chat), error: asked.error ?? list.error };
+}
+
+export const useMembers = (id: string) =>
+  useQuery({
+    queryKey: chatKeys.members(id),
+    queryFn: () => listMembers(id),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: HALF_HOUR_MS,
+  });
 
 /** The thread on screen: history first, then the stream is followed from the history's head. */
 export function useThread(id: string) {

@@ -4,10 +4,10 @@
  */
 import type {
   Cursor,
-  DeskConversation,
   EventData,
   EventFrame,
   EventKind,
+  Listed,
   Message,
   MessagePage,
   PersonalFrame,
@@ -21,12 +21,7 @@ export type Thread = MessagePage;
 type Head = { actor_id: string | null };
 interface Patch<K extends EventKind> {
   thread?: (thread: Thread, data: EventData[K], head: Head, me: string) => Thread;
-  conversation?: (
-    conversation: DeskConversation,
-    data: EventData[K],
-    head: Head,
-    me: string,
-  ) => DeskConversation;
+  conversation?: <C extends Listed>(conversation: C, data: EventData[K], head: Head, me: string) => C;
 }
 
 const SNIPPET_LENGTH = 200;
@@ -70,10 +65,10 @@ export const PATCHES: { [K in EventKind]: Patch<K> } = {
     conversation: (conversation, { assignee }) => ({ ...conversation, assignee }),
   },
   "conversation.renamed": {
-    conversation: (conversation, { title }) => ({
-      ...conversation,
-      contact: { ...conversation.contact, name: title },
-    }),
+    conversation: (conversation, { title }) =>
+      "contact" in conversation
+        ? { ...conversation, contact: { ...(conversation.contact as object), name: title } }
+        : { ...conversation, title },
   },
 };
 
@@ -88,11 +83,7 @@ export function patchThread(thread: Thread, frame: StreamFrame, me: string): Thr
 }
 
 /** Applies one frame to a conversation of the lists, by the same rule. */
-export function patchConversation(
-  conversation: DeskConversation,
-  frame: StreamFrame,
-  me: string,
-): DeskConversation {
+export function patchConversation<C extends Listed>(conversation: C, frame: StreamFrame, me: string): C {
   const head = cursorOf(frame);
   if (head.number <= conversation.head.number) return conversation;
   if (frame.type === "skip" || isPersonal(frame)) return { ...conversation, head };
@@ -225,7 +216,7 @@ function advanceReading(thread: Thread, message: Message, me: string): Thread {
     : { ...thread, own_since: thread.own_since + 1 };
 }
 
-function noteNew(conversation: DeskConversation, message: Message, me: string): DeskConversation {
+function noteNew<C extends Listed>(conversation: C, message: Message, me: string): C {
   const next = {
     ...conversation,
     last_message: toSnippet(message),
@@ -245,7 +236,7 @@ function noteNew(conversation: DeskConversation, message: Message, me: string): 
 const latest = (active_at: string, { kind, created_at }: Message): string =>
   kind === "text" && Date.parse(created_at) > Date.parse(active_at) ? created_at : active_at;
 
-function refreshSnippet(conversation: DeskConversation, message: Message): DeskConversation {
+function refreshSnippet<C extends Listed>(conversation: C, message: Message): C {
   if (conversation.last_message?.id !== message.id) return conversation;
   return { ...conversation, last_message: toSnippet(message) };
 }

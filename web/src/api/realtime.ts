@@ -87,6 +87,12 @@ export class Realtime {
     this.sendWatch(stream);
   }
 
+  /** As `watch`, but a stream that is followed from there or from earlier goes on undisturbed. */
+  keepWatching(stream: string, cursor: Cursor): void {
+    const known = this.readers.get(stream);
+    if (!known || known.cursor.number > cursor.number) this.watch(stream, cursor);
+  }
+
   unwatch(stream: string): void {
     const reader = this.readers.get(stream);
     if (!reader) return;

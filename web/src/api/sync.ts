@@ -10,6 +10,8 @@ import {
   keys,
   type LoadedList,
 } from "./cache";
+import { chatKeys, dropChat } from "./chat-cache";
+import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
 import { ApiError } from "./http";
 import { listMessages, setReaction } from "./messages";
@@ -46,6 +48,7 @@ export class Sync {
   /** Conversations this person lost the right to see while looking. */
   readonly gone = createStore<ReadonlySet<string>>(new Set());
   readonly outbox: Outbox;
+  readonly chats: ChatSync;
   private readonly realtime: Realtime;
   private token: string | null = null;
   private touchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -74,6 +77,11 @@ export class Sync {
       ready: (isFirst) => this.comeBack(isFirst),
       state: (state) => this.connection.set(state),
     });
+    this.chats = new ChatSync(client, me, {
+      watch: (stream, cursor) => this.realtime.watch(stream, cursor),
+      keepWatching: (stream, cursor) => this.realtime.keepWatching(stream, cursor),
+      lose: (stream) => this.lose(stream),
+    });
   }
 
   start(): void {
@@ -99,8 +107,11 @@ export class Sync {
 
   follow(conversation: string): () => void {
     const thread = this.client.getQueryData<Thread>(keys.thread(conversation));
-    if (thread) this.realtime.watch(conversation, thread.head);
-    return () => this.realtime.unwatch(conversation);
+    // Chats are followed whether they are open or not.
+    const isChat = this.chats.has(conversation);
+    if (thread && isChat) this.realtime.keepWatching(conversation, thread.head);
+    else if (thread) this.realtime.watch(conversation, thread.head);
+    return () => this.chats.has(conversation) || this.realtime.unwatch(conversation);
   }
 
   sendTyping(conversation: string, isOn: boolean): void {
@@ -151,6 +162,7 @@ export class Sync {
 
   keepRead(conversation: string, read: { read_number: number; own_since: number }): void {
     changeThread(this.client, conversation, (thread) => moveReadPosition(thread, read));
+    this.chats.keepRead(conversation, read);
     changeConversation(this.client, conversation, this.me, (row) => {
       const moved = moveReadPosition(row, read);
       return moved === row ? row : { ...moved, unread: countUnread(moved) };
@@ -190,9 +202,13 @@ export class Sync {
       if (frame.kind === "read.moved") this.keepRead(frame.data.conversation_id, frame.data);
       else if (frame.kind === "conversation.removed") this.lose(frame.data.conversation_id);
       else if (frame.kind === "rights.changed") this.startOver();
-      else this.catchUpSoon();
+      else {
+        void this.chats.readAgain(frame.data.conversation_id);
+        this.catchUpSoon();
+      }
       return;
     }
+    this.chats.apply(stream, frame);
     changeThread(this.client, stream, (thread) => patchThread(thread, frame, this.me));
     changeConversation(this.client, stream, this.me, (row) => patchConversation(row, frame, this.me));
     if (frame.type === "event" && frame.kind === "message.created" && frame.actor_id) {
@@ -209,7 +225,8 @@ export class Sync {
       const page = await listMessages(stream, {});
       this.client.setQueryData<Thread>(keys.thread(stream), page);
       this.realtime.watch(stream, page.head);
-      this.keepConversation(await getConversation(stream));
+      if (this.chats.has(stream)) await this.chats.readAgain(stream);
+      else this.keepConversation(await getConversation(stream));
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) this.lose(stream);
       else setTimeout(() => void this.readAgain(stream), RESET_RETRY_MS);
@@ -223,6 +240,7 @@ export class Sync {
     }
     this.gone.set((old) => new Set([...old, stream]));
     dropConversation(this.client, stream);
+    dropChat(this.client, stream);
     this.countSoon();
   }
 
@@ -232,6 +250,7 @@ export class Sync {
     void this.client.invalidateQueries({ queryKey: keys.lists });
     void this.client.invalidateQueries({ queryKey: keys.inboxes });
     void this.client.invalidateQueries({ queryKey: keys.counts });
+    void this.client.invalidateQueries({ queryKey: chatKeys.list });
   }
 
   private comeBack(isFirst: boolean): void {
@@ -282,6 +301,8 @@ export class Sync {
 
   private noteSignal(frame: SignalFrame): void {
     if (frame.actor_id === this.me) return;
+    if (frame.kind === "member.read")
+      this.chats.noteRead(frame.stream, frame.actor_id, Number(frame.data.read_number));
     if (frame.kind === "typing.stopped") this.stopTyping(frame.stream, frame.actor_id);
     if (frame.kind !== "typing.started") return;
     const until = Date.now() + TYPING_MS;

@@ -199,13 +199,9 @@ export interface DeskContact {
   is_reachable: boolean;
 }
 
-export interface DeskConversation {
+/** What every list knows of a conversation, whatever its kind; enough to open its thread and to count its unread. */
+export interface Listed {
   id: string;
-  inbox_id: string;
-  status: ConversationStatus;
-  snoozed_until: string | null;
-  assignee: Sender | null;
-  contact: DeskContact;
   active_at: string;
   created_at: string;
   last_message: Snippet | null;
@@ -214,6 +210,40 @@ export interface DeskConversation {
   read_number: number;
   own_since: number;
   head: Cursor;
+}
+
+export interface DeskConversation extends Listed {
+  inbox_id: string;
+  status: ConversationStatus;
+  snoozed_until: string | null;
+  assignee: Sender | null;
+  contact: DeskContact;
+}
+
+export type ChatKind = "direct" | "group" | "broadcast";
+export type MemberRole = "owner" | "moderator" | "member" | "reader";
+
+/** A conversation among actors, as REST answers it. */
+export interface ConversationAnswer extends Omit<Listed, "active_at"> {
+  kind: ChatKind | "desk";
+  title: string | null;
+  /** Of a direct one: the other. */
+  peer: Sender | null;
+  role: MemberRole | null;
+}
+
+export interface Chat extends Listed {
+  kind: ChatKind;
+  title: string | null;
+  peer: Sender | null;
+  role: MemberRole | null;
+}
+
+export interface Member {
+  actor: Sender;
+  role: MemberRole;
+  read_number: number;
+  joined_at: string;
 }
 
 export interface ConversationPage extends Page<DeskConversation> {
@@ -305,9 +335,9 @@ export interface EventData {
   "message.status_changed": { message_id: string; status: DeliveryStatus };
   "reaction.added": { message_id: string; emoji: string; actor_id: string };
   "reaction.removed": { message_id: string; emoji: string; actor_id: string };
-  "member.joined": { member: { actor: Actor; role: string } };
-  "member.left": { member: { actor: Actor; role: string } };
-  "member.changed": { member: { actor: Actor; role: string } };
+  "member.joined": { member: Member };
+  "member.left": { member: Member };
+  "member.changed": { member: Member };
   "conversation.status_changed": { status: ConversationStatus; snoozed_until: string | null };
   "conversation.assigned": { assignee: Sender | null };
   "conversation.renamed": { title: string };

@@ -4,11 +4,12 @@ import { type ReactNode, useCallback, useEffect, useMemo, useSyncExternalStore }
 import { useTranslation } from "react-i18next";
 import { changeConversation, findConversation } from "@/api/cache";
 import { updateConversation } from "@/api/desk";
-import { useMe } from "@/api/hooks";
+import { useHasDesk, useMe } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Actor, ConversationStatus, DeskConversation } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
+import { chatDialogStore, detailsStore, setDetails } from "@/lib/chat-view";
 import {
   dialogStore,
   focusRequest,
@@ -19,7 +20,14 @@ import {
 } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { setLanguage } from "@/lib/i18n";
-import { conversationPath, navigate, openConversationOf, usePath } from "@/lib/router";
+import {
+  conversationPath,
+  navigate,
+  openChatOf,
+  openConversationOf,
+  siblingPath,
+  usePath,
+} from "@/lib/router";
 import { setTheme } from "@/lib/theme";
 import { ChangeContext, type ConversationChange } from "./change";
 
@@ -91,7 +99,9 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
   const client = useQueryClient();
   const path = usePath();
   const me = useMe().actor;
+  const hasDesk = useHasDesk();
   const current = openConversationOf(path);
+  const chat = openChatOf(path);
   const status = useCurrent(current, (row) => row.status);
   const assignee = useCurrent(current, (row) => row.assignee?.id ?? null);
   return useMemo(() => {
@@ -99,8 +109,8 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
     const add = (action: Omit<Action, "isEnabled"> & { isEnabled?: boolean }) =>
       list.push({ isEnabled: true, isListed: true, ...action });
     const go = (by: 1 | -1) => () => {
-      const next = step(current, by);
-      if (next) navigate(conversationPath(next));
+      const next = step(current ?? chat, by);
+      if (next) navigate(siblingPath(path, next));
     };
     const setStatus = (wanted: ConversationStatus) => () => {
       if (!current) return;
@@ -121,6 +131,7 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       showToast(t("conversation.resolved"), { action: { label: t("common.undo"), run: undo } });
     };
     const assign = (assignee: Actor | null) => () => current && void change(current, { assignee });
+    const open = current ?? chat;
     const inConversation = { group: "conversation" as const };
 
     add({
@@ -128,8 +139,8 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       name: "conversation.reply",
       label: t("actions.reply"),
       shortcut: { code: "KeyR" },
-      isEnabled: Boolean(current),
-      run: () => current && focusRequest.set({ conversation: current, isNote: false }),
+      isEnabled: Boolean(open),
+      run: () => open && focusRequest.set({ conversation: open, isNote: false }),
     });
     add({
       ...inConversation,
@@ -199,8 +210,8 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       name: "conversation.panel",
       label: t("actions.panel"),
       shortcut: { code: "KeyD" },
-      isEnabled: Boolean(current),
-      run: () => setPanel(!panelStore.get()),
+      isEnabled: Boolean(open),
+      run: () => (chat ? setDetails(!detailsStore.get()) : setPanel(!panelStore.get())),
     });
     add({
       group: "navigation",
@@ -224,11 +235,28 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       label: t("actions.search"),
       shortcut: { code: "Slash" },
       run: () => {
-        if (path.startsWith("/settings")) navigate("/inbox");
+        if (path.startsWith("/settings")) navigate(hasDesk ? "/inbox" : "/chats");
         searchRequest.set((n) => n + 1);
       },
     });
-    add({ group: "navigation", name: "go.inbox", label: t("actions.inbox"), run: () => navigate("/inbox") });
+    add({
+      group: "navigation",
+      name: "go.inbox",
+      label: t("actions.inbox"),
+      isEnabled: hasDesk,
+      run: () => navigate("/inbox"),
+    });
+    add({ group: "navigation", name: "go.chats", label: t("actions.chats"), run: () => navigate("/chats") });
+    add({
+      group: "navigation",
+      name: "chats.new",
+      label: t("chats.new"),
+      shortcut: { code: "KeyC" },
+      run: () => {
+        if (!path.startsWith("/chats")) navigate("/chats");
+        chatDialogStore.set("new");
+      },
+    });
     add({
       group: "navigation",
       name: "go.settings",
@@ -264,7 +292,7 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       run: () => void setLanguage(i18n.language === "ru" ? "en" : "ru"),
     });
     return new Map(list.map((action) => [action.name, action]));
-  }, [t, i18n.language, client, current, status, assignee, me, path, change]);
+  }, [t, i18n.language, client, current, chat, hasDesk, status, assignee, me, path, change]);
 }
 
 /** Something of the open conversation, followed in the cache. */

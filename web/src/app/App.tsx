@@ -2,7 +2,7 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useSession } from "@/api/hooks";
+import { useHasDesk, useSession } from "@/api/hooks";
 import { ApiError } from "@/api/http";
 import { refreshSession, resumeSession } from "@/api/session";
 import { Sync, SyncContext } from "@/api/sync";
@@ -13,6 +13,7 @@ import { Invite, Setup } from "@/features/auth/Setup";
 import { SignIn } from "@/features/auth/SignIn";
 import { navigate, usePath } from "@/lib/router";
 import { ActionsProvider } from "./ActionsProvider";
+import { Chats } from "./Chats";
 import { Desk } from "./Desk";
 
 const Settings = lazy(() => import("./SettingsScreen"));
@@ -67,14 +68,16 @@ function Doors({ client }: { client: QueryClient }) {
 }
 
 function SignedIn({ client, me, path }: { client: QueryClient; me: string; path: string }) {
+  const hasDesk = useHasDesk();
   const [sync] = useState(() => new Sync(client, me));
   useEffect(() => {
     sync.start();
     return () => sync.stop();
   }, [sync]);
   useEffect(() => {
-    if (!path.startsWith("/inbox") && !path.startsWith("/settings")) navigate("/inbox", { replace: true });
-  }, [path]);
+    const isKnown = (hasDesk && path.startsWith("/inbox")) || /^\/(chats|settings)(\/|$)/.test(path);
+    if (!isKnown) navigate(hasDesk ? "/inbox" : "/chats", { replace: true });
+  }, [path, hasDesk]);
   return (
     <SyncContext value={sync}>
       <ActionsProvider>
@@ -82,6 +85,8 @@ function SignedIn({ client, me, path }: { client: QueryClient; me: string; path:
           <Suspense fallback={<Splash />}>
             <Settings />
           </Suspense>
+        ) : path.startsWith("/chats") || !hasDesk ? (
+          <Chats />
         ) : (
           <Desk />
         )}

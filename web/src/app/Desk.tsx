@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { useConversation, useCounts, useInboxes } from "@/api/hooks";
 import { useSync } from "@/api/sync";
-import type { Counts } from "@/api/types";
+import type { Counts, DeskConversation } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
 import { Composer } from "@/features/composer/Composer";
 import { ContactPanel } from "@/features/contact/ContactPanel";
@@ -19,6 +19,7 @@ import { openConversationOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { useChangeConversation } from "./change";
+import { useDeskManner, useInboxOf, useObstacle } from "./desk-manner";
 import { RailDrawer } from "./RailDrawer";
 import { useTitle } from "./useTitle";
 
@@ -91,11 +92,7 @@ function Open({ id }: { id: string }) {
   if (!conversation) return <div className="h-full bg-canvas" />;
   return (
     <div className="flex min-h-0 flex-1">
-      <section aria-label={conversation.contact.name} className="flex min-w-0 flex-1 flex-col">
-        <Header conversation={conversation} />
-        <Thread conversation={conversation} />
-        <Composer conversation={conversation} />
-      </section>
+      <Talk conversation={conversation} />
       {isPanelOpen && (
         <div className="w-[300px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
           <ContactPanel
@@ -106,6 +103,27 @@ function Open({ id }: { id: string }) {
         </div>
       )}
     </div>
+  );
+}
+
+function Talk({ conversation }: { conversation: DeskConversation }) {
+  const { t } = useTranslation();
+  const { inbox, areKnown } = useInboxOf(conversation);
+  const manner = useDeskManner(inbox?.features);
+  const obstacle = useObstacle(conversation, inbox, areKnown);
+  const { name } = conversation.contact;
+  return (
+    <section aria-label={name} className="flex min-w-0 flex-1 flex-col">
+      <Header conversation={conversation} />
+      <Thread conversation={conversation} manner={manner} />
+      <Composer
+        id={conversation.id}
+        placeholder={t("composer.placeholder", { name })}
+        features={inbox?.features}
+        hasNotes
+        obstacle={obstacle}
+      />
+    </section>
   );
 }
 

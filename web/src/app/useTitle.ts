@@ -8,6 +8,10 @@ import { useStore } from "@/lib/store";
 export function useTitle(): void {
   const filter: Filter = useStore(filterStore);
   const unread = useConversationList(filter).data?.items.filter((item) => item.unread > 0).length ?? 0;
+  useUnreadTitle(unread);
+}
+
+export function useUnreadTitle(unread: number): void {
   useEffect(() => {
     document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
     return () => {

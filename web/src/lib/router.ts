@@ -18,6 +18,16 @@ export const hashToken = (): string => new URLSearchParams(location.hash.slice(1
 
 export const conversationPath = (id: string): string => `/inbox/${id}`;
 
+export const chatPath = (id: string): string => `/chats/${id}`;
+
+/** Where a conversation of this address's list is opened. */
+export const siblingPath = (current: string, id: string): string =>
+  current.startsWith("/chats") ? chatPath(id) : conversationPath(id);
+
+export function openChatOf(current: string): string | null {
+  return current.match(/^\/chats\/(cnv_[\w-]+)$/)?.[1] ?? null;
+}
+
 export function openConversationOf(current: string): string | null {
   return current.match(/^\/inbox\/(cnv_[\w-]+)$/)?.[1] ?? null;
 }

@@ -4,11 +4,11 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
-import { useInboxes, useMe } from "@/api/hooks";
+import { useMe } from "@/api/hooks";
 import { editMessage } from "@/api/messages";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
-import type { Attachment, DeskConversation, Features, Inbox, Media, Message } from "@/api/types";
+import type { Attachment, Features, Media, Message } from "@/api/types";
 import { IconButton, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { Menu, showToast } from "@/components/overlays";
@@ -23,24 +23,38 @@ import { ComposingBar, ModeSwitch, TextCount } from "./parts";
 import { UploadStrip } from "./UploadStrip";
 import { useUploads } from "./uploads";
 
-export function Composer({ conversation }: { conversation: DeskConversation }) {
+export interface Obstacle {
+  text: string;
+  /** Nothing can be sent; notes still can, where there are notes. */
+  isHard: boolean;
+}
+
+interface ComposerProps {
+  /** The conversation's id. */
+  id: string;
+  /** What stands in the empty field. */
+  placeholder: string;
+  /** What the way to the reader can carry; without a provider between, all. */
+  features?: Features;
+  /** Whether words for colleagues alone can be written here. */
+  hasNotes: boolean;
+  obstacle: Obstacle | null;
+}
+
+export function Composer({ id, placeholder, features, hasNotes, obstacle }: ComposerProps) {
   const { t } = useTranslation();
   const sync = useSync();
   const client = useQueryClient();
   const me = useMe().actor;
-  const id = conversation.id;
-  const inboxes = useInboxes().data;
-  const inbox = inboxes?.find((one) => one.id === conversation.inbox_id);
-  const obstacle = useObstacle(conversation, inbox, inboxes !== undefined);
   const composing = useStore(composingStore, (all) => all[id] ?? null);
   const [draft] = useState(() => loadDraft(id));
   const [written, setWritten] = useState(draft.text);
   const [edited, setEdited] = useState<{ id: string; text: string } | null>(null);
-  const [wantsNote, setNote] = useState(draft.isNote);
+  const [wantsNote, setNote] = useState(hasNotes && draft.isNote);
   const [isSaving, setSaving] = useState(false);
   const [isSendWanted, setSendWanted] = useState(false);
   const [isDropping, setDropping] = useState(false);
-  const uploads = useUploads(inbox?.features);
+  const uploads = useUploads(features);
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const tellTyping = useTyping(id);
@@ -53,8 +67,8 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
     if (editing) setEdited({ id: editing.id, text: words });
     else setWritten(words);
   };
-  const isNote = editing ? editing.kind === "note" : wantsNote || obstacle?.isHard === true;
-  const limit = limitOf(inbox?.features, isNote, uploads.uploads.length > 0);
+  const isNote = editing ? editing.kind === "note" : wantsNote || (hasNotes && obstacle?.isHard === true);
+  const limit = limitOf(features, isNote, uploads.uploads.length > 0);
   const isTooLong = text.length > limit;
   const isEmpty = text.trim() === "" && uploads.uploads.length === 0;
 
@@ -128,7 +142,7 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
     const own = thread?.items.findLast(
       (m) => m.sender.id === me.id && !m.deleted_at && m.kind !== "system" && m.text !== "",
     );
-    if (!own || (own.kind === "text" && inbox && !inbox.features.can_edit)) return false;
+    if (!own || (own.kind === "text" && features && !features.can_edit)) return false;
     setComposing(id, { kind: "edit", message: own });
     return true;
   };
@@ -161,9 +175,6 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
     });
   };
 
-  const placeholder = isNote
-    ? t("composer.notePlaceholder")
-    : t("composer.placeholder", { name: conversation.contact.name });
   return (
     <div
       className="relative shrink-0 bg-canvas px-4 pb-4 max-md:px-2 max-md:pb-[max(8px,env(safe-area-inset-bottom))]"
@@ -202,7 +213,7 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
           dir="auto"
           rows={1}
           value={text}
-          placeholder={placeholder}
+          placeholder={isNote ? t("composer.notePlaceholder") : placeholder}
           aria-label={t("composer.label")}
           onChange={(event) => {
             setText(event.target.value);
@@ -214,7 +225,9 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
           className="block max-h-[40vh] min-h-[44px] w-full resize-none bg-transparent px-3.5 pt-2.5 pb-1 outline-none placeholder:truncate"
         />
         <div className="flex items-center gap-0.5 px-1.5 pb-1.5">
-          {!editing && <ModeSwitch isNote={isNote} isReplyPossible={!obstacle?.isHard} onChange={setNote} />}
+          {!editing && hasNotes && (
+            <ModeSwitch isNote={isNote} isReplyPossible={!obstacle?.isHard} onChange={setNote} />
+          )}
           <span className="flex-1" />
           <TextCount length={text.length} limit={limit} />
           {isSendWanted && (
@@ -265,31 +278,6 @@ export function Composer({ conversation }: { conversation: DeskConversation }) {
 function limitOf(features: Features | undefined, isNote: boolean, hasFiles: boolean): number {
   if (!features || isNote) return 16_000;
   return hasFiles ? features.caption_limit : features.text_limit;
-}
-
-interface Obstacle {
-  text: string;
-  /** Nothing can be sent to the contact; notes still can. */
-  isHard: boolean;
-}
-
-/** An inbox that is not among the known ones was disconnected: lists leave it out. */
-function useObstacle(
-  conversation: DeskConversation,
-  inbox: Inbox | undefined,
-  areKnown: boolean,
-): Obstacle | null {
-  const { t } = useTranslation();
-  if (!conversation.contact.is_reachable)
-    return { text: t("composer.unreachable", { name: conversation.contact.name }), isHard: true };
-  if (inbox?.state === "disconnected" || (areKnown && !inbox))
-    return { text: t("composer.disconnected"), isHard: true };
-  if (inbox?.state === "broken")
-    return {
-      text: t("composer.broken", { name: inbox.name, reason: inbox.state_reason ?? "?" }),
-      isHard: false,
-    };
-  return null;
 }
 
 function toAttachment(media: Media): Attachment {

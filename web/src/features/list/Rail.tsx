@@ -2,7 +2,7 @@
 import { useTranslation } from "react-i18next";
 import { signOut } from "@/api/accounts";
 import type { Filter } from "@/api/desk";
-import { useCounts, useInboxes, useMe } from "@/api/hooks";
+import { useChats, useCounts, useHasDesk, useInboxes, useMe } from "@/api/hooks";
 import type { Inbox } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Icon, type IconName } from "@/components/Icon";
@@ -18,10 +18,57 @@ import { setTheme, themeChoice } from "@/lib/theme";
 export function Rail() {
   const { t } = useTranslation();
   const me = useMe();
+  const path = usePath();
+  const hasDesk = useHasDesk();
+  return (
+    <nav aria-label={t("nav.views")} className="flex h-full min-h-0 flex-col bg-rail">
+      <div className="flex h-14 shrink-0 items-center gap-2.5 px-4">
+        <Logo className="size-6" />
+        <span className="truncate font-semibold tracking-tight">{me.workspace.name}</span>
+      </div>
+      <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
+        <ChatsItem isOn={path.startsWith("/chats")} />
+        {hasDesk && <DeskViews isHere={path.startsWith("/inbox")} />}
+      </div>
+      <div className="flex flex-col gap-px border-t border-line p-2">
+        <RailItem
+          icon="settings"
+          label={t("nav.settings")}
+          isOn={path.startsWith("/settings")}
+          onClick={() => {
+            dialogStore.set(null);
+            navigate("/settings");
+          }}
+        />
+        <ProfileMenu />
+      </div>
+    </nav>
+  );
+}
+
+function ChatsItem({ isOn }: { isOn: boolean }) {
+  const { t } = useTranslation();
+  const chats = useChats().data;
+  return (
+    <RailItem
+      icon="chats"
+      label={t("chats.title")}
+      count={chats?.filter((chat) => chat.unread > 0).length}
+      isOn={isOn}
+      onClick={() => {
+        if (dialogStore.get() === "rail") dialogStore.set(null);
+        if (!location.pathname.startsWith("/chats")) navigate("/chats");
+      }}
+    />
+  );
+}
+
+function DeskViews({ isHere }: { isHere: boolean }) {
+  const { t } = useTranslation();
   const counts = useCounts().data;
   const inboxes = useInboxes().data;
   const filter = useStore(filterStore);
-  const isAll = !filter.inbox_id && !filter.assignee;
+  const isAll = isHere && !filter.inbox_id && !filter.assignee;
   const show = (part: Partial<Filter>) => {
     filterStore.set((old) => ({
       status: old.status === "all" ? "open" : old.status,
@@ -33,63 +80,46 @@ export function Rail() {
     if (!location.pathname.startsWith("/inbox")) navigate("/inbox");
   };
   return (
-    <nav aria-label={t("nav.views")} className="flex h-full min-h-0 flex-col bg-rail">
-      <div className="flex h-14 shrink-0 items-center gap-2.5 px-4">
-        <Logo className="size-6" />
-        <span className="truncate font-semibold tracking-tight">{me.workspace.name}</span>
-      </div>
-      <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
-        <RailItem
-          icon="inbox"
-          label={t("nav.all")}
-          count={counts?.open}
-          isOn={isAll}
-          onClick={() => show({})}
-        />
-        <RailItem
-          icon="user"
-          label={t("nav.mine")}
-          count={counts?.mine}
-          isOn={filter.assignee === "me"}
-          onClick={() => show({ assignee: "me" })}
-        />
-        <RailItem
-          icon="userOff"
-          label={t("nav.unassigned")}
-          count={counts?.unassigned}
-          isOn={filter.assignee === "none"}
-          onClick={() => show({ assignee: "none" })}
-        />
-        {inboxes && inboxes.length > 0 && (
-          <>
-            <h2 className="px-2.5 pt-5 pb-1 text-xs font-medium text-muted">{t("nav.inboxes")}</h2>
-            {inboxes.map((inbox) => (
-              <RailItem
-                key={inbox.id}
-                icon={inbox.is_sandbox ? "phone" : "telegram"}
-                label={inbox.name}
-                count={counts?.inboxes[inbox.id]?.open}
-                warning={warningOf(inbox, t(`inboxes.${inbox.state}`))}
-                isOn={filter.inbox_id === inbox.id}
-                onClick={() => show({ inbox_id: inbox.id })}
-              />
-            ))}
-          </>
-        )}
-      </div>
-      <div className="flex flex-col gap-px border-t border-line p-2">
-        <RailItem
-          icon="settings"
-          label={t("nav.settings")}
-          isOn={usePath().startsWith("/settings")}
-          onClick={() => {
-            dialogStore.set(null);
-            navigate("/settings");
-          }}
-        />
-        <ProfileMenu />
-      </div>
-    </nav>
+    <>
+      <h2 className="px-2.5 pt-4 pb-1 text-xs font-medium text-muted">{t("nav.desk")}</h2>
+      <RailItem
+        icon="inbox"
+        label={t("nav.all")}
+        count={counts?.open}
+        isOn={isAll}
+        onClick={() => show({})}
+      />
+      <RailItem
+        icon="user"
+        label={t("nav.mine")}
+        count={counts?.mine}
+        isOn={isHere && filter.assignee === "me"}
+        onClick={() => show({ assignee: "me" })}
+      />
+      <RailItem
+        icon="userOff"
+        label={t("nav.unassigned")}
+        count={counts?.unassigned}
+        isOn={isHere && filter.assignee === "none"}
+        onClick={() => show({ assignee: "none" })}
+      />
+      {inboxes && inboxes.length > 0 && (
+        <>
+          <h2 className="px-2.5 pt-5 pb-1 text-xs font-medium text-muted">{t("nav.inboxes")}</h2>
+          {inboxes.map((inbox) => (
+            <RailItem
+              key={inbox.id}
+              icon={inbox.is_sandbox ? "phone" : "telegram"}
+              label={inbox.name}
+              count={counts?.inboxes[inbox.id]?.open}
+              warning={warningOf(inbox, t(`inboxes.${inbox.state}`))}
+              isOn={isHere && filter.inbox_id === inbox.id}
+              onClick={() => show({ inbox_id: inbox.id })}
+            />
+          ))}
+        </>
+      )}
+    </>
   );
 }
 

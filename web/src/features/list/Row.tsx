@@ -3,18 +3,9 @@ import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { DeskConversation, Snippet } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
-import { Icon, type IconName } from "@/components/Icon";
+import { Icon } from "@/components/Icon";
 import { formatMoment, formatShort } from "@/lib/format";
-
-const KIND_ICONS: Record<string, IconName> = {
-  image: "image",
-  video: "video",
-  animation: "video",
-  audio: "mic",
-  voice: "mic",
-  file: "file",
-  sticker: "smile",
-};
+import { LastMessage, UnreadBadge } from "./LastMessage";
 
 interface RowProps {
   conversation: DeskConversation;
@@ -25,8 +16,6 @@ interface RowProps {
   me: string;
   onOpen: (id: string) => void;
 }
-
-export const ROW_HEIGHT = 72;
 
 export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft, me, onOpen }: RowProps) {
   const { t } = useTranslation();
@@ -70,10 +59,7 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
           </span>
           {last && <Trouble snippet={last} />}
           {isUnread ? (
-            <span className="flex h-[18px] min-w-[18px] items-center justify-center rounded-full bg-accent px-1.5 text-2xs font-semibold text-on-accent tabular-nums">
-              <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
-              <span className="sr-only">{t("list.unread", { count: unread })}</span>
-            </span>
+            <UnreadBadge count={unread} />
           ) : (
             assignee && <Avatar id={assignee.id} name={assignee.name} size="xs" />
           )}
@@ -94,32 +80,6 @@ function Moment({ conversation }: { conversation: DeskConversation }) {
     );
   }
   return <time dateTime={conversation.active_at}>{formatShort(conversation.active_at)}</time>;
-}
-
-function LastMessage({ snippet, isOwn }: { snippet: Snippet; isOwn: boolean }) {
-  const { t } = useTranslation();
-  if (snippet.is_deleted) return <span className="truncate italic">{t("list.deleted")}</span>;
-  const icon =
-    snippet.kind === "note"
-      ? "note"
-      : snippet.attachment_kind && (KIND_ICONS[snippet.attachment_kind] ?? "file");
-  return (
-    <>
-      {icon && <Icon name={icon} className={`size-[15px] ${snippet.kind === "note" ? "text-note" : ""}`} />}
-      <span className={`truncate ${snippet.kind === "note" ? "text-note" : ""}`}>
-        {isOwn && snippet.kind !== "note" && <span className="text-faint">{t("list.you")}: </span>}
-        {snippet.text.replace(/\s+/g, " ") || attachmentText(snippet, t)}
-      </span>
-    </>
-  );
-}
-
-function attachmentText(snippet: Snippet, t: ReturnType<typeof useTranslation>["t"]): string {
-  const kind = snippet.attachment_kind;
-  if (!kind) return "";
-  return kind === "image" && snippet.attachment_count > 1
-    ? t("list.photos", { count: snippet.attachment_count })
-    : t(`kinds.${kind}`);
 }
 
 function Trouble({ snippet }: { snippet: Snippet }) {

@@ -2,7 +2,7 @@
 import { Popover } from "radix-ui";
 import { memo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Attachment, Message } from "@/api/types";
+import type { Attachment, DeliveryState, Message } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { IconButton } from "@/components/controls";
 import { Icon } from "@/components/Icon";
@@ -12,6 +12,7 @@ import { Attachments } from "./Attachments";
 import { DeliveryMark, DeliveryTrouble } from "./Delivery";
 import { History } from "./History";
 import type { Item } from "./items";
+import type { Manner } from "./manner";
 import { ReactionPicker, Reactions } from "./Reactions";
 import { RichText } from "./RichText";
 
@@ -30,15 +31,17 @@ interface BubbleProps {
   isLast: boolean;
   me: string;
   isFlashed: boolean;
-  can: { reply: boolean; edit: boolean; delete: boolean };
+  manner: Manner;
+  receipt: DeliveryState | null;
   doings: BubbleDoings;
 }
 
-export const Bubble = memo(function Bubble({ item, isLast, me, isFlashed, can, doings }: BubbleProps) {
+export const Bubble = memo(function Bubble(props: BubbleProps) {
+  const { item, isLast, me, isFlashed, manner, doings } = props;
   const [isActive, setActive] = useState(false);
   const { message, pending } = item;
   if (message.kind === "system") return <SystemLine item={item} isLast={isLast} />;
-  const isOurs = message.sender.kind !== "contact";
+  const { isOurs } = item;
   return (
     <div
       data-key={item.key}
@@ -49,7 +52,7 @@ export const Bubble = memo(function Bubble({ item, isLast, me, isFlashed, can, d
       onFocus={() => setActive(true)}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
     >
-      {!isOurs && (
+      {!isOurs && manner.hasAvatars && (
         <span className="w-7 shrink-0 self-end">
           {item.isLastOfGroup && <Avatar id={message.sender.id} name={message.sender.name} size="sm" />}
         </span>
@@ -57,11 +60,11 @@ export const Bubble = memo(function Bubble({ item, isLast, me, isFlashed, can, d
       <div
         className={`flex max-w-[min(78%,560px)] min-w-0 flex-col max-md:max-w-[85%] ${isOurs ? "items-end" : "items-start"}`}
       >
-        <Body item={item} me={me} doings={doings} />
+        <Body {...props} />
         <DeliveryTrouble message={message} pending={pending} />
       </div>
       {!pending && !message.deleted_at && (
-        <Toolbar isActive={isActive} message={message} me={me} can={can} doings={doings} />
+        <Toolbar isActive={isActive} message={message} me={me} manner={manner} doings={doings} />
       )}
     </div>
   );
@@ -80,8 +83,8 @@ function SystemLine({ item, isLast }: { item: Item; isLast: boolean }) {
   );
 }
 
-function shapeOf(item: Item, isOurs: boolean): string {
-  const corner = isOurs
+function shapeOf(item: Item): string {
+  const corner = item.isOurs
     ? item.isLastOfGroup
       ? "rounded-br-md"
       : "rounded-r-md"
@@ -91,10 +94,9 @@ function shapeOf(item: Item, isOurs: boolean): string {
   return `rounded-2xl ${corner}`;
 }
 
-function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoings }) {
+function Body({ item, me, manner, receipt, doings }: BubbleProps) {
   const { t } = useTranslation();
-  const { message, pending } = item;
-  const isOurs = message.sender.kind !== "contact";
+  const { message, pending, isOurs, isNamed } = item;
   const isNote = message.kind === "note";
   const tone = isNote
     ? "bg-bubble-note ring-1 ring-note-line"
@@ -104,11 +106,11 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
   if (message.deleted_at) {
     return (
       <div
-        className={`flex items-center gap-2 border border-line px-3 py-1.5 text-sm text-muted italic ${shapeOf(item, isOurs)}`}
+        className={`flex items-center gap-2 border border-line px-3 py-1.5 text-sm text-muted italic ${shapeOf(item)}`}
       >
         <Icon name="trash" className="size-4 text-faint" />
         {t("thread.deleted")}
-        <Meta item={item} />
+        <Meta item={item} receipt={null} />
       </div>
     );
   }
@@ -119,35 +121,36 @@ function Body({ item, me, doings }: { item: Item; me: string; doings: BubbleDoin
     message.attachments.every(
       (a) => a.kind === "image" || a.kind === "video" || a.kind === "animation" || a.kind === "sticker",
     );
-  const showName = isOurs && message.sender.id !== me && item.isFirstOfGroup;
   return (
     <div
-      className={`relative max-w-full min-w-0 overflow-hidden ${shapeOf(item, isOurs)} ${tone} ${pending ? "opacity-75" : ""}`}
+      className={`relative max-w-full min-w-0 overflow-hidden ${shapeOf(item)} ${tone} ${pending ? "opacity-75" : ""}`}
     >
-      {(showName || isNote) && <Heading message={message} me={me} isNote={isNote} />}
+      {(isNamed || isNote) && <Heading message={message} me={me} isNote={isNote} />}
       {message.reply_to && <Quote reply={message.reply_to} onJump={doings.jump} />}
       {message.attachments.length > 0 && (
         <Attachments attachments={message.attachments} onOpen={doings.view} />
       )}
       {isBare ? (
         <span className="pointer-events-none absolute right-1.5 bottom-1.5 rounded-full bg-black/50 px-2 py-px text-white [&_*]:text-white! [&_button]:pointer-events-auto">
-          <Meta item={item} />
+          <Meta item={item} receipt={receipt} />
         </span>
       ) : (
         <div
-          className={`px-3 pb-1.5 ${!hasText && message.attachments.length > 0 ? "-mt-3.5" : ""} ${message.attachments.length > 0 || isNote || showName || message.reply_to ? "pt-1" : "pt-1.5"}`}
+          className={`px-3 pb-1.5 ${!hasText && message.attachments.length > 0 ? "-mt-3.5" : ""} ${message.attachments.length > 0 || isNote || isNamed || message.reply_to ? "pt-1" : "pt-1.5"}`}
         >
           {hasText && <RichText text={message.text} entities={message.entities} />}
           {!hasText && message.attachments.length === 0 && (
             <span className="text-muted italic">{t("thread.emptyMessage")}</span>
           )}
           <span className="relative float-right mt-[3px] ml-3">
-            <Meta item={item} />
+            <Meta item={item} receipt={receipt} />
           </span>
           <span className="clear-both block" />
         </div>
       )}
-      {message.reactions.length > 0 && <Reactions message={message} me={me} onReact={doings.react} />}
+      {message.reactions.length > 0 && (
+        <Reactions message={message} me={me} nameOf={manner.nameOf} onReact={doings.react} />
+      )}
     </div>
   );
 }
@@ -186,7 +189,7 @@ function Quote({ reply, onJump }: { reply: NonNullable<Message["reply_to"]>; onJ
   );
 }
 
-function Meta({ item }: { item: Item }) {
+function Meta({ item, receipt }: { item: Item; receipt: DeliveryState | null }) {
   const { t } = useTranslation();
   const { message, pending } = item;
   const [isOpen, setOpen] = useState(false);
@@ -220,7 +223,7 @@ function Meta({ item }: { item: Item }) {
       <time dateTime={message.created_at} title={formatFull(message.created_at)}>
         {formatTime(message.created_at)}
       </time>
-      <DeliveryMark message={message} pending={pending} />
+      <DeliveryMark message={message} pending={pending} receipt={receipt} />
     </span>
   );
 }
@@ -229,20 +232,20 @@ function Toolbar({
   isActive,
   message,
   me,
-  can,
+  manner,
   doings,
 }: {
   isActive: boolean;
   message: Message;
   me: string;
-  can: BubbleProps["can"];
+  manner: Manner;
   doings: BubbleDoings;
 }) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
   if (!isActive && !isOpen) return <span className="w-15 shrink-0 max-md:w-7" />;
-  const isOwn = message.sender.id === me;
-  const canReply = can.reply && message.kind === "text";
+  const { can } = manner;
+  const canReply = can.reply(message);
   const copyText = () => void navigator.clipboard.writeText(message.text);
   return (
     <span className="flex w-15 shrink-0 items-center max-md:w-7">
@@ -267,7 +270,7 @@ function Toolbar({
           />
         }
       >
-        <ReactionPicker message={message} me={me} onReact={doings.react} />
+        <ReactionPicker message={message} me={me} label={manner.reactText} onReact={doings.react} />
         <MenuLine />
         {canReply && (
           <MenuItem icon="reply" onSelect={() => doings.reply(message)}>
@@ -279,17 +282,23 @@ function Toolbar({
             {t("thread.copyText")}
           </MenuItem>
         )}
-        {isOwn && (can.edit || message.kind === "note") && (
+        {can.edit(message) && (
           <MenuItem icon="edit" onSelect={() => doings.edit(message)}>
             {t("thread.edit")}
           </MenuItem>
         )}
+        {isOpen &&
+          manner.extras(message).map((extra) => (
+            <MenuItem key={extra.name} icon={extra.icon} onSelect={extra.run}>
+              {extra.label}
+            </MenuItem>
+          ))}
         {message.status?.state === "queued" && (
           <MenuItem icon="close" onSelect={() => doings.cancel(message)}>
             {t("delivery.cancel")}
           </MenuItem>
         )}
-        {isOwn && (can.delete || message.kind === "note") && (
+        {can.delete(message) && (
           <>
             <MenuLine />
             <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>

@@ -28,13 +28,22 @@ const TONES: Partial<Record<DeliveryState, string>> = {
 /** A queue longer than this is worth a word. */
 const LATE_MS = 4_000;
 
-export function DeliveryMark({ message, pending }: { message: Message; pending: PendingMessage | null }) {
+export function DeliveryMark({
+  message,
+  pending,
+  receipt,
+}: {
+  message: Message;
+  pending: PendingMessage | null;
+  /** What is known where no provider tells. */
+  receipt: DeliveryState | null;
+}) {
   const { t } = useTranslation();
-  const state: DeliveryState | undefined = pending
+  const state: DeliveryState | null = pending
     ? pending.state === "failed"
       ? "failed"
       : "queued"
-    : message.status?.state;
+    : (message.status?.state ?? receipt);
   if (!state) return null;
   const label = pending
     ? t(pending.state === "failed" ? "delivery.notSaved" : "delivery.waiting")

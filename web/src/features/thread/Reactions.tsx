@@ -1,7 +1,6 @@
-/** Reactions below a message, and the picker of its menu. Between colleagues: no channel is told of a reaction. */
+/** Reactions below a message, and the picker of its menu. Among members: no channel is told of a reaction. */
 import { DropdownMenu } from "radix-ui";
 import { useTranslation } from "react-i18next";
-import { useUsers } from "@/api/hooks";
 import type { Message } from "@/api/types";
 import { MenuLabel } from "@/components/overlays";
 
@@ -16,18 +15,20 @@ interface ReactionProps {
 const isMine = (message: Message, emoji: string, me: string): boolean =>
   message.reactions.some((one) => one.emoji === emoji && one.actor_ids.includes(me));
 
-export function Reactions({ message, me, onReact }: ReactionProps) {
+export function Reactions({
+  message,
+  me,
+  nameOf,
+  onReact,
+}: ReactionProps & { nameOf: (actor: string) => string | undefined }) {
   const { t } = useTranslation();
-  const users = useUsers().data;
-  const nameOf = (id: string) =>
-    id === me
-      ? t("common.you")
-      : (users?.find((user) => user.id === id)?.name ?? (message.sender.id === id && message.sender.name));
+  const called = (id: string) =>
+    id === me ? t("common.you") : (nameOf(id) ?? (message.sender.id === id && message.sender.name));
   return (
     <p className="flex flex-wrap gap-1 px-2.5 pb-2">
       {message.reactions.map(({ emoji, actor_ids }) => {
         const isOn = actor_ids.includes(me);
-        const names = actor_ids.map(nameOf).filter(Boolean).join(", ");
+        const names = actor_ids.map(called).filter(Boolean).join(", ");
         return (
           <button
             key={emoji}
@@ -47,11 +48,10 @@ export function Reactions({ message, me, onReact }: ReactionProps) {
   );
 }
 
-export function ReactionPicker({ message, me, onReact }: ReactionProps) {
-  const { t } = useTranslation();
+export function ReactionPicker({ message, me, label, onReact }: ReactionProps & { label: string }) {
   return (
     <>
-      <MenuLabel>{t("thread.react")}</MenuLabel>
+      <MenuLabel>{label}</MenuLabel>
       <div className="flex gap-0.5 px-0.5 pb-0.5">
         {OFFERED.map((emoji) => {
           const isOn = isMine(message, emoji, me);

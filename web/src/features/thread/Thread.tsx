@@ -1,11 +1,11 @@
 /** The messages of one conversation: history by pages, live by its stream, the reader's place kept. */
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useInboxes, useMe, useThread, useUsers } from "@/api/hooks";
+import { useMe, useThread } from "@/api/hooks";
 import { decideDelivery, deleteMessage, moveRead } from "@/api/messages";
 import type { Thread as ThreadData } from "@/api/patches";
 import { useSync } from "@/api/sync";
-import type { Attachment, DeskConversation, Message } from "@/api/types";
+import type { Attachment, Listed, Message } from "@/api/types";
 import { Button, Empty, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { Confirm, showToast } from "@/components/overlays";
@@ -16,6 +16,7 @@ import { useStore } from "@/lib/store";
 import { Bubble, type BubbleDoings } from "./Bubble";
 import { buildItems, byDay, type Item } from "./items";
 import { Lightbox, type Viewing } from "./Lightbox";
+import type { Manner } from "./manner";
 import { useThreadScroll } from "./scrolling";
 
 const READ_DELAY_MS = 350;
@@ -23,10 +24,15 @@ const FLASH_MS = 1_600;
 /** Pages to search back for a quoted message. */
 const SEARCH_PAGES = 8;
 
-export function Thread({ conversation }: { conversation: DeskConversation }) {
+interface ThreadProps {
+  conversation: Listed;
+  manner: Manner;
+}
+
+export function Thread({ conversation, manner }: ThreadProps) {
   const { t } = useTranslation();
   const thread = useThread(conversation.id);
-  if (thread.data) return <Loaded conversation={conversation} thread={thread.data} />;
+  if (thread.data) return <Loaded conversation={conversation} manner={manner} thread={thread.data} />;
   if (thread.isError) {
     return (
       <Empty icon="alert" title={t("thread.failed")} text={errorText(thread.error, t)}>
@@ -37,7 +43,7 @@ export function Thread({ conversation }: { conversation: DeskConversation }) {
   return <Waiting />;
 }
 
-function Loaded({ conversation, thread }: { conversation: DeskConversation; thread: ThreadData }) {
+function Loaded({ conversation, manner, thread }: ThreadProps & { thread: ThreadData }) {
   const { t } = useTranslation();
   const sync = useSync();
   const me = useMe().actor;
@@ -51,8 +57,9 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
         pending.filter((one) => one.conversation_id === id),
         me,
         firstUnread,
+        manner,
       ),
-    [thread, pending, me, firstUnread, id],
+    [thread, pending, me, firstUnread, id, manner],
   );
   const scroller = useRef<HTMLDivElement>(null);
   const [isLoadingOlder, loadOlder] = useLoader(id, "before", thread.has_before);
@@ -127,7 +134,6 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
     }),
     [id, jump, sync, t],
   );
-  const can = useAbilities(conversation);
 
   return (
     <div className="relative min-h-0 flex-1 bg-canvas">
@@ -142,7 +148,9 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
       >
         <div className="flex min-h-full flex-col justify-end pt-3 pb-2">
           {isLoadingOlder && <Loading label={t("thread.loadingOlder")} />}
-          {items.length === 0 && <p className="m-auto text-sm text-muted">{t("thread.empty")}</p>}
+          {items.length === 0 && (
+            <p className="m-auto px-6 text-center text-sm text-balance text-muted">{manner.emptyText}</p>
+          )}
           {byDay(items).map((day) => (
             <section key={day[0]?.message.created_at.slice(0, 10)} className="flex flex-col">
               <DayMark at={day[0]?.message.created_at ?? ""} />
@@ -153,19 +161,20 @@ function Loaded({ conversation, thread }: { conversation: DeskConversation; thre
                     item={item}
                     me={me.id}
                     isFlashed={flashed === item.key}
-                    can={can}
+                    manner={manner}
+                    receipt={item.pending ? null : manner.receiptOf(item.message)}
                     doings={doings}
                   />
                 </Line>
               ))}
             </section>
           ))}
-          {!thread.has_after && <Typing conversation={id} />}
+          {!thread.has_after && <Typing conversation={id} nameOf={manner.nameOf} />}
         </div>
       </div>
       {(!scroll.isAtBottom || thread.has_after) && <ToNewest count={news} onClick={() => void toNewest()} />}
       <Lightbox viewing={viewing} onClose={() => setViewing(null)} />
-      <RemoveDialog message={removing} onClose={() => setRemoving(null)} />
+      <RemoveDialog message={removing} text={manner.deleteText} onClose={() => setRemoving(null)} />
     </div>
   );
 }
@@ -175,21 +184,9 @@ function compose(conversation: string, kind: "reply" | "edit", message: Message)
   focusRequest.set({ conversation, isNote: kind === "edit" ? message.kind === "note" : false });
 }
 
-function firstUnreadOf(conversation: DeskConversation, thread: ThreadData): number | null {
+function firstUnreadOf(conversation: Listed, thread: ThreadData): number | null {
   const unread = Math.max(0, conversation.last_number - thread.read_number - thread.own_since);
   return unread > 0 ? thread.read_number + 1 : null;
-}
-
-function useAbilities(conversation: DeskConversation) {
-  const features = useInboxes().data?.find((inbox) => inbox.id === conversation.inbox_id)?.features;
-  return useMemo(
-    () => ({
-      reply: features?.can_reply ?? true,
-      edit: features?.can_edit ?? true,
-      delete: features?.can_delete ?? false,
-    }),
-    [features],
-  );
 }
 
 function useLoader(id: string, side: "before" | "after", hasMore: boolean): [boolean, () => void] {
@@ -297,13 +294,13 @@ function Line({ item, children }: { item: Item; children: React.ReactNode }) {
   );
 }
 
-function Typing({ conversation }: { conversation: string }) {
+function Typing({ conversation, nameOf }: { conversation: string; nameOf: Manner["nameOf"] }) {
   const { t } = useTranslation();
   const { typing } = useSync();
   const all = useStore(typing);
-  const users = useUsers().data;
-  const ids = Object.keys(all[conversation] ?? {});
-  const names = ids.map((id) => users?.find((user) => user.id === id)?.name).filter(Boolean);
+  const names = Object.keys(all[conversation] ?? {})
+    .map(nameOf)
+    .filter(Boolean);
   return (
     <p className="h-6 px-5 pt-1 text-xs text-muted" aria-live="polite">
       {names.length > 0 && (
@@ -337,7 +334,15 @@ function ToNewest({ count, onClick }: { count: number; onClick: () => void }) {
   );
 }
 
-function RemoveDialog({ message, onClose }: { message: Message | null; onClose: () => void }) {
+function RemoveDialog({
+  message,
+  text,
+  onClose,
+}: {
+  message: Message | null;
+  text: string;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const sync = useSync();
   const [isBusy, setBusy] = useState(false);
@@ -357,7 +362,7 @@ function RemoveDialog({ message, onClose }: { message: Message | null; onClose: 
     <Confirm
       isOpen={message !== null}
       title={t("thread.deleteTitle")}
-      text={t("thread.deleteText")}
+      text={text}
       action={t("common.delete")}
       isBusy={isBusy}
       onConfirm={() => void remove()}

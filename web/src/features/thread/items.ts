@@ -15,6 +15,15 @@ export interface Item {
   isFirstOfGroup: boolean;
   isLastOfGroup: boolean;
   isFirstUnread: boolean;
+  /** Stands on the side of whoever looks. */
+  isOurs: boolean;
+  isNamed: boolean;
+}
+
+/** On which side a message stands, and whether it says whose it is. */
+export interface Sides {
+  isOurs: (message: Message) => boolean;
+  isNamed: (message: Message) => boolean;
 }
 
 /** A pending message in the shape of a stored one, after everything that is stored. */
@@ -46,6 +55,7 @@ export function buildItems(
   pending: PendingMessage[],
   me: Actor,
   firstUnread: number | null,
+  sides: Sides,
 ): Item[] {
   const stored = new Set(thread.items.map((m) => m.client_id).filter((id) => id !== null));
   const waiting = thread.has_after ? [] : pending.filter((p) => !stored.has(p.client_id));
@@ -64,14 +74,17 @@ export function buildItems(
       message.number >= firstUnread &&
       message.sender.id !== me.id;
     isUnreadMarked ||= isFirstUnread;
+    const isFirstOfGroup = isFirstUnread || !before || !isOneGroup(before, message);
     return {
       key: message.client_id ?? message.id,
       message,
       pending: one,
       isFirstOfDay: !before || !isSameDay(before.created_at, message.created_at),
-      isFirstOfGroup: isFirstUnread || !before || !isOneGroup(before, message),
+      isFirstOfGroup,
       isLastOfGroup: !after || !isOneGroup(message, after),
       isFirstUnread,
+      isOurs: sides.isOurs(message),
+      isNamed: isFirstOfGroup && sides.isNamed(message),
     };
   });
 }

@@ -1,0 +1,112 @@
+"""People talk to people: two windows, a lost network, two devices of one person, groups, both languages."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.scene import nameless, sideways
+from tests.browser.talk import chat_row, join, set_up_owner, write
+from tests.programs import Server
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_two_people_talk_and_one_who_was_offline_comes_back_to_the_same_state(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    boris = await join(olga, "Boris")
+    hers = await olga.window(browser)
+    page = hers.page
+
+    # found and written to by keyboard alone
+    await expect(page.get_by_text("No chats yet")).to_be_visible()
+    await page.keyboard.press("c")
+    await page.keyboard.type("bor")
+    await expect(page.get_by_role("option", name="Boris")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await page.locator("textarea:focus").wait_for()
+    await page.keyboard.type("good morning")
+    await page.keyboard.press("Enter")
+    log = page.get_by_role("log")
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
+
+    # a member has chats alone; it is unread, then read, which she sees
+    his = await boris.window(browser, locale="ru-RU", path="/")
+    there = his.page
+    await expect(there.get_by_role("button", name="Все разговоры")).to_have_count(0)
+    row = chat_row(there, "Olga Owner")
+    await expect(row).to_contain_text("good morning")
+    await expect(row).to_contain_text("1 непрочитанное")
+    await row.click()
+    await expect(log.locator("[data-delivery=read]")).to_have_count(1)
+    await expect(row).not_to_contain_text("непрочитанное")
+
+    # typing is seen, in the thread and in the list
+    await there.locator("textarea").press_sequentially("доб")
+    await expect(log).to_contain_text("Boris is typing")
+    await expect(chat_row(page, "Boris")).to_contain_text("is typing")
+    await write(there, "доброе утро")
+    await expect(log).to_contain_text("доброе утро")
+
+    # offline: what he writes waits, what she writes comes when he is back, each once and in order
+    await his.page.context.set_offline(True)
+    await write(there, "из поезда")
+    await write(page, "where are you?")
+    await expect(log.locator("[data-delivery=sent], [data-delivery=read]")).to_have_count(2)
+    await his.page.context.set_offline(False)
+    seen = there.get_by_role("log")
+    await expect(seen).to_contain_text("where are you?", timeout=40_000)
+    await expect(log).to_contain_text("из поезда", timeout=40_000)
+    for text in ("good morning", "доброе утро", "where are you?", "из поезда"):
+        assert [(await one.inner_text()).count(text) for one in (log, seen)] == [1, 1]
+    assert await nameless(page) == []
+    assert hers.complaints == his.complaints == hers.refusals == []
+
+
+async def test_a_group_is_made_and_two_devices_of_one_person_stay_equal(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    boris, vera = await join(olga, "Boris"), await join(olga, "Vera")
+    hers = await olga.window(browser)
+    page = hers.page
+    await page.get_by_role("button", name="New chat").first.click()
+    await page.get_by_text("Group", exact=True).click()
+    await page.get_by_label("Name").fill("Tea & coffee")
+    for name in ("Boris", "Vera"):
+        await page.get_by_role("option", name=name).click()
+    await page.get_by_role("button", name="Create").click()
+    await write(page, "the kettle is on")
+
+    # one person at two devices, one of them a phone in the dark
+    desk = await boris.window(browser)
+    phone = await boris.window(
+        browser, locale="ru-RU", width=360, height=740, color_scheme="dark", is_touch=True
+    )
+    for device, words in ((desk, "1 unread message"), (phone, "1 непрочитанное")):
+        await expect(chat_row(device.page, "Tea & coffee")).to_contain_text(words)
+    assert await sideways(phone.page) <= 0
+    await chat_row(phone.page, "Tea & coffee").tap()
+    await expect(phone.page.get_by_role("log")).to_contain_text("the kettle is on")
+    assert await sideways(phone.page) <= 0
+    await expect(chat_row(desk.page, "Tea & coffee")).not_to_contain_text("unread")
+    await write(phone.page, "иду")
+    await expect(chat_row(desk.page, "Tea & coffee")).to_contain_text("You: иду")
+    await expect(chat_row(desk.page, "Tea & coffee")).not_to_contain_text("unread")
+    await expect(page.get_by_role("log")).to_contain_text("иду")
+
+    # who is removed loses it at once, everywhere
+    await phone.page.get_by_role("button", name="Сведения").tap()
+    await expect(phone.page.get_by_text("3 участника").last).to_be_visible()
+    assert await nameless(phone.page) == []
+    await page.get_by_role("button", name="Details").click()
+    await page.get_by_role("button", name="Actions with Boris").click()
+    await page.get_by_role("menuitem", name="Remove").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    await expect(phone.page.get_by_text("Этот чат недоступен")).to_be_visible()
+    await expect(chat_row(desk.page, "Tea & coffee")).to_have_count(0)
+    await vera.say((await vera.call("GET", "/v1/conversations"))["items"][0]["id"], "hello")
+    await expect(page.get_by_role("log")).to_contain_text("hello")
+    assert hers.complaints == desk.complaints == phone.complaints == []

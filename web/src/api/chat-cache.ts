@@ -1,0 +1,66 @@
+/** Where chats are kept: one list with all that are known, pinned and lately active first; and their members. */
+import type { QueryClient } from "@tanstack/react-query";
+import type { Chat, EventFrame, Member } from "./types";
+
+export const chatKeys = {
+  list: ["chats"] as const,
+  members: (id: string) => ["members", id] as const,
+};
+
+export const sortChats = (chats: Chat[]): Chat[] =>
+  [...chats].sort((a, b) => Date.parse(b.active_at) - Date.parse(a.active_at));
+
+export const findChat = (client: QueryClient, id: string): Chat | undefined =>
+  client.getQueryData<Chat[]>(chatKeys.list)?.find((chat) => chat.id === id);
+
+/** Puts the newest known state of a chat where the list wants it. An older snapshot is dropped. Pure. */
+export function placeChat(chats: Chat[], chat: Chat): Chat[] {
+  const known = chats.find((one) => one.id === chat.id);
+  if (known && known.head.number > chat.head.number) return chats;
+  return sortChats([chat, ...chats.filter((one) => one.id !== chat.id)]);
+}
+
+export function keepChat(client: QueryClient, chat: Chat): void {
+  client.setQueryData<Chat[]>(chatKeys.list, (chats) => placeChat(chats ?? [], chat));
+}
+
+/** Puts a snapshot in the place of what is known, whatever came before. */
+export function replaceChat(client: QueryClient, chat: Chat): void {
+  client.setQueryData<Chat[]>(chatKeys.list, (chats) =>
+    sortChats([chat, ...(chats ?? []).filter((one) => one.id !== chat.id)]),
+  );
+}
+
+export function changeChat(client: QueryClient, id: string, change: (chat: Chat) => Chat): void {
+  client.setQueryData<Chat[]>(chatKeys.list, (chats) => {
+    const known = chats?.find((one) => one.id === id);
+    const next = known && change(known);
+    if (!chats || !next || next === known) return chats;
+    const changed = chats.map((one) => (one.id === id ? next : one));
+    return next.active_at === known.active_at ? changed : sortChats(changed);
+  });
+}
+
+export function dropChat(client: QueryClient, id: string): void {
+  client.setQueryData<Chat[]>(chatKeys.list, (chats) => chats?.filter((one) => one.id !== id));
+  client.removeQueries({ queryKey: chatKeys.members(id) });
+}
+
+/** What an event says about who is in a chat. Pure. */
+export function patchMembers(members: Member[], frame: EventFrame): Member[] {
+  if (frame.kind === "member.joined" || frame.kind === "member.changed") {
+    const { member } = frame.data;
+    return [...members.filter((one) => one.actor.id !== member.actor.id), member];
+  }
+  if (frame.kind === "member.left") {
+    return members.filter((one) => one.actor.id !== frame.data.member.actor.id);
+  }
+  return members;
+}
+
+/** How far somebody has read; it never moves back. Pure. */
+export function patchReader(members: Member[], actor: string, read_number: number): Member[] {
+  return members.map((one) =>
+    one.actor.id === actor && one.read_number < read_number ? { ...one, read_number } : one,
+  );
+}

@@ -1,0 +1,95 @@
+/** Keeps the chats of this tab fresh: each is followed by its own stream, new ones come by the personal stream. */
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  changeChat,
+  chatKeys,
+  findChat,
+  keepChat,
+  patchMembers,
+  patchReader,
+  replaceChat,
+} from "./chat-cache";
+import { CHATS_KEPT, getChat, listChats } from "./chats";
+import { ApiError } from "./http";
+import { countUnread, isPersonal, moveReadPosition, patchConversation } from "./patches";
+import type { Chat, Cursor, Member, StreamFrame } from "./types";
+
+const RETRY_MS = 2_000;
+
+export interface ChatSyncPorts {
+  watch: (stream: string, cursor: Cursor) => void;
+  keepWatching: (stream: string, cursor: Cursor) => void;
+  lose: (stream: string) => void;
+}
+
+export class ChatSync {
+  constructor(
+    private readonly client: QueryClient,
+    private readonly me: string,
+    private readonly ports: ChatSyncPorts,
+  ) {}
+
+  /** Reads the list; from then on every chat of it is live. */
+  async load(signal?: AbortSignal): Promise<Chat[]> {
+    const chats = await listChats(signal);
+    // What came by a stream while the list was read is newer than the list.
+    const known = this.client.getQueryData<Chat[]>(chatKeys.list) ?? [];
+    const newer = new Map(known.map((chat) => [chat.id, chat]));
+    const fresh = chats.map((chat) => {
+      const here = newer.get(chat.id);
+      return here && here.head.number > chat.head.number ? here : chat;
+    });
+    for (const chat of fresh.slice(0, CHATS_KEPT)) this.ports.keepWatching(chat.id, chat.head);
+    return fresh;
+  }
+
+  has(id: string): boolean {
+    return findChat(this.client, id) !== undefined;
+  }
+
+  keep(chat: Chat): void {
+    keepChat(this.client, chat);
+    this.ports.keepWatching(chat.id, chat.head);
+  }
+
+  /** Asks for the chat as it is now: it is new, or something of it changed that its stream does not tell. */
+  async readAgain(id: string): Promise<void> {
+    try {
+      const chat = await getChat(id);
+      replaceChat(this.client, chat);
+      this.ports.watch(id, chat.head);
+      await this.client.invalidateQueries({ queryKey: chatKeys.members(id) });
+    } catch (error) {
+      if (error instanceof ApiError && !error.isTemporary) this.ports.lose(id);
+      else setTimeout(() => void this.readAgain(id), RETRY_MS);
+    }
+  }
+
+  apply(stream: string, frame: StreamFrame): void {
+    changeChat(this.client, stream, (chat) => patchConversation(chat, frame, this.me));
+    if (frame.type !== "event" || isPersonal(frame)) return;
+    this.changeMembers(stream, (members) => patchMembers(members, frame));
+    if (frame.kind === "message.created" && frame.data.message.number !== null) {
+      const { sender, number } = frame.data.message;
+      // Who writes has read what was said before.
+      this.changeMembers(stream, (members) => patchReader(members, sender.id, number));
+    }
+  }
+
+  noteRead(stream: string, actor: string, read_number: number): void {
+    this.changeMembers(stream, (members) => patchReader(members, actor, read_number));
+  }
+
+  keepRead(id: string, read: { read_number: number; own_since: number }): void {
+    changeChat(this.client, id, (chat) => {
+      const moved = moveReadPosition(chat, read);
+      return moved === chat ? chat : { ...moved, unread: countUnread(moved) };
+    });
+  }
+
+  private changeMembers(id: string, change: (members: Member[]) => Member[]): void {
+    this.client.setQueryData<Member[]>(chatKeys.members(id), (members) =>
+      members ? change(members) : members,
+    );
+  }
+}

@@ -1,0 +1,58 @@
+/** Above the thread of a chat: who is there, and the way to its details. */
+import { useTranslation } from "react-i18next";
+import { useMembers } from "@/api/hooks";
+import type { Chat } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { IconButton } from "@/components/controls";
+import { chatFace, chatTitle, detailsStore, setDetails } from "@/lib/chat-view";
+import { navigate } from "@/lib/router";
+import { useStore } from "@/lib/store";
+
+export function ChatHeader({ chat }: { chat: Chat }) {
+  const { t } = useTranslation();
+  const isOpen = useStore(detailsStore);
+  const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
+  const toggle = () => setDetails(!detailsStore.get());
+  return (
+    <header className="flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
+      <IconButton
+        icon="back"
+        label={t("conversation.back")}
+        className="size-10 md:hidden"
+        onClick={() => navigate("/chats")}
+      />
+      <button
+        type="button"
+        onClick={toggle}
+        className="-ml-1.5 flex min-w-0 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover"
+      >
+        <Avatar id={chatFace(chat)} name={name} size="sm" />
+        <span className="min-w-0">
+          <span dir="auto" className="block truncate leading-tight font-semibold">
+            {name}
+          </span>
+          <span className="block truncate text-xs text-muted">
+            <About chat={chat} />
+          </span>
+        </span>
+      </button>
+      <span className="flex-1" />
+      <IconButton
+        icon="panel"
+        label={t("chats.details")}
+        isOn={isOpen}
+        aria-pressed={isOpen}
+        className="size-8 pointer-coarse:size-10"
+        onClick={toggle}
+      />
+    </header>
+  );
+}
+
+function About({ chat }: { chat: Chat }) {
+  const { t } = useTranslation();
+  const members = useMembers(chat.id).data;
+  if (chat.kind === "direct") return t("chats.direct");
+  if (!members) return t(`chats.${chat.kind}`);
+  return `${t(`chats.${chat.kind}`)} · ${t("chats.members", { count: members.length })}`;
+}

@@ -1,0 +1,99 @@
+/** The list of chats: what is loaded is searched at once; the newest stands above. */
+import { useCallback, useDeferredValue, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useChats, useMe, useUsers } from "@/api/hooks";
+import { useSync } from "@/api/sync";
+import type { Chat } from "@/api/types";
+import { Button, Empty, IconButton } from "@/components/controls";
+import { chatDialogStore, chatTitle } from "@/lib/chat-view";
+import { dialogStore } from "@/lib/desk-view";
+import { draftTexts } from "@/lib/drafts";
+import { chatPath, navigate } from "@/lib/router";
+import { useStore } from "@/lib/store";
+import { ChatRow } from "./ChatRow";
+import { RowsFailed, RowsLoading, VirtualRows } from "./Rows";
+import { SearchBox } from "./SearchBox";
+
+export function ChatList({ open }: { open: string | null }) {
+  const { t } = useTranslation();
+  const [search, setSearch] = useState("");
+  const words = useDeferredValue(search).trim().toLocaleLowerCase();
+  return (
+    <section aria-label={t("chats.title")} className="flex h-full min-h-0 flex-col">
+      <header className="shrink-0 px-3 pt-3 pb-1.5">
+        <div className="mb-2.5 flex h-8 items-center gap-1">
+          <IconButton
+            icon="menu"
+            label={t("nav.openMenu")}
+            className="-ml-1 size-9 md:hidden"
+            onClick={() => dialogStore.set("rail")}
+          />
+          <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
+            {t("chats.title")}
+          </h1>
+          <IconButton
+            icon="compose"
+            label={t("chats.new")}
+            className="size-8 pointer-coarse:size-10"
+            onClick={() => chatDialogStore.set("new")}
+          />
+        </div>
+        <SearchBox value={search} label={t("chats.search")} onChange={setSearch} />
+      </header>
+      <Rows key={words ? "found" : "list"} words={words} open={open} />
+    </section>
+  );
+}
+
+function Rows({ words, open }: { words: string; open: string | null }) {
+  const { t } = useTranslation();
+  const me = useMe().actor.id;
+  const list = useChats();
+  const drafts = useStore(draftTexts);
+  const typing = useTypingNames();
+  const items = useMemo(
+    () => (list.data ?? []).filter((chat) => words === "" || isFound(chat, words)),
+    [list.data, words],
+  );
+  const onOpen = useCallback((id: string) => navigate(chatPath(id)), []);
+  if (list.isPending) return <RowsLoading />;
+  if (!list.data) return <RowsFailed onRetry={() => void list.refetch()} />;
+  if (items.length === 0) {
+    if (words) return <Empty icon="search" title={t("list.noMatch")} text={t("chats.noMatchText")} />;
+    return (
+      <Empty icon="chats" title={t("chats.empty")} text={t("chats.emptyText")}>
+        <Button tone="primary" icon="compose" onClick={() => chatDialogStore.set("new")}>
+          {t("chats.new")}
+        </Button>
+      </Empty>
+    );
+  }
+  return (
+    <VirtualRows
+      items={items}
+      open={open}
+      render={(chat, isOpen) => (
+        <ChatRow
+          chat={chat}
+          isOpen={isOpen}
+          draft={drafts[chat.id]}
+          typing={typing(chat.id)}
+          me={me}
+          onOpen={onOpen}
+        />
+      )}
+    />
+  );
+}
+
+const isFound = (chat: Chat, words: string): boolean =>
+  [chatTitle(chat), chat.last_message?.text].some((text) => text?.toLocaleLowerCase().includes(words));
+
+function useTypingNames(): (chat: string) => string | undefined {
+  const all = useStore(useSync().typing);
+  const users = useUsers().data;
+  return (chat) => {
+    const first = Object.keys(all[chat] ?? {})[0];
+    return first && users?.find((user) => user.id === first)?.name.split(/\s+/)[0];
+  };
+}

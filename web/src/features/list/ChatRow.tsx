@@ -1,0 +1,86 @@
+/** One chat of the list: who or what, what was said last and by whom, and what is unread. */
+import { memo } from "react";
+import { useTranslation } from "react-i18next";
+import type { Chat } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { Icon } from "@/components/Icon";
+import { chatFace, chatTitle } from "@/lib/chat-view";
+import { formatShort } from "@/lib/format";
+import { LastMessage, UnreadBadge } from "./LastMessage";
+
+interface ChatRowProps {
+  chat: Chat;
+  isOpen: boolean;
+  draft: string | undefined;
+  /** Who is writing at this moment. */
+  typing: string | undefined;
+  me: string;
+  onOpen: (id: string) => void;
+}
+
+export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, onOpen }: ChatRowProps) {
+  const { t } = useTranslation();
+  const { last_message: last, unread } = chat;
+  const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
+  const isUnread = unread > 0;
+  return (
+    <button
+      type="button"
+      data-conversation={chat.id}
+      aria-current={isOpen ? "true" : undefined}
+      tabIndex={isOpen ? 0 : -1}
+      onClick={() => onOpen(chat.id)}
+      className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
+    >
+      <Avatar id={chatFace(chat)} name={name} />
+      <span className="flex min-w-0 flex-1 flex-col gap-0.5">
+        <span className="flex items-baseline gap-2">
+          <span className="flex min-w-0 flex-1 items-center gap-1.5">
+            {chat.kind !== "direct" && (
+              <Icon name={chat.kind === "group" ? "users" : "megaphone"} className="size-[15px] text-faint" />
+            )}
+            <span
+              dir="auto"
+              className={`min-w-0 truncate text-left ${isUnread ? "font-semibold" : "font-medium"}`}
+            >
+              {name}
+            </span>
+          </span>
+          <time
+            dateTime={chat.active_at}
+            className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}
+          >
+            {formatShort(chat.active_at)}
+          </time>
+        </span>
+        <span className="flex items-center gap-2">
+          <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-muted">
+            {typing ? (
+              <span className="truncate text-accent-ink">{t("chats.typing", { name: typing })}</span>
+            ) : draft && !isOpen ? (
+              <span className="truncate">
+                <span className="text-bad">{t("list.draft")}: </span>
+                {draft}
+              </span>
+            ) : last ? (
+              <LastMessage
+                snippet={last}
+                isOwn={last.sender.id === me}
+                speaker={
+                  chat.kind === "group" && last.sender.id !== me && last.kind !== "system"
+                    ? firstName(last.sender.name)
+                    : undefined
+                }
+              />
+            ) : (
+              <span className="truncate text-faint">{t("chats.noMessages")}</span>
+            )}
+          </span>
+          {isUnread && <UnreadBadge count={unread} />}
+        </span>
+      </span>
+    </button>
+  );
+});
+
+const firstName = (name: string): string => name.split(/\s+/)[0] ?? name;

@@ -1,0 +1,23 @@
+/** What of the chats is on screen in this tab, and how a chat is called. */
+import type { Chat } from "@/api/types";
+import { createStore } from "./store";
+
+const PANEL = "parley.chat-panel";
+
+export type ChatDialog = "new" | null;
+export const chatDialogStore = createStore<ChatDialog>(null);
+
+export const detailsStore = createStore<boolean>(
+  localStorage.getItem(PANEL) === "open" && matchMedia("(min-width: 1280px)").matches,
+);
+
+export function setDetails(isOpen: boolean): void {
+  localStorage.setItem(PANEL, isOpen ? "open" : "closed");
+  detailsStore.set(isOpen);
+}
+
+/** A direct chat is called by the other one. Null: nobody has given it a name. */
+export const chatTitle = (chat: Chat): string | null => chat.peer?.name ?? chat.title;
+
+/** Whose hue and picture stand for the chat: a direct one's are those of the other. */
+export const chatFace = (chat: Chat): string => chat.peer?.id ?? chat.id;
