@@ -72,13 +72,15 @@ class Colleague:
 async def set_up_owner(server: Server) -> Colleague:
     """Create the workspace; return its owner, who has the desk as well."""
     made = await server.set_up()
-    return Colleague(server, "Olga Owner", made["me"]["actor"]["id"], "olga@example.org", made["access_token"])
+    return Colleague(
+        server, "Olga Owner", made["me"]["actor"]["id"], "olga@example.org", made["access_token"]
+    )
 
 
 async def join(owner: Colleague, name: str, role: str = "member") -> Colleague:
     """Invite somebody, and have them accept."""
     server = owner.server
-    email = f"{name.split()[0].lower()}@example.org"
+    email = f"{name.split(maxsplit=1)[0].lower()}@example.org"
     if not email.isascii():
         email = f"{uuid4().hex[:8]}@example.org"
     made = await owner.call("POST", "/v1/users", {"name": name, "email": email, "role": role})
