@@ -34,6 +34,8 @@ class Copy:
     is_gone: bool = False
     pending: list[Json] | None = None
     seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
+    pins: dict[str, Json] = dataclasses.field(default_factory=dict)
+    hidden: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def cursor(self) -> Json:
@@ -44,17 +46,42 @@ class Copy:
 # ---------------------------------------------------------------- events, one by one
 
 
-def _set_message(copy: Copy, data: Json) -> None:
-    copy.messages[data["message"]["position"]] = data["message"]
+def _add_message(copy: Copy, data: Json) -> None:
+    message = data["message"]
+    if message["id"] not in copy.hidden:
+        copy.messages[message["position"]] = message
+
+
+def _change_message(copy: Copy, data: Json) -> None:
+    """One that is not held was deleted for this reader alone, perhaps on another device before we came."""
+    message = data["message"]
+    if message["position"] in copy.messages:
+        copy.messages[message["position"]] = message
+
+
+def _delete_message(copy: Copy, data: Json) -> None:
+    _change_message(copy, data)
+    copy.pins.pop(data["message"]["id"], None)
+
+
+def _pin(copy: Copy, data: Json) -> None:
+    copy.pins[data["message_id"]] = {"pinned_by": data["pinned_by"], "pinned_at": data["pinned_at"]}
+
+
+def _unpin(copy: Copy, data: Json) -> None:
+    copy.pins.pop(data["message_id"], None)
 
 
 def _set_status(copy: Copy, data: Json) -> None:
     message = _find(copy, data["message_id"])
+    assert message is not None, "nothing is hidden at the desk"
     copy.messages[message["position"]] = {**message, "status": {"error": None, **data["status"]}}
 
 
 def _add_reaction(copy: Copy, data: Json) -> None:
     message = _find(copy, data["message_id"])
+    if message is None:
+        return
     reactions = [{**one, "actor_ids": list(one["actor_ids"])} for one in message["reactions"]]
     known = next((one for one in reactions if one["emoji"] == data["emoji"]), None)
     if known is None:
@@ -66,6 +93,8 @@ def _add_reaction(copy: Copy, data: Json) -> None:
 
 def _remove_reaction(copy: Copy, data: Json) -> None:
     message = _find(copy, data["message_id"])
+    if message is None:
+        return
     reactions = []
     for one in message["reactions"]:
         left = [who for who in one["actor_ids"] if one["emoji"] != data["emoji"] or who != data["actor_id"]]
@@ -88,9 +117,11 @@ def _change_desk(copy: Copy, data: Json) -> None:
 
 
 APPLIERS: dict[str, Callable[[Copy, Json], None]] = {
-    "message.created": _set_message,
-    "message.updated": _set_message,
-    "message.deleted": _set_message,
+    "message.created": _add_message,
+    "message.updated": _change_message,
+    "message.deleted": _delete_message,
+    "message.pinned": _pin,
+    "message.unpinned": _unpin,
     "message.status_changed": _set_status,
     "reaction.added": _add_reaction,
     "reaction.removed": _remove_reaction,
@@ -109,7 +140,14 @@ def apply_event(copy: Copy, frame: Json) -> None:
 
 
 def _find(copy: Copy, message_id: str) -> Json:
-    return next(message for message in copy.messages.values() if message["id"] == message_id)
+    """Return a message; None when it was deleted for this reader alone."""
+    return next((message for message in copy.messages.values() if message["id"] == message_id), None)
+
+
+def hide(copy: Copy, message_id: str) -> None:
+    """Apply a `message.hidden` of the personal stream: the message is ignored from now on."""
+    copy.hidden.add(message_id)
+    copy.messages = {place: one for place, one in copy.messages.items() if one["id"] != message_id}
 
 
 # ---------------------------------------------------------------- states that can be compared
@@ -145,8 +183,21 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
         "unread": len(unread),
         "first_unread": min(unread, default=None),
         "last_number": max((message["number"] or 0 for message in copy.messages.values()), default=0),
+        "mentions": sum(
+            _calls(message, actor_id)
+            for message in copy.messages.values()
+            if message["number"] in unread and copy.about["kind"] != "desk"
+        ),
+        "pins": {key: pin for key, pin in sorted(copy.pins.items()) if key in by_id},
         "desk": desk,
     }
+
+
+def _calls(message: Json, actor_id: str) -> bool:
+    return any(
+        one["kind"] == "mention_all" or (one["kind"] == "mention" and one.get("actor_id") == actor_id)
+        for one in message["entities"]
+    )
 
 
 def _plain_message(message: Json, by_id: dict[str, Json]) -> Json:

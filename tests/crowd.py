@@ -203,6 +203,9 @@ class Turmoil:
             (6, self._unreact),
             (12, self._read),
             (4, self._change_desk),
+            (5, self._pin),
+            (4, self._hide),
+            (5, self._forward),
         ]
         if breaks:
             self._steps += [(6, self._cut), (2, self._stay_away)]
@@ -269,6 +272,8 @@ class Turmoil:
             body["reply_to"] = known[0]
         if self.random.random() < 0.3:
             body["entities"] = [{"kind": "bold", "offset": 0, "length": 1}]
+        elif self.random.random() < 0.4:
+            body["entities"] = [self._call()]
         self._bodies.append((name, place, body, ""))
         made = await self._ask(name, "POST", f"/v1/conversations/{place}/messages", body)
         if made:
@@ -297,7 +302,46 @@ class Turmoil:
         if known is None:
             return None
         path = f"/v1/conversations/{place}/messages/{known[0]}"
-        return await self._ask(known[1], "PATCH", path, {"text": f"edited {number}"})
+        entities = [self._call()] if self.random.random() < 0.4 else []
+        return await self._ask(known[1], "PATCH", path, {"text": f"edited {number}", "entities": entities})
+
+    def _call(self) -> Json:
+        """A mention of somebody, or of all."""
+        where = {"offset": 0, "length": 1}
+        if self.random.random() < 0.3:
+            return {"kind": "mention_all", **where}
+        return {"kind": "mention", "actor_id": self.crowd.actor(self._who()), **where}
+
+    async def _pin(self, _: int) -> Json:
+        place = self.random.choice(self.places.all)
+        known = self._message(place)
+        if known is None:
+            return None
+        method = self.random.choice(["PUT", "PUT", "DELETE"])
+        return await self._ask(self._who(place), method, f"/v1/conversations/{place}/pins/{known[0]}")
+
+    async def _hide(self, _: int) -> Json:
+        """Olga keeps all: what she has is compared with the database."""
+        place = self.random.choice(self.places.all)
+        known, name = self._message(place), self._who(place)
+        if known is None or name == "olga":
+            return None
+        return await self._ask(name, "DELETE", f"/v1/conversations/{place}/messages/{known[0]}?for=me")
+
+    async def _forward(self, number: int) -> Json:
+        source, place = self.random.choice(self.places.all), self.random.choice(self.places.all)
+        known, name = self._message(source), self._who(place)
+        if known is None:
+            return None
+        body = {
+            "client_id": f"{self.seed}/{number}",
+            "forward": {"conversation_id": source, "message_id": known[0]},
+            "kind": "note" if place == self.places.desk and self.random.random() < 0.5 else "text",
+        }
+        made = await self._ask(name, "POST", f"/v1/conversations/{place}/messages", body)
+        if made:
+            self._sent[place].append((made["id"], name))
+        return made
 
     async def _delete(self, _: int) -> Json:
         place = self.random.choice(self.places.all)

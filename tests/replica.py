@@ -21,7 +21,7 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from tests.copies import Copy, Json, apply_event, describe_difference, plain_state
+from tests.copies import Copy, Json, apply_event, describe_difference, hide, plain_state
 
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 1.0
@@ -181,7 +181,8 @@ class Replica:
             await self._take_snapshot(copy)
         except _NotFound:
             return None
-        return {**plain_state(copy, self.actor_id), "unread": copy.about["unread"]}
+        counted = {key: copy.about[key] for key in ("unread", "mentions")}
+        return {**plain_state(copy, self.actor_id), **counted}
 
     def position(self, conversation_id: str) -> int:
         """Return the number of the last event applied."""
@@ -383,8 +384,13 @@ class Replica:
             page = await self._get(f"{path}/members?limit=100&cursor={page['next']}")
             members += page["items"]
         desk = await self._get(f"/v1/desk/conversations/{copy.id}") if about["inbox_id"] else None
+        pins = (await self._get(f"{path}/pins"))["items"]
         copy.about, copy.desk, copy.read_number = about, desk, about["read_number"]
-        copy.messages = {message["position"]: message for message in messages}
+        copy.messages = {one["position"]: one for one in messages if one["id"] not in copy.hidden}
+        copy.pins = {
+            pin["message"]["id"]: {"pinned_by": pin["pinned_by"], "pinned_at": pin["pinned_at"]}
+            for pin in pins
+        }
         copy.members = {member["actor"]["id"]: member for member in members}
         copy.number, copy.tag = head["number"], head["tag"]
 
@@ -482,6 +488,10 @@ class Replica:
         for copy in concerned:
             if frame["kind"] == "read.moved":
                 copy.read_number = max(copy.read_number, frame["data"]["read_number"])
+            elif frame["kind"] == "message.hidden":
+                hide(copy, frame["data"]["message_id"])
+            elif frame["kind"] == "mention.created":
+                continue
             elif frame["kind"] != "conversation.removed" and not copy.is_watched:
                 self._work.put_nowait(copy.id)
 

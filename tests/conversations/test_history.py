@@ -237,8 +237,8 @@ async def test_each_endpoint_asks_a_fixed_number_of_questions(scene: Scene) -> N
 
     group = public_id("cnv", scene.group)
     limits = {
-        "/v1/conversations?limit=100": 3,
-        f"/v1/conversations/{group}": 3,
+        "/v1/conversations?limit=100": 4,
+        f"/v1/conversations/{group}": 4,
         f"/v1/conversations/{group}/messages?limit=100": 6,
         f"/v1/conversations/{group}/messages?limit=100&after=1": 6,
         f"/v1/conversations/{group}/members": 2,

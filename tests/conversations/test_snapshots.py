@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from parley.conversations import editing, fields, members, reading
+from parley.conversations import editing, fields, members, pins, reading
 from parley.conversations.schemas import Status
 from parley.desk.schemas import DeskChange
 from parley.desk.statuses import change_conversation
@@ -44,6 +44,10 @@ class Mirror:
             "head": page["head"],
             "desk": None,
             "fields": (await self.client.get(f"{self.url}/fields")).json(),
+            "pins": {
+                pin["message"]["id"]: {key: pin[key] for key in ("pinned_by", "pinned_at")}
+                for pin in (await self.client.get(f"{self.url}/pins")).json()["items"]
+            },
         }
         if self.is_staff:
             desk = (await self.client.get(f"/v1/desk/conversations/{self.id}")).json()
@@ -75,6 +79,12 @@ def apply(state: Json, kind: str, data: Json) -> None:
             reply = other["reply_to"]
             if reply and reply["id"] == message["id"]:
                 reply["text"] = message["text"][:200]
+        if kind == "message.deleted":
+            state["pins"].pop(message["id"], None)
+    elif kind == "message.pinned":
+        state["pins"][data["message_id"]] = {key: data[key] for key in ("pinned_by", "pinned_at")}
+    elif kind == "message.unpinned":
+        del state["pins"][data["message_id"]]
     elif kind == "message.status_changed":
         messages[data["message_id"]]["status"] = data["status"]
     elif kind == "reaction.added":
@@ -174,6 +184,10 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: 
     def delete(key: str, who: Person) -> Callable[[], Awaitable[object]]:
         return do(lambda tx: editing.delete_message(tx, who.caller, room.id, sent[key]))
 
+    def pin(key: str, who: Person, *, is_on: bool = True) -> Callable[[], Awaitable[object]]:
+        act = pins.pin_message if is_on else pins.unpin_message
+        return do(lambda tx: act(tx, who.caller, room.id, sent[key]))
+
     media = await place.media(staff)
     story = Story(scene, room.public, {"staff": staff, "contact": scene.guest})
     await story.tell(
@@ -194,6 +208,10 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: 
         say("reply to note", scene.boris, "hm", kind="note", reply="note"),
         do(lambda tx: fields.set_fields(tx, staff.caller, room.id, {"order": 1})),
         do(lambda tx: fields.set_message_fields(tx, staff.caller, room.id, sent["answer"], {"order": 1})),
+        pin("note", staff),
+        pin("hello", scene.boris),
+        pin("answer", staff),
+        pin("hello", staff, is_on=False),
         change(status="pending"),
         change(status="resolved"),
         change(status="open", assignee_id=staff.public),

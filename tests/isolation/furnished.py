@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from uuid import UUID
 
-from parley.conversations import editing, reading
+from parley.conversations import editing, hiding, pins, reading
+from parley.conversations.schemas import EntityJson
 from parley.infra.db import Tx
 from parley.kit.ids import parse_id, public_id, uuid7
 from tests.house import House, Person, Room, Workspace
@@ -41,6 +42,8 @@ async def furnish(house: House, name: str) -> Furnished:
         await editing.edit_message(tx, agent.caller, room.id, message, text=f"{name} corrects", entities=[])
         await editing.add_reaction(tx, owner.caller, room.id, message, "+")
         await reading.mark_read(tx, agent.caller, room.id, 1)
+        await pins.pin_message(tx, agent.caller, room.id, message)
+    await _talk(place, group, owner, agent, name)
     item, api_key = uuid7(), (await house.sql("SELECT id FROM api_key WHERE actor_id = $1", key.id))[0]["id"]
     async with house.db.system() as tx:
         await _insert_work(tx, place.id, inbox, room.id, message, item)
@@ -54,6 +57,24 @@ async def furnish(house: House, name: str) -> Furnished:
     }  # fmt: skip
     marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
     return Furnished(place, owner, agent, room, group, ids, marks)
+
+
+async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, name: str) -> None:
+    """What people do with messages in a group."""
+    calls = [EntityJson(kind="mention", offset=0, length=1, actor_id=agent.public)]
+    called = await place.say(group, owner, f"{name} calls", entities=calls)
+    async with place.house.db.transaction(place.id) as tx:
+        await hiding.hide_message(tx, owner.caller, group, parse_id("msg", called.message.id))
+    media, later = await place.media(owner, f"{name}-later.txt"), uuid7()
+    async with place.house.db.system() as tx:
+        await tx.execute(
+            """INSERT INTO scheduled_message
+                (workspace_id, id, conversation_id, actor_id, client_id, text, send_at, created_at)
+            VALUES ($1, $2, $3, $4, '1', $5, now() + interval '1 day', now())""",
+            place.id, later, group, owner.id, f"{name} later",
+        )  # fmt: skip
+        await tx.execute("INSERT INTO scheduled_media VALUES ($1, $2, 1, $3)", place.id, later, media)
+        await tx.execute("INSERT INTO read_step VALUES ($1, $2, $3, 0, 1, now())", place.id, group, agent.id)
 
 
 async def _insert_work(

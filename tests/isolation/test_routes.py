@@ -84,6 +84,10 @@ CLASSES: dict[str, str] = {
     "PUT /v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": CONVERSATION,
     "DELETE /v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": CONVERSATION,
     "PUT /v1/conversations/{conversation_id}/read": CONVERSATION,
+    "POST /v1/conversations/{conversation_id}/forward": CONVERSATION,
+    "GET /v1/conversations/{conversation_id}/pins": CONVERSATION,
+    "PUT /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
+    "DELETE /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/messages/{message_id}/delivery": DESK,
     "GET /v1/channels": OWN,
     "GET /v1/inboxes": STAFF,
@@ -147,6 +151,10 @@ def bodies(thing: Furnished) -> dict[str, Any]:
         "POST /v1/conversations/{conversation_id}/messages": {"client_id": "1", "text": "intruding"},
         "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": {"text": "intruding"},
         "PUT /v1/conversations/{conversation_id}/read": {"number": 1},
+        "POST /v1/conversations/{conversation_id}/forward": {
+            "client_id": "1", "conversation_id": thing.ids["conversation_id"],
+            "message_ids": [thing.ids["message_id"]],
+        },
         "POST /v1/conversations/{conversation_id}/messages/{message_id}/delivery": {"action": "cancel"},
         "POST /v1/inboxes": {"channel": "none", "secrets": {"token": "x"}},
         "PATCH /v1/inboxes/{inbox_id}": {"name": "New"},
@@ -274,6 +282,8 @@ async def test_ids_of_two_workspaces_are_not_mixed(house: House, ours: Furnished
     for name, body in (
         ("POST /v1/conversations/{conversation_id}/messages", {"client_id": "a", "text": "x", "reply_to": ours.ids["message_id"]}),
         ("POST /v1/conversations/{conversation_id}/messages", {"client_id": "b", "text": "x", "media_ids": [ours.ids["media_id"]]}),
+        ("POST /v1/conversations/{conversation_id}/messages", {"client_id": "c", "forward": {"conversation_id": ours.ids["conversation_id"], "message_id": ours.ids["message_id"]}}),
+        ("POST /v1/conversations/{conversation_id}/forward", {"client_id": "d", "conversation_id": ours.ids["conversation_id"], "message_ids": [ours.ids["message_id"]]}),
         ("PATCH /v1/desk/conversations/{conversation_id}", {"assignee_id": ours.ids["actor_id"]}),
     ):  # fmt: skip
         method, path = name.split(" ")

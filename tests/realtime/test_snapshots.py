@@ -95,6 +95,7 @@ def at_the_desk(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obj
         lambda: act(crowd, "anna", "PATCH", desk, {"status": "snoozed", "snoozed_until": tomorrow()}),
         lambda: act(crowd, "anna", "PATCH", desk, {"status": "open", "assignee_id": None}),
         lambda: say("boris", "second note", "note of anna", kind="note", reply_to=ids["note of anna"]),
+        lambda: act(crowd, "anna", "PUT", f"/v1/conversations/{places.desk}/pins/{ids['note of anna']}"),
         lambda: act(crowd, "anna", "DELETE", f"{messages}/{ids['note of anna']}"),
         lambda: act(crowd, "anna", "DELETE", f"{messages}/{ids['answer']}"),
         settle,
@@ -126,9 +127,32 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
         await member("reader")
         await mia.until(lambda: mia.state(places.group) is not None)
 
-    async def send(name: str) -> None:
-        body = {"client_id": f"{name}/{asyncio.get_running_loop().time()}", "text": "hi"}
-        await act(crowd, name, "POST", f"{group}/messages", body)
+    sent: list[str] = []
+
+    async def send(name: str, text: str = "hi", **more: Json) -> None:
+        body = {"client_id": f"{name}/{asyncio.get_running_loop().time()}", "text": text, **more}
+        sent.append((await act(crowd, name, "POST", f"{group}/messages", body))["id"])
+
+    def call(kind: str, **who: str) -> Json:
+        return [{"kind": kind, "offset": 0, "length": 2, **who}]
+
+    def last(name: str, method: str, path: str = "messages/{}", body: Json = None) -> Awaitable[object]:
+        return act(crowd, name, method, f"{group}/{path.format(sent[-1])}", body)
+
+    async def hide() -> None:
+        await last("mia", "DELETE", "messages/{}?for=me")
+        await mia.until(lambda: mia.personal[-1]["kind"] == "message.hidden")
+
+    async def stay_away_and_come_back() -> None:
+        """What was hidden on another device before one comes back is in no event one missed."""
+        await mia.go_offline()
+        await send("anna", "said while away")
+        await hide_elsewhere()
+        mia.go_online()
+        await mia.until(lambda: mia.is_live(places.group))
+
+    async def hide_elsewhere() -> None:
+        await last("mia", "DELETE", "messages/{}?for=me")
 
     return [
         lambda: send("mia"),
@@ -136,6 +160,22 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
         lambda: send("mia"),
         lambda: member("moderator"),
         lambda: act(crowd, "mia", "PUT", f"{group}/read", {"number": 2}),
+        lambda: send("anna", entities=call("mention", actor_id=mia.actor_id)),
+        lambda: last("anna", "PATCH", body={"text": "now all", "entities": call("mention_all")}),
+        lambda: last("mia", "PUT", "pins/{}"),
+        lambda: last("olga", "DELETE", "pins/{}"),
+        lambda: last("olga", "PUT", "pins/{}"),
+        hide,
+        lambda: last("anna", "PATCH", body={"text": "edited after it was hidden"}),
+        lambda: last("boris", "PUT", "messages/{}/reactions/x"),
+        lambda: last("boris", "DELETE", "messages/{}/reactions/x"),
+        lambda: last("anna", "DELETE"),
+        lambda: send("anna", "called and taken back", entities=call("mention_all")),
+        lambda: last("olga", "PUT", "pins/{}"),
+        lambda: last("anna", "DELETE"),
+        lambda: send("boris", "to be forwarded", entities=call("mention", actor_id=mia.actor_id)),
+        lambda: send("olga", "", forward={"conversation_id": places.group, "message_id": sent[-1]}),
+        stay_away_and_come_back,
         leave,
         lambda: send("anna"),
         come_back,

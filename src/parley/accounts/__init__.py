@@ -17,7 +17,7 @@ from parley.accounts.authentication import (
     provide_caller,
 )
 from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
-from parley.accounts.personal import record_personal, record_personal_to_many
+from parley.accounts.personal import lock_personal, record_personal, record_personal_to_many
 from parley.accounts.phone_codes import (
     SEND_CODE_KIND,
     ProvenPhone,
@@ -60,6 +60,7 @@ __all__ = [
     "get_actor",
     "is_phone_known",
     "issue_setup_link",
+    "lock_personal",
     "provide_caller",
     "record_audit",
     "record_personal",

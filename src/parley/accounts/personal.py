@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,12 @@ async def record_personal_to_many(
     await tx.record(
         [_event(tx, workspace_id, key, numbers[key], tag, kind, data) for key, tag in sorted(tags.items())]
     )
+
+
+async def lock_personal(tx: Tx, actor_ids: Collection[UUID]) -> None:
+    """Lock several personal streams at once, in order of their ids, before different events go to them."""
+    if len(actor_ids) > 1:
+        await personal_store.lock_actors(tx, list(actor_ids))
 
 
 def _new_tag() -> int:

@@ -65,3 +65,10 @@ async def append_personal_to_many(
         tx.now,
     )
     return {row["actor_id"]: row["number"] for row in rows}
+
+
+async def lock_actors(tx: Tx, actor_ids: Sequence[UUID]) -> None:
+    """Lock the counters of personal streams until commit, in order of their ids."""
+    await tx.execute(
+        "SELECT FROM actor WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", list(actor_ids)
+    )

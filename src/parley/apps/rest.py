@@ -17,7 +17,7 @@ from parley.accounts import api as accounts_api
 from parley.accounts import provide_caller
 from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
-from parley.conversations import Collector, fields_api, list_visible_inboxes, may_see_media
+from parley.conversations import Collector, fields_api, list_visible_inboxes, may_see_media, messages_api
 from parley.conversations import api as conversations_api
 from parley.desk import api as desk_api
 from parley.desk.accounts import Channels
@@ -37,6 +37,7 @@ ROUTES = [
     *accounts_api.routes,
     *conversations_api.routes,
     *fields_api.routes,
+    *messages_api.routes,
     *contacts_api.routes,
     *media_api.routes,
     *desk_api.routes,

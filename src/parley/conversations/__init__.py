@@ -1,6 +1,7 @@
 """The heart: conversations, members, messages, streams. Every message enters by `post_message`."""
 
 from parley.conversations.collector import Collector
+from parley.conversations.hiding import mask_hidden
 from parley.conversations.schemas import Cursor
 from parley.conversations.sending import Draft, Posted, post_message, post_messages
 from parley.conversations.sending_door import SendingDoor
@@ -27,6 +28,7 @@ __all__ = [
     "find_view",
     "is_for",
     "list_visible_inboxes",
+    "mask_hidden",
     "may_see_media",
     "post_message",
     "post_messages",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post, put
@@ -12,6 +12,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from parley.accounts import GivenCaller, GivenRuntime
 from parley.conversations import editing, history, members, reading, streams
 from parley.conversations.collector import Collector
+from parley.conversations.forwarding import draft_forwards
+from parley.conversations.hiding import hide_message, mask_hidden
+from parley.conversations.history import get_message
 from parley.conversations.schemas import (
     Conversation,
     Cursor,
@@ -132,13 +135,25 @@ async def list_messages(
 
 @post("/v1/conversations/{conversation_id:str}/messages", tags=_TAGS, operation_id="send_message")
 async def send_message(
+    runtime: GivenRuntime,
     collector: GivenCollector,
     caller: GivenCaller,
     conversation_id: FromPath[str],
     data: JSONBody[SendRequest],
 ) -> Response[Message]:
-    """Send a message. A repeat of the same `client_id` answers 200 with the stored message."""
-    draft = make_draft(caller, conversation_id, data)
+    """Send a message, or forward one. A repeat of the same `client_id` answers 200 with the stored message."""
+    if data.forward is None:
+        draft = make_draft(caller, conversation_id, data)
+    else:
+        [draft] = await draft_forwards(
+            runtime.db,
+            caller,
+            _conversation(conversation_id),
+            source_id=_conversation(data.forward.conversation_id),
+            message_ids=[_message(data.forward.message_id)],
+            client_ids=[data.client_id],
+            kind=data.kind,
+        )
     posted = await collector.post(draft)
     return Response(posted.message, status_code=200 if posted.is_repeat else 201)
 
@@ -174,11 +189,19 @@ async def edit_message(
     status_code=200,
 )
 async def delete_message(
-    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], message_id: FromPath[str]
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+    whom: Annotated[Literal["all", "me"], QueryParameter(name="for")] = "all",
 ) -> Message:
-    """Delete a message for everyone; its place stays."""
+    """Delete a message for everyone, its place stays; or `for=me`: it is gone for you alone, on all your devices."""
+    conversation, message = _conversation(conversation_id), _message(message_id)
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await editing.delete_message(tx, caller, _conversation(conversation_id), _message(message_id))
+        if whom == "all":
+            return await editing.delete_message(tx, caller, conversation, message)
+        await hide_message(tx, caller, conversation, message)
+        return await get_message(tx, conversation, message)
 
 
 @get(
@@ -246,7 +269,8 @@ async def list_events(
     key = _conversation(conversation_id)
     async with runtime.db.transaction(caller.workspace_id) as tx:
         view = await require_view(tx, caller, key)
-        events = await streams.resume(tx, key, Cursor(after, tag))
+        missed = await streams.resume(tx, key, Cursor(after, tag))
+        events = await mask_hidden(tx, caller.actor_id, [key], missed)
     # what comes after the last event given is not in this answer, even if it was committed meanwhile
     head = Cursor(events[-1].number, events[-1].tag) if events else Cursor(after, tag if after else 0)
     name = public_id("cnv", key)

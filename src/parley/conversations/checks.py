@@ -69,7 +69,7 @@ _COUNTERS = (
     ),
     Check(
         name="conversations.unread",
-        holds="What a member sent since its read position is as many as a recount finds, so unread is right.",
+        holds="What a member sent or hid since its read position is as many as a recount finds, so unread is right.",
         remedy="Unread counts of this member are wrong until it reads; set member.own_since to the number named.",
         walk=Walk(table="conversation", rows=500),
         is_gathering=True,
@@ -82,8 +82,14 @@ _COUNTERS = (
                 SELECT x.conversation_id, x.sender_id, x.number
                 FROM (SELECT conversation_id, min(read_number) AS read_number FROM behind GROUP BY 1) low
                 JOIN message x ON x.conversation_id = low.conversation_id AND x.number > low.read_number
+            ), hidden AS MATERIALIZED (
+                SELECT h.conversation_id, h.actor_id, x.number FROM behind b
+                JOIN hidden_message h ON h.conversation_id = b.conversation_id AND h.actor_id = b.actor_id
+                JOIN message x ON x.conversation_id = h.conversation_id AND x.id = h.message_id
+                WHERE x.number > b.read_number AND x.sender_id <> b.actor_id
             ), own AS MATERIALIZED (
-                SELECT b.conversation_id, b.actor_id, count(*) AS sent FROM behind b JOIN said s
+                SELECT b.conversation_id, b.actor_id, count(*) AS sent FROM behind b JOIN (
+                    SELECT conversation_id, sender_id, number FROM said UNION ALL SELECT * FROM hidden) s
                     ON s.conversation_id = b.conversation_id AND s.sender_id = b.actor_id AND s.number > b.read_number
                 GROUP BY 1, 2
             )

@@ -17,12 +17,14 @@ from parley.conversations import editing_store, history, members_store, store, s
 from parley.conversations.errors import (
     ConversationNotFound,
     EmptyMessage,
+    MayNotMentionAll,
     MaySpeakNot,
     MessageDeleted,
     MessageNotFound,
     NotYourMessage,
     TooManyReactions,
 )
+from parley.conversations.mentions import find_objection, has_all, replace_mentions
 from parley.conversations.schemas import EntityJson, Message, Status
 from parley.conversations.visibility import View, require_view
 from parley.infra.db import Tx
@@ -43,9 +45,10 @@ async def edit_message(
     """Give one's own message another text; the former one is kept as a version.
 
     Repeat: the same text again changes nothing. Raises: ConversationNotFound, MessageNotFound, NotYourMessage,
-    MessageDeleted, EmptyMessage.
+    MessageDeleted, EmptyMessage, TooManyMentions, MayNotMentionAll.
     """
     conversation, message = await lock_own(tx, caller, conversation_id, message_id)
+    await _require_calls(tx, caller, conversation, message, entities)
     return await apply_edit(tx, conversation, message, text=text, entities=entities, by=caller.actor_id)
 
 
@@ -69,7 +72,25 @@ async def apply_edit(
     if not text.strip() and not (await history.get_message(tx, *key)).attachments:
         raise EmptyMessage
     await editing_store.replace_text(tx, message, text=text, entities=raw, by=by)
-    return await announce(tx, conversation, message, "message.updated", by, change="text")
+    edited = await announce(tx, conversation, message, "message.updated", by, change="text")
+    await replace_mentions(tx, conversation, message, _former_entities(message), entities)
+    return edited
+
+
+def _former_entities(message: asyncpg.Record) -> list[EntityJson]:
+    return msgspec.convert(message["entities"] or [], list[EntityJson])
+
+
+async def _require_calls(
+    tx: Tx, caller: Caller, conversation: asyncpg.Record, message: asyncpg.Record, entities: list[EntityJson]
+) -> None:
+    """Raises: TooManyMentions; MayNotMentionAll, unless the text called everybody before."""
+    member = await members_store.find_member(tx, conversation["id"], caller.actor_id) if entities else None
+    objection = await find_objection(
+        tx, conversation["id"], conversation["kind"], member["role"] if member else None, entities
+    )
+    if objection and not (isinstance(objection, MayNotMentionAll) and has_all(_former_entities(message))):
+        raise objection
 
 
 async def delete_message(tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID) -> Message:
@@ -145,7 +166,7 @@ async def _react(
     emoji = clean_text(emoji).strip()
     if not 1 <= len(emoji) <= 32:
         raise Malformed("An emoji is expected.", emoji=emoji[:32])
-    conversation, message, _ = await _lock(tx, caller, conversation_id, message_id)
+    conversation, message, _ = await lock_seen(tx, caller, conversation_id, message_id)
     if message["deleted_at"]:
         raise MessageDeleted
     change = editing_store.add_reaction if is_added else editing_store.remove_reaction
@@ -171,7 +192,7 @@ async def _react(
     )
 
 
-async def _lock(
+async def lock_seen(
     tx: Tx, caller: Caller, conversation_id: UUID, message_id: UUID
 ) -> tuple[asyncpg.Record, asyncpg.Record, View]:
     """Lock conversation and message, in this order; the message must be one that the caller sees."""
@@ -193,7 +214,7 @@ async def lock_own(
 
     Raises: ConversationNotFound, MessageNotFound, NotYourMessage, MaySpeakNot.
     """
-    conversation, message, _ = await _lock(tx, caller, conversation_id, message_id)
+    conversation, message, _ = await lock_seen(tx, caller, conversation_id, message_id)
     if message["kind"] == "system":
         raise NotYourMessage
     member = await members_store.find_member(tx, conversation_id, caller.actor_id)

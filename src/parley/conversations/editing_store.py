@@ -11,7 +11,8 @@ import asyncpg
 from parley.infra.db import Tx
 
 _BLANK = """jsonb_set(data, '{message}', (data -> 'message')
-    || '{"text": "", "entities": [], "attachments": [], "reactions": [], "reply_to": null, "extra": {}}')"""
+    || '{"text": "", "entities": [], "attachments": [], "reactions": [], "reply_to": null,
+        "forwarded_from": null, "extra": {}}')"""
 _UNQUOTED = """jsonb_set(data, '{message,reply_to}', (data -> 'message' -> 'reply_to')
     || '{"text": "", "quote": null}')"""
 
@@ -45,11 +46,13 @@ async def replace_text(
 
 
 async def bury_message(tx: Tx, conversation_id: UUID, message_id: UUID) -> None:
-    """Make a tombstone: the number stays, text, versions, files and reactions go."""
+    """Make a tombstone: the number stays, text, versions, files, reactions, mentions and its pin go."""
     for sql in (
         "DELETE FROM message_version WHERE conversation_id = $1 AND message_id = $2",
         "DELETE FROM attachment WHERE conversation_id = $1 AND message_id = $2",
         "DELETE FROM reaction WHERE conversation_id = $1 AND message_id = $2",
+        "DELETE FROM mention WHERE conversation_id = $1 AND message_id = $2",
+        "DELETE FROM pin WHERE conversation_id = $1 AND message_id = $2",
     ):
         await tx.execute(sql, conversation_id, message_id)
     await tx.execute(

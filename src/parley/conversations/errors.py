@@ -59,6 +59,36 @@ class BadReply(Malformed):
     code = "bad_reply"
 
 
+class BadQuote(Malformed):
+    """The message replied to does not hold these words."""
+
+    code = "bad_quote"
+
+
+class BadForward(Malformed):
+    """This message cannot be forwarded there: it is a notice, or a note outside the desk, or its file is not here."""
+
+    code = "bad_forward"
+
+
+class TooManyMentions(Malformed):
+    """A message calls more people by name than it may."""
+
+    code = "too_many_mentions"
+
+
+class MayNotMentionAll(Forbidden):
+    """Only owners and moderators call everybody in a large group, a broadcast, or at the desk."""
+
+    code = "may_not_mention_all"
+
+
+class TooManyPins(Conflict):
+    """As many messages are pinned as can be; take one off first."""
+
+    code = "too_many_pins"
+
+
 class StreamReset(ParleyError):
     """What you have cannot be continued: take a fresh snapshot. ``head`` is where to go on from."""
 

@@ -16,6 +16,7 @@ from parley.conversations.schemas import (
     ActorRef,
     Attachment,
     EntityJson,
+    ForwardRef,
     Message,
     MessagePage,
     Reaction,
@@ -32,6 +33,8 @@ from parley.media import attachment_json, get_media
 
 SNIPPET_LENGTH = 200
 PAGE_LIMIT = 100
+_FORWARD = "forward"
+"""Where a stored message keeps its `ForwardRef`."""
 
 
 async def read_page(
@@ -52,19 +55,22 @@ async def read_page(
     if sum(place is not None for place in (before, after, around)) > 1:
         raise Malformed("Of before, after and around, one may be given.")
     view = await require_view(tx, caller, conversation_id)
+    reader = caller.actor_id
     head = await store.get_head(tx, conversation_id)
     limit = max(1, min(limit, PAGE_LIMIT))
     if around is not None:
-        older, has_before = await _older(tx, conversation_id, around + 1, view, limit - limit // 2)
-        newer, has_after = await _newer(tx, conversation_id, around, view, limit // 2)
+        older, has_before = await _older(tx, conversation_id, around + 1, view, reader, limit - limit // 2)
+        newer, has_after = await _newer(tx, conversation_id, around, view, reader, limit // 2)
         rows = older + newer
     elif after is not None:
-        rows, has_after = await _newer(tx, conversation_id, after, view, limit)
-        has_before = await store.has_messages(tx, conversation_id, up_to=after, notes=view == "staff")
+        rows, has_after = await _newer(tx, conversation_id, after, view, reader, limit)
+        has_before = await store.has_messages(
+            tx, conversation_id, up_to=after, reader=reader, notes=view == "staff"
+        )
     else:
-        rows, has_before = await _older(tx, conversation_id, before, view, limit)
+        rows, has_before = await _older(tx, conversation_id, before, view, reader, limit)
         has_after = before is not None and await store.has_messages(
-            tx, conversation_id, since=before, notes=view == "staff"
+            tx, conversation_id, since=before, reader=reader, notes=view == "staff"
         )
     member = await members_store.find_member(tx, conversation_id, caller.actor_id)
     messages = await to_messages(tx, rows)
@@ -79,19 +85,19 @@ async def read_page(
 
 
 async def _older(
-    tx: Tx, conversation_id: UUID, before: int | None, view: View, limit: int
+    tx: Tx, conversation_id: UUID, before: int | None, view: View, reader: UUID, limit: int
 ) -> tuple[list[asyncpg.Record], bool]:
     rows = await store.list_messages(
-        tx, conversation_id, before=before, after=None, notes=view == "staff", limit=limit + 1
+        tx, conversation_id, before=before, after=None, reader=reader, notes=view == "staff", limit=limit + 1
     )
     return rows[:limit][::-1], len(rows) > limit
 
 
 async def _newer(
-    tx: Tx, conversation_id: UUID, after: int, view: View, limit: int
+    tx: Tx, conversation_id: UUID, after: int, view: View, reader: UUID, limit: int
 ) -> tuple[list[asyncpg.Record], bool]:
     rows = await store.list_messages(
-        tx, conversation_id, before=None, after=after, notes=view == "staff", limit=limit + 1
+        tx, conversation_id, before=None, after=after, reader=reader, notes=view == "staff", limit=limit + 1
     )
     return rows[:limit], len(rows) > limit
 
@@ -152,6 +158,7 @@ def _message(row: asyncpg.Record, media: dict[UUID, Any]) -> Message:
     if row["reply_to_id"] is not None:
         quote = None if row["reply_deleted_at"] else row["quote"]
         reply = make_reply(row["reply_to_id"], row["reply_sender_name"], row["reply_text"], quote)
+    extra: dict[str, Any] = row["extra"] or {}
     return Message(
         id=public_id("msg", row["id"]),
         conversation_id=public_id("cnv", row["conversation_id"]),
@@ -163,6 +170,7 @@ def _message(row: asyncpg.Record, media: dict[UUID, Any]) -> Message:
         entities=_entities(row["entities"]),
         attachments=[to_attachment(media[key]) for key in row["media_ids"] or () if key in media],
         reply_to=reply,
+        forwarded_from=find_origin(extra),
         client_id=row["client_id"],
         version=row["version"],
         created_at=row["created_at"],
@@ -170,7 +178,7 @@ def _message(row: asyncpg.Record, media: dict[UUID, Any]) -> Message:
         deleted_at=row["deleted_at"],
         reactions=_reactions(row["reaction_list"]),
         status=msgspec.convert(row["status"], Status) if row["status"] else None,
-        extra=row["extra"] or {},
+        extra={key: extra[key] for key in extra if key != _FORWARD},
     )
 
 
@@ -187,6 +195,21 @@ def make_reply(message_id: UUID, sender_name: str | None, text: str | None, quot
         text=(text or "")[:SNIPPET_LENGTH],
         quote=quote,
     )
+
+
+def find_origin(extra: dict[str, Any] | None) -> ForwardRef | None:
+    """Return who said first what was forwarded, here or by a provider (whose word for it is a name)."""
+    if not extra:
+        return None
+    if known := extra.get(_FORWARD):
+        return msgspec.convert(known, ForwardRef)
+    name = extra.get("forwarded_from")
+    return ForwardRef(sender_name=name) if isinstance(name, str) else None
+
+
+def extra_of(extra: dict[str, Any] | None, origin: ForwardRef | None) -> dict[str, Any] | None:
+    """Return what is stored beside a message's text: its fields, and where it was forwarded from."""
+    return extra if origin is None else {**(extra or {}), _FORWARD: msgspec.to_builtins(origin)}
 
 
 def _entities(value: list[dict[str, Any]] | None) -> list[EntityJson]:

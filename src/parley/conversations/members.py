@@ -10,9 +10,9 @@ import asyncpg
 import msgspec
 
 from parley.accounts import Caller, find_actors, record_personal, record_personal_to_many
-from parley.conversations import history, members_store, store, streams
+from parley.conversations import history, members_store, mentions_store, store, streams
 from parley.conversations.errors import ConversationNotFound
-from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson
+from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson, Snippet
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
 from parley.kit.errors import Conflict, Forbidden, Malformed, NotFound
@@ -69,7 +69,7 @@ async def get_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> Con
     """Return one conversation as the caller sees it. Raises: ConversationNotFound."""
     view = await require_view(tx, caller, conversation_id)
     rows = await members_store.get_conversations(tx, [conversation_id], caller.actor_id)
-    return (await _to_conversations(tx, rows, is_staff=view == "staff"))[0]
+    return (await _to_conversations(tx, rows, caller.actor_id, is_staff=view == "staff"))[0]
 
 
 async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: int) -> Page[Conversation]:
@@ -83,7 +83,7 @@ async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: 
     rows = await members_store.list_own_conversations(
         tx, caller.workspace_id, caller.actor_id, before, limit + 1
     )
-    items = await _to_conversations(tx, rows[:limit], is_staff=False)
+    items = await _to_conversations(tx, rows[:limit], caller.actor_id, is_staff=False)
     last_row = rows[limit - 1] if len(rows) > limit else None
     following = None
     if last_row:
@@ -245,10 +245,13 @@ def _member(row: asyncpg.Record) -> MemberJson:
     )
 
 
-async def _to_conversations(tx: Tx, rows: Sequence[asyncpg.Record], *, is_staff: bool) -> list[Conversation]:
-    keys = [(row["id"], row["last_message_id"]) for row in rows if row["last_message_id"]]
+async def _to_conversations(
+    tx: Tx, rows: Sequence[asyncpg.Record], reader: UUID, *, is_staff: bool
+) -> list[Conversation]:
+    seen = await mentions_store.list_seen(tx, reader, {row["id"]: row["last_message_id"] for row in rows})
+    keys = [(key, own.last_message_id) for key, own in seen.items() if own.last_message_id]
     messages = await history.get_messages(tx, keys)
-    snippets = {
+    snippets: dict[UUID | None, Snippet] = {
         key: history.to_snippet(message if is_staff else history.without_status(message))
         for key, message in messages.items()
     }
@@ -266,9 +269,10 @@ async def _to_conversations(tx: Tx, rows: Sequence[asyncpg.Record], *, is_staff:
             read_number=row["read_number"],
             own_since=row["own_since"],
             unread=max(0, row["last_number"] - row["read_number"] - row["own_since"]),
+            mentions=seen[row["id"]].mentions,
             role=row["role"],
             created_at=row["created_at"],
-            last_message=snippets.get(row["last_message_id"]) if row["last_message_id"] else None,
+            last_message=snippets.get(seen[row["id"]].last_message_id),
         )
         for row in rows
     ]

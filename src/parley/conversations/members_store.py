@@ -194,9 +194,11 @@ async def move_read(
 
 
 async def count_own(tx: Tx, conversation_id: UUID, actor_id: UUID, above: int) -> int:
-    """Count an actor's own messages above a number. Index: message_number."""
+    """Count messages above a number that an actor need not read: own ones, and hidden ones. Index: message_number."""
     count: int = await tx.fetchval(
-        "SELECT count(*) FROM message WHERE conversation_id = $1 AND number > $2 AND sender_id = $3",
+        """SELECT count(*) FROM message m WHERE conversation_id = $1 AND number > $2 AND (sender_id = $3
+            OR EXISTS (SELECT FROM hidden_message h WHERE h.conversation_id = m.conversation_id
+                AND h.actor_id = $3 AND h.message_id = m.id))""",
         conversation_id,
         above,
         actor_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from parley.accounts import Caller, record_personal
-from parley.conversations import members_store, store
+from parley.conversations import members_store, mentions_store, store
 from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import ReadState
 from parley.conversations.visibility import require_view
@@ -31,7 +31,8 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
     read, own = (member["read_number"], member["own_since"]) if member else (0, 0)
     last = conversation["last_number"]
     number = min(number, last)
-    if number > read:
+    is_further = number > read
+    if is_further:
         read = number
         own = (
             await members_store.count_own(tx, conversation_id, caller.actor_id, number)
@@ -41,20 +42,27 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
         await members_store.move_read(
             tx, caller.workspace_id, conversation_id, caller.actor_id, number=read, own_since=own
         )
-        await _tell(
-            tx, caller, conversation_id, read, own, audience=STAFF if conversation["kind"] == "desk" else ALL
-        )
-    return ReadState(read_number=read, own_since=own, unread=max(0, last - read - own))
+    mentions = await mentions_store.count_unread(tx, caller.actor_id, conversation_id)
+    state = ReadState(read_number=read, own_since=own, unread=max(0, last - read - own), mentions=mentions)
+    if is_further:
+        audience = STAFF if conversation["kind"] == "desk" else ALL
+        await _tell(tx, caller, conversation_id, state, audience=audience)
+    return state
 
 
-async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, read: int, own: int, *, audience: str) -> None:
+async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, state: ReadState, *, audience: str) -> None:
     conversation = public_id("cnv", conversation_id)
     await record_personal(
         tx,
         caller.workspace_id,
         caller.actor_id,
         "read.moved",
-        {"conversation_id": conversation, "read_number": read, "own_since": own},
+        {
+            "conversation_id": conversation,
+            "read_number": state.read_number,
+            "own_since": state.own_since,
+            "mentions": state.mentions,
+        },
     )
     tx.hints.append(
         Signal(
@@ -63,6 +71,6 @@ async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, read: int, own: i
             kind="member.read",
             audience=audience,
             actor_id=caller.actor_id,
-            data={"read_number": read},
+            data={"read_number": state.read_number},
         )
     )

@@ -38,13 +38,17 @@ class ActorRef(msgspec.Struct, frozen=True):
 
 
 class EntityJson(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Formatting of a stretch of text; offsets in UTF-16 units."""
+    """Formatting of a stretch of text; offsets in UTF-16 units.
+
+    ``mention`` with an ``actor_id`` calls a person, ``mention_all`` everybody; who is in the conversation is called.
+    """
 
     kind: Annotated[str, Meta(max_length=32, pattern=_PLAIN)]
     offset: Annotated[int, Meta(ge=0, le=100_000)]
     length: Annotated[int, Meta(ge=1, le=100_000)]
     url: Annotated[str, Meta(max_length=2048, pattern=_PLAIN)] | None = None
     language: Annotated[str, Meta(max_length=64, pattern=_PLAIN)] | None = None
+    actor_id: Annotated[str, Meta(pattern=r"^act_[0-9a-z]{26}$")] | None = None
 
 
 class Thumbnail(msgspec.Struct, frozen=True):
@@ -77,6 +81,17 @@ class ReplyRef(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str
     text: str
     quote: str | None = None
+
+
+class ForwardRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Who said first what was forwarded, as they were called then; never where they said it.
+
+    ``sender_id`` and ``sent_at`` are null for what was forwarded outside.
+    """
+
+    sender_name: str
+    sender_id: str | None = None
+    sent_at: dt.datetime | None = None
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -113,6 +128,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     entities: list[EntityJson]
     attachments: list[Attachment]
     reply_to: ReplyRef | None
+    forwarded_from: ForwardRef | None
     client_id: str | None
     version: int
     created_at: dt.datetime
@@ -153,6 +169,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     read_number: int
     own_since: int
     unread: int
+    mentions: int
     role: Role | None
     created_at: dt.datetime
     last_message: Snippet | None
@@ -178,6 +195,14 @@ class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
     own_since: int
 
 
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pinned message, and who pinned it when."""
+
+    message: Message
+    pinned_by: ActorRef
+    pinned_at: dt.datetime
+
+
 class VersionJson(msgspec.Struct, frozen=True, kw_only=True):
     """A text that a message had before."""
 
@@ -188,11 +213,12 @@ class VersionJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a member has read."""
+    """How far a member has read. ``mentions``: unread messages that call them."""
 
     read_number: int
     own_since: int
     unread: int
+    mentions: int
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,8 +259,27 @@ def _require_within(text: str, entities: list[EntityJson]) -> None:
         raise ValueError("entities: one reaches beyond the text")
 
 
+class ForwardSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message to forward, from a conversation that the sender sees."""
+
+    conversation_id: str
+    message_id: str
+
+
+class ForwardRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Messages to forward from one conversation, in this order. ``client_id`` makes a repeat harmless, for ever."""
+
+    client_id: Annotated[str, Meta(min_length=1, max_length=120, pattern=_PLAIN)]
+    conversation_id: str
+    message_ids: Annotated[list[str], Meta(min_length=1, max_length=100)]
+    kind: Literal["text", "note"] = "text"
+
+
 class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to send. ``client_id`` makes a repeat harmless, for ever. ``fields``: your application's own values."""
+    """A message to send. ``client_id`` makes a repeat harmless, for ever. ``fields``: your application's own values.
+
+    With ``forward`` it has no words of its own.
+    """
 
     client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PLAIN)]
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
@@ -244,10 +289,13 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     quote: Annotated[str, Meta(max_length=1024)] | None = None
     kind: Literal["text", "note"] = "text"
     fields: dict[str, Any] = {}
+    forward: ForwardSource | None = None
 
     def __post_init__(self) -> None:
         self.text = clean_text(self.text)
         _require_within(self.text, self.entities)
+        if self.forward is not None and (self.text or self.media_ids or self.reply_to or self.quote):
+            raise ValueError("forward: nothing else goes with it")
 
 
 class EditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -20,12 +20,14 @@ from parley.accounts import STAFF_ROLES
 from parley.conversations import history, sending_store
 from parley.conversations.errors import (
     BadAttachment,
+    BadQuote,
     BadReply,
     ConversationNotFound,
     EmptyMessage,
     MaySpeakNot,
 )
-from parley.conversations.schemas import ActorRef, EntityJson, Message, Status
+from parley.conversations.mentions import Mentions, find_objection
+from parley.conversations.schemas import ActorRef, EntityJson, ForwardRef, Message, Status
 from parley.conversations.streams import new_tag
 from parley.infra.db import Tx
 from parley.kit.errors import ParleyError
@@ -40,7 +42,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     ``may_chat``: also beside the desk, where it is a member; ``may_desk``: as staff, in its inboxes.
 
     ``client_id`` unique per conversation and sender, for ever; ``group_key`` (an album) unique per conversation.
-    ``media_ids``: uploaded by the sender, or pending at the provider.
+    ``media_ids``: uploaded by the sender, or pending at the provider, or shared by what is forwarded: whoever sets
+    ``forwarded_from`` has seen that the sender may see the message and its files.
     """
 
     workspace_id: UUID
@@ -52,6 +55,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     media_ids: list[UUID] = []
     reply_to_id: UUID | None = None
     quote: str | None = None
+    forwarded_from: ForwardRef | None = None
     client_id: str | None = None
     group_key: str | None = None
     extra: dict[str, Any] | None = None
@@ -154,6 +158,7 @@ class _Batch:
         self._files: list[tuple[UUID, UUID, UUID, int, UUID]] = []
         self._events: list[Event] = []
         self._clients: dict[tuple[UUID, UUID, str], UUID] = {}
+        self._mentions = Mentions(tx)
 
     async def take(self, draft: Draft, row: asyncpg.Record) -> ParleyError | tuple[str, UUID] | Message:
         """Number one draft; return its message, or why not, or ('repeat', stored id)."""
@@ -164,10 +169,8 @@ class _Batch:
             return error
         if repeat:
             return ("repeat", repeat)
-        if draft.media_ids and await sending_store.list_foreign_media(
-            self._tx, draft.media_ids, draft.sender_id, from_provider=row["sender_kind"] == "contact"
-        ):
-            return BadAttachment()
+        if objection := await self._find_objection(draft, row):
+            return objection
         message_id = uuid7()
         if draft.client_id:
             self._clients[key] = message_id
@@ -176,6 +179,20 @@ class _Batch:
         message = await self._build(draft, row, stream, message_id)
         self._gather(draft, row, stream, message_id, message)
         return message
+
+    async def _find_objection(self, draft: Draft, row: asyncpg.Record) -> ParleyError | None:
+        """Why files or mentions of a draft forbid it. Asks nothing for a draft without them."""
+        if (
+            draft.media_ids
+            and draft.forwarded_from is None
+            and await sending_store.list_foreign_media(
+                self._tx, draft.media_ids, draft.sender_id, from_provider=row["sender_kind"] == "contact"
+            )
+        ):
+            return BadAttachment()
+        if not draft.entities:
+            return None
+        return await find_objection(self._tx, draft.conversation_id, row["kind"], row["role"], draft.entities)
 
     async def _move_read(self, draft: Draft, row: asyncpg.Record, stream: _Stream) -> None:
         """Nothing unread: the read position moves on with the send; else it counts as own sent since."""
@@ -216,6 +233,7 @@ class _Batch:
             entities=draft.entities,
             attachments=[history.to_attachment(media[key]) for key in draft.media_ids],
             reply_to=reply,
+            forwarded_from=draft.forwarded_from or history.find_origin(draft.extra),
             client_id=draft.client_id,
             version=1,
             created_at=self._tx.now,
@@ -233,6 +251,8 @@ class _Batch:
         data = {"message": msgspec.to_builtins(message)}
         if draft.kind != "note":
             stream.last_message_id = message_id
+        if draft.entities:
+            self._mentions.take(draft, row["kind"], message_id, message.number)
         self._rows.append(
             (
                 draft.workspace_id,
@@ -248,7 +268,7 @@ class _Batch:
                 message.reply_to.quote if message.reply_to else None,
                 draft.client_id,
                 draft.group_key,
-                _json(draft.extra) if draft.extra else None,
+                _json(extra) if (extra := history.extra_of(draft.extra, draft.forwarded_from)) else None,
                 '{"state": "queued"}' if message.status else None,
                 stream.tag,
                 audience,
@@ -302,6 +322,7 @@ class _Batch:
         if self._files:
             await sending_store.attach(self._tx, *(list(column) for column in zip(*self._files, strict=True)))
         await self._tx.record(self._events)
+        await self._mentions.write()
 
 
 def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
@@ -328,7 +349,16 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
         row["reply_id"] is None or (row["reply_kind"] == "note" and draft.kind != "note")
     ):
         return BadReply()
+    if draft.quote and not _is_quoted(draft, row):
+        return BadQuote()
     return None
+
+
+def _is_quoted(draft: Draft, row: asyncpg.Record) -> bool:
+    """Whether the words are the message's; a deleted one quotes nothing, and a provider is believed."""
+    if row["reply_id"] is None or row["is_reply_deleted"] or row["sender_kind"] == "contact":
+        return True
+    return clean_text(draft.quote or "") in row["reply_text"]
 
 
 def _role_may_write(kind: str, role: str) -> bool:

@@ -93,6 +93,8 @@ class SendingDoor:
     ) -> tuple[Message, bool] | None:
         try:
             data = _decode(body)
+            if data.forward is not None:
+                return None
             caller = await authenticate_actor(self._db, *speaker)
             posted = await self._collector.post(make_draft(caller, conversation_id, data))
         except (ParleyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):

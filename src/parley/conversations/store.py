@@ -252,41 +252,57 @@ _MESSAGE = """
     LEFT JOIN actor ra ON ra.id = r.sender_id
 """
 
+_SHOWN = """ AND NOT EXISTS (SELECT FROM hidden_message h
+    WHERE h.conversation_id = m.conversation_id AND h.actor_id = {} AND h.message_id = m.id)"""
+
 
 async def list_messages(
-    tx: Tx, conversation_id: UUID, *, before: int | None, after: int | None, notes: bool, limit: int
+    tx: Tx,
+    conversation_id: UUID,
+    *,
+    before: int | None,
+    after: int | None,
+    reader: UUID,
+    notes: bool,
+    limit: int,
 ) -> list[asyncpg.Record]:
     """Return up to ``limit`` messages beside a position: descending below ``before``, else ascending above ``after``.
 
-    Index: message_position; never an OFFSET.
+    Without those that the reader deleted for themselves. Index: message_position; never an OFFSET.
     """
-    seen = "" if notes else " AND m.kind <> 'note'"
+    seen = _SHOWN.format("$4") if notes else f"{_SHOWN.format('$4')} AND m.kind <> 'note'"
     if after is not None:
         return await tx.fetch(
             f"{_MESSAGE} WHERE m.conversation_id = $1 AND m.position > $2{seen} ORDER BY m.position LIMIT $3",
             conversation_id,
             after,
             limit,
+            reader,
         )
     return await tx.fetch(
         f"{_MESSAGE} WHERE m.conversation_id = $1 AND m.position < $2{seen} ORDER BY m.position DESC LIMIT $3",
         conversation_id,
         before if before is not None else 2**62,
         limit,
+        reader,
     )
 
 
 async def has_messages(
-    tx: Tx, conversation_id: UUID, *, since: int = 0, up_to: int = 2**62, notes: bool
+    tx: Tx, conversation_id: UUID, *, since: int = 0, up_to: int = 2**62, reader: UUID, notes: bool
 ) -> bool:
-    """Whether a message stands at a position from ``since`` to ``up_to``, both included. Index: message_position."""
-    seen = "" if notes else " AND kind <> 'note'"
+    """Whether a message that the reader sees stands at a position from ``since`` to ``up_to``, both included.
+
+    Index: message_position.
+    """
+    seen = _SHOWN.format("$4") if notes else f"{_SHOWN.format('$4')} AND m.kind <> 'note'"
     found: bool = await tx.fetchval(
-        f"""SELECT EXISTS (SELECT FROM message
-            WHERE conversation_id = $1 AND position BETWEEN $2 AND $3{seen})""",
+        f"""SELECT EXISTS (SELECT FROM message m
+            WHERE m.conversation_id = $1 AND m.position BETWEEN $2 AND $3{seen})""",
         conversation_id,
         since,
         up_to,
+        reader,
     )
     return found
 

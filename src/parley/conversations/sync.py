@@ -14,6 +14,7 @@ import asyncpg
 from parley.accounts import Caller
 from parley.conversations import store, streams, sync_store
 from parley.conversations.errors import StreamReset
+from parley.conversations.hiding import mask_hidden
 from parley.conversations.schemas import Cursor, StreamSync
 from parley.conversations.streams import RESUME_LIMIT, event_json, is_for
 from parley.conversations.visibility import View, view_of
@@ -34,6 +35,12 @@ async def sync(
     access = {row["id"]: row for row in rows}
     fitting = _choose(caller, cursors, access)
     missed = await sync_store.list_missed(tx, {key: cursors[key].number for key in fitting}, RESUME_LIMIT + 2)
+    every = [event for events in missed.values() for event in events]
+    shown = {
+        (one.stream_id, one.number): one
+        for one in await mask_hidden(tx, caller.actor_id, list(missed), every)
+    }
+    missed = {key: [shown[key, event.number] for event in events] for key, events in missed.items()}
     for key, cursor in cursors.items():
         row = access.get(key)
         view = view_of(caller, row) if row else None

@@ -20,6 +20,8 @@ CONVERSATION_KINDS: dict[str, str] = {
     "message.updated": "A message looks different, by an edit, a file that arrived or an album that grew: `message`.",
     "message.deleted": "A message was deleted for everyone; a tombstone keeps its place, and replies show and quote it no more: `message`.",
     "message.status_changed": "What became of an outward message at the provider: `message_id`, `status`.",
+    "message.pinned": "A message was pinned: `message_id`, `pinned_by`, `pinned_at`.",
+    "message.unpinned": "A message is pinned no more: `message_id`. One that is deleted for everyone is not either.",
     "reaction.added": "Somebody put a reaction: `message_id`, `emoji`, `actor_id`.",
     "reaction.removed": "Somebody took a reaction away: `message_id`, `emoji`, `actor_id`.",
     "member.joined": "An actor is in the conversation now: `member`.",
@@ -32,7 +34,9 @@ CONVERSATION_KINDS: dict[str, str] = {
 """Events of a conversation's stream: the kind, and what it says with which `data`."""
 
 PERSONAL_KINDS: dict[str, str] = {
-    "read.moved": "You have read further, on whichever device: `conversation_id`, `read_number`, `own_since`.",
+    "read.moved": "You have read further, on whichever device: `conversation_id`, `read_number`, `own_since`, `mentions` (unread ones that are left).",
+    "mention.created": "A message calls you by name: `conversation_id`, `message_id`, `number` (null: a note), `sender_id`. One that calls everybody is told by itself alone.",
+    "message.hidden": "You deleted a message for yourself: ignore it from now on: `conversation_id`, `message_id`, `position`, `own_since`, `mentions`.",
     "conversation.added": "You were taken into a conversation: `conversation_id`.",
     "conversation.removed": "You were taken out of a conversation: `conversation_id`.",
     "rights.changed": "Your role or the inboxes you work in changed: what you watch is looked at anew.",

@@ -17,6 +17,7 @@ from parley.conversations import (
     Cursor,
     View,
     find_view,
+    mask_hidden,
     read_events,
     read_head,
     read_personal_events,
@@ -150,7 +151,7 @@ async def _start(subscription: Subscription, cursor: Cursor | None) -> None:
         head = await _read_head(tx, stream)
         if cursor is not None:
             try:
-                missed = await _resume(tx, stream, cursor)
+                missed = await _for_reader(tx, subscription, await _resume(tx, stream, cursor))
             except StreamReset as error:
                 reset = Cursor(error.fields["head"]["number"], error.fields["head"]["tag"])
     session.fanout.settle(stream, head)
@@ -172,7 +173,7 @@ async def _follow(subscription: Subscription) -> None:
         if stream.catch_up(subscription):
             return
         async with session.fanout.db.transaction(stream.workspace_id) as tx:
-            missed = await _read_events(tx, subscription)
+            missed = await _for_reader(tx, subscription, await _read_events(tx, subscription))
         if not missed:
             # published numbers that the database does not have: it may have lost commits
             session.fanout.suspect(stream)
@@ -206,6 +207,13 @@ async def _require_view(tx: Tx, subscription: Subscription) -> View:
     if view is None:
         raise ConversationNotFound
     return view
+
+
+async def _for_reader(tx: Tx, subscription: Subscription, events: Sequence[Event]) -> list[Event]:
+    """Return missed events as this reader gets them: without those about messages they deleted for themselves."""
+    if subscription.stream.kind == "personal":
+        return list(events)
+    return await mask_hidden(tx, subscription.session.actor_id, [subscription.stream.id], events)
 
 
 async def _read_head(tx: Tx, stream: Stream) -> Cursor:

@@ -325,6 +325,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/forward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forward messages of another conversation to this one, in the order given
+         * @description Forward messages of another conversation to this one, in the order given.
+         *
+         *     A repeat of the same `client_id` answers with the stored messages and posts those that were not.
+         */
+        post: operations["forward_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/members": {
         parameters: {
             query?: never;
@@ -371,8 +393,8 @@ export interface paths {
         get: operations["list_messages"];
         put?: never;
         /**
-         * Send a message
-         * @description Send a message. A repeat of the same `client_id` answers 200 with the stored message.
+         * Send a message, or forward one
+         * @description Send a message, or forward one. A repeat of the same `client_id` answers 200 with the stored message.
          */
         post: operations["send_message"];
         delete?: never;
@@ -391,7 +413,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Delete a message for everyone; its place stays */
+        /** Delete a message for everyone, its place stays; or `for=me`: it is gone for you alone, on all your devices */
         delete: operations["delete_message"];
         options?: never;
         head?: never;
@@ -463,6 +485,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is pinned, newest pin first; never more than a hundred */
+        get: operations["list_pins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/pins/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Pin a message for everybody */
+        put: operations["pin_message"];
+        post?: never;
+        /** Take a pin off */
+        delete: operations["unpin_message"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1372,6 +1429,7 @@ export interface components {
             kind: "direct" | "group" | "broadcast" | "desk";
             last_message: components["schemas"]["Snippet"] | null;
             last_number: number;
+            mentions: number;
             own_since: number;
             peer: components["schemas"]["ActorRef"] | null;
             read_number: number;
@@ -1461,6 +1519,7 @@ export interface components {
         };
         /** EntityJson */
         EntityJson: {
+            actor_id?: string | null;
             kind: string;
             language?: string | null;
             length: number;
@@ -1521,6 +1580,28 @@ export interface components {
             fields: {
                 [key: string]: unknown;
             };
+        };
+        /** ForwardRef */
+        ForwardRef: {
+            sender_id: string | null;
+            sender_name: string;
+            sent_at: string | null;
+        };
+        /** ForwardRequest */
+        ForwardRequest: {
+            client_id: string;
+            conversation_id: string;
+            /**
+             * @default text
+             * @enum {string}
+             */
+            kind: "text" | "note";
+            message_ids: string[];
+        };
+        /** ForwardSource */
+        ForwardSource: {
+            conversation_id: string;
+            message_id: string;
         };
         /** IdentityJson */
         IdentityJson: {
@@ -1659,6 +1740,7 @@ export interface components {
             extra: {
                 [key: string]: unknown;
             };
+            forwarded_from: components["schemas"]["ForwardRef"] | null;
             id: string;
             /** @enum {string} */
             kind: "text" | "note" | "system";
@@ -1717,6 +1799,16 @@ export interface components {
             items: components["schemas"]["MemberJson"][];
             next: string | null;
         };
+        /** Page[Message] */
+        "Page_parley.conversations.schemas.Message_": {
+            items: components["schemas"]["Message"][];
+            next: string | null;
+        };
+        /** Page[Pin] */
+        "Page_parley.conversations.schemas.Pin_": {
+            items: components["schemas"]["Pin"][];
+            next: string | null;
+        };
         /** Page[VersionJson] */
         "Page_parley.conversations.schemas.VersionJson_": {
             items: components["schemas"]["VersionJson"][];
@@ -1731,6 +1823,13 @@ export interface components {
         "Page_parley.desk.schemas.JournalItem_": {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
+        };
+        /** Pin */
+        Pin: {
+            message: components["schemas"]["Message"];
+            /** Format: date-time */
+            pinned_at: string;
+            pinned_by: components["schemas"]["ActorRef"];
         };
         /** PutExternalUser */
         PutExternalUser: {
@@ -1755,6 +1854,7 @@ export interface components {
         };
         /** ReadState */
         ReadState: {
+            mentions: number;
             own_since: number;
             read_number: number;
             unread: number;
@@ -1784,6 +1884,7 @@ export interface components {
             fields?: {
                 [key: string]: unknown;
             };
+            forward?: components["schemas"]["ForwardSource"] | null;
             /**
              * @default text
              * @enum {string}
@@ -2457,6 +2558,33 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    forward_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.Message_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -2589,7 +2717,9 @@ export interface operations {
     };
     delete_message: {
         parameters: {
-            query?: never;
+            query?: {
+                for?: "all" | "me";
+            };
             header?: never;
             path: {
                 conversation_id: string;
@@ -2761,6 +2891,73 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_parley.conversations.schemas.VersionJson_"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_pins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.Pin_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    pin_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    unpin_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };
