@@ -35,6 +35,7 @@ class Copy:
     pending: list[Json] | None = None
     seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
     pins: dict[str, Json] = dataclasses.field(default_factory=dict)
+    fields: Json = None
     hidden: set[str] = dataclasses.field(default_factory=set)
 
     @property
@@ -111,6 +112,10 @@ def _remove_member(copy: Copy, data: Json) -> None:
     copy.members.pop(data["member"]["actor"]["id"], None)
 
 
+def _set_fields(copy: Copy, data: Json) -> None:
+    copy.fields = data["fields"]
+
+
 def _change_desk(copy: Copy, data: Json) -> None:
     assert copy.desk is not None, "the desk's events are for staff"
     copy.desk = {**copy.desk, **data}
@@ -128,6 +133,7 @@ APPLIERS: dict[str, Callable[[Copy, Json], None]] = {
     "member.joined": _set_member,
     "member.left": _remove_member,
     "member.changed": _set_member,
+    "conversation.fields_changed": _set_fields,
     "conversation.status_changed": _change_desk,
     "conversation.assigned": _change_desk,
 }
@@ -190,6 +196,7 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
         ),
         "pins": {key: pin for key, pin in sorted(copy.pins.items()) if key in by_id},
         "desk": desk,
+        "fields": copy.fields,
     }
 
 

@@ -385,6 +385,7 @@ class Replica:
             members += page["items"]
         desk = await self._get(f"/v1/desk/conversations/{copy.id}") if about["inbox_id"] else None
         pins = (await self._get(f"{path}/pins"))["items"]
+        copy.fields = await self._get(f"{path}/fields")
         copy.about, copy.desk, copy.read_number = about, desk, about["read_number"]
         copy.messages = {one["position"]: one for one in messages if one["id"] not in copy.hidden}
         copy.pins = {

@@ -162,6 +162,7 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
         lambda: act(crowd, "mia", "PUT", f"{group}/read", {"number": 2}),
         lambda: send("anna", entities=call("mention", actor_id=mia.actor_id)),
         lambda: last("anna", "PATCH", body={"text": "now all", "entities": call("mention_all")}),
+        lambda: act(crowd, "olga", "PUT", f"{group}/fields", {"fields": {"order": 1}}),
         lambda: last("mia", "PUT", "pins/{}"),
         lambda: last("olga", "DELETE", "pins/{}"),
         lambda: last("olga", "PUT", "pins/{}"),
