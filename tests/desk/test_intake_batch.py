@@ -78,22 +78,12 @@ async def hear_first(desk: Desk, *names: str) -> None:
 
 async def handle_together(intake: Intake, claims: Sequence[Claim]) -> list[BaseException | None]:
     """Handle claims as if they had come while other batches were under way: all of them in one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake_batch, "PARALLEL_BATCHES", 0)
-        tasks = [asyncio.create_task(intake.handle(claim)) for claim in claims]
-        await asyncio.sleep(0)
-    intake._batches._pump()
-    return await asyncio.gather(*tasks, return_exceptions=True)
+    return await asyncio.gather(*(intake.handle(claim) for claim in claims), return_exceptions=True)
 
 
 async def take_together(batches: IntakeBatches, claims: Sequence[Claim]) -> list[bool]:
     """Offer claims to one batch; return which were taken."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake_batch, "PARALLEL_BATCHES", 0)
-        tasks = [asyncio.create_task(batches.take(claim)) for claim in claims]
-        await asyncio.sleep(0)
-    batches._pump()
-    return await asyncio.gather(*tasks)
+    return await asyncio.gather(*(batches.take(claim) for claim in claims))
 
 
 async def outcomes(desk: Desk) -> dict[str, int]:
@@ -303,16 +293,17 @@ async def wait_until_done(desk: Desk, seconds: float = 10) -> None:
         await asyncio.sleep(0.03)
 
 
+@pytest.mark.parametrize("limit", [1, 5, BATCH_LIMIT])
 async def test_each_lane_keeps_its_order_over_batches_of_any_size(
-    chats: Desk, monkeypatch: pytest.MonkeyPatch
+    chats: Desk, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
+    monkeypatch.setattr(intake_batch, "BATCH_LIMIT", limit)
     dice = random.Random(16)
     lanes = [f"{n}" for n in range(12)]
     await hear_first(chats, *lanes[:9])
     written: dict[str, list[str]] = {lane: [f"first of {lane}"] if int(lane) < 9 else [] for lane in lanes}
     async with two_workers(chats):
-        for _ in range(24):
-            monkeypatch.setattr(intake_batch, "BATCH_LIMIT", dice.choice([1, 2, 5, BATCH_LIMIT]))
+        for _ in range(12):
             items = []
             for lane in dice.choices(lanes, k=dice.randint(1, 25)):
                 text = f"{len(written[lane])} in {lane}"
@@ -550,13 +541,10 @@ async def test_who_waits_no_longer_disturbs_nobody(chats: Desk) -> None:
     await chats.journal(encode(*(chats.message("1", "x", chat=name) for name in names)))
     claims = await chats.claim(JOURNAL)
     batches = IntakeBatches(chats.house.db, chats.channels)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake_batch, "PARALLEL_BATCHES", 0)
-        tasks = [asyncio.create_task(batches.take(claim)) for claim in claims]
-        await asyncio.sleep(0)
-    tasks[0].cancel()  # before its batch begins
+    tasks = [asyncio.create_task(batches.take(claim)) for claim in claims]
+    asyncio.get_running_loop().call_soon(tasks[0].cancel)  # before its batch begins
     await asyncio.sleep(0)
-    batches._pump()
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
     tasks[1].cancel()  # in the middle of it
     results = await asyncio.gather(*tasks, return_exceptions=True)

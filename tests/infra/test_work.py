@@ -130,6 +130,36 @@ async def test_a_claim_reads_no_more_of_a_deep_lane_than_of_a_shallow_one(db: Da
     assert await blocks_read() <= shallow + 20
 
 
+async def test_what_a_claim_reads_of_a_lane_does_not_grow_with_other_lanes_or_with_old_statistics(
+    db: Database,
+) -> None:
+    async def blocks_read(lanes: list[str]) -> int:
+        async with db.system() as tx:
+            await TABLE._store.prepare_claim(tx)
+            sql = work_store._sql(work_store._CLAIM_HEADS, "job", "id")
+            answer = await tx.fetchval(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", uuid.uuid4(), 60, lanes, 8
+            )
+            plan = json.loads(answer)[0]["Plan"]
+            await tx.execute("UPDATE job SET work = 'done' WHERE lane = ANY ($1)", lanes)
+            return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    await add_rows(db, "a")
+    async with db.system() as tx:
+        await tx.execute("RESET ROLE")
+        await tx.execute("ANALYZE job")  # from now on the planner thinks of one ready row
+    alone = await blocks_read(["a"])
+    for work in ("ready", "leased"):
+        async with db.system() as tx:
+            await tx.execute(
+                "INSERT INTO job (id, kind, lane, work) SELECT gen_random_uuid(), 'x', $1 || n % 100, $1"
+                " FROM generate_series(1, 3000) n",
+                work,
+            )
+    await add_rows(db, "b")
+    assert await blocks_read(["b"]) <= alone + 20
+
+
 async def test_a_verdict_commits_with_the_transaction_or_not_at_all(db: Database) -> None:
     [id_] = await add_rows(db, "a")
     [held] = await claim(db)

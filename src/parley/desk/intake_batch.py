@@ -8,10 +8,8 @@ The worker runs a lane's items one after another, so a batch has one of each at 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
-from collections import deque
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -25,6 +23,7 @@ from parley.desk import inbox_store, intake_store
 from parley.desk.accounts import Channels
 from parley.desk.incoming_draft import make_draft
 from parley.desk.intake_store import JOURNAL
+from parley.infra.batches import Batches
 from parley.infra.crypto import KeyMismatch
 from parley.infra.db import Database, Tx
 from parley.infra.failures import describe_failure
@@ -56,40 +55,19 @@ class IntakeBatches:
     def __init__(self, db: Database, channels: Channels) -> None:
         self._db = db
         self._channels = channels
-        self._waiting: deque[tuple[Claim, asyncio.Future[bool]]] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._batches = Batches(self._commit, limit=BATCH_LIMIT, parallel=PARALLEL_BATCHES)
 
     async def take(self, claim: Claim) -> bool:
         """Return whether the item became a message and is done; False: nothing has happened."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((claim, future))
-        self._pump()
-        return await future
+        return await self._batches.take(claim)
 
-    def _pump(self) -> None:
-        while self._waiting and len(self._running) < PARALLEL_BATCHES:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
-            batch = [item for item in batch if not item[1].cancelled()]
-            if not batch:
-                continue
-            task = asyncio.create_task(self._commit(batch))
-            self._running.add(task)
-            task.add_done_callback(self._on_done)
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._pump()
-
-    async def _commit(self, batch: list[tuple[Claim, asyncio.Future[bool]]]) -> None:
-        done: set[UUID] = set()
+    async def _commit(self, claims: Sequence[Claim]) -> Sequence[bool]:
         try:
-            done = await self._in_one_transaction([claim for claim, _ in batch])
+            done = await self._in_one_transaction(claims)
         except Exception as error:  # noqa: BLE001 - each goes by itself, and says itself what is wrong with it
-            log.info("intake.batch_undone", size=len(batch), error=describe_failure(error))
-        finally:
-            for claim, future in batch:
-                if not future.done():
-                    future.set_result(claim.id in done)
+            log.info("intake.batch_undone", size=len(claims), error=describe_failure(error))
+            done = set()
+        return [claim.id in done for claim in claims]
 
     async def _in_one_transaction(self, claims: Sequence[Claim]) -> set[UUID]:
         workspaces = {claim.workspace_id for claim in claims if claim.workspace_id}

@@ -2,17 +2,16 @@
 
 A provider's request that is authentic and can be split is answered by `WebhookDoor` alone; whatever is not is handed to
 the REST application as it came, which says what is wrong. Requests that come while a batch is journalled go together in
-the next, one batch after another: within this process the journal has them in the order they came.
+the next: within this process the journal has those of a lane in the order they came.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import re
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from parley.channels.contract import Account, JournalPart
 from parley.desk import inbox_store, intake_store
 from parley.desk.accounts import Channels
 from parley.desk.journal import make_lane
+from parley.infra.batches import Batches
 from parley.infra.crypto import KeyMismatch
 from parley.infra.db import Database
 from parley.infra.doors import App, read_body, replay
@@ -31,6 +31,10 @@ from parley.kit.errors import ParleyError, Unavailable
 from parley.kit.ids import parse_id, uuid7
 
 BATCH_LIMIT = 64
+PARALLEL_BATCHES = 2
+"""Batches under way: one waits for the disk while the next is prepared."""
+READ_LIMIT = 500
+"""Inboxes read together."""
 QUEUE_LIMIT = 5000
 """Requests that may wait; further ones go the ordinary way."""
 BODY_LIMIT_BYTES = 64 * 1024
@@ -46,18 +50,13 @@ _PATH = re.compile(r"/webhooks/([a-z0-9_]{1,32})/(inb_[0-9a-z]{26})")
 
 log = structlog.get_logger()
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Request:
-    channel: str
-    inbox_id: UUID
-    headers: Mapping[str, str]
-    body: bytes
-    is_taken: asyncio.Future[bool]
+Row = tuple[UUID, UUID, UUID, str, bytes]
+"""A journal item: workspace, inbox, id, lane, body."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Inbox:
+    workspace_id: UUID
     channel: str
     account: Account
     until: float
@@ -72,8 +71,14 @@ class WebhookDoor:
         self._behind = behind
         self._workspaces: dict[UUID, UUID] = {}
         self._inboxes: dict[UUID, _Inbox] = {}
-        self._waiting: deque[_Request] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._asked: Counter[UUID] = Counter()
+        self._reading = Batches(self._read_inboxes, limit=READ_LIMIT, parallel=1)
+        self._writing = Batches(
+            self._journal,
+            limit=BATCH_LIMIT,
+            parallel=PARALLEL_BATCHES,
+            keys=lambda rows: {row[3] for row in rows},
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request. Promise: what is answered 200 is committed in the journal."""
@@ -91,73 +96,70 @@ class WebhookDoor:
     async def _take(
         self, channel: str, inbox: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
     ) -> bool:
-        if len(self._waiting) >= QUEUE_LIMIT:
+        if self._writing.waiting + self._reading.waiting >= QUEUE_LIMIT:
             return False
         try:
             inbox_id = parse_id("inb", inbox)
         except ParleyError:
             return False
+        known = await self._find_inbox(inbox_id)
+        if known is None or known.channel != channel:
+            return False
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(channel, inbox_id, named, body, future))
-        self._pump()
-        return await future
+        parts = self._split(known, named, body)
+        if parts is None:
+            return False
+        rows = [
+            (known.workspace_id, inbox_id, uuid7(), make_lane(inbox_id, part.lane), part.body)
+            for part in parts
+        ]
+        return await self._writing.take(rows) if rows else True
 
-    def _pump(self) -> None:
-        if self._running is None and self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
-            self._running = asyncio.create_task(self._journal(batch))
-            self._running.add_done_callback(self._on_done)
-
-    def _on_done(self, _: asyncio.Task[None]) -> None:
-        self._running = None
-        self._pump()
-
-    async def _journal(self, batch: Sequence[_Request]) -> None:
-        taken: set[int] = set()
+    async def _journal(self, batch: Sequence[Sequence[Row]]) -> Sequence[bool]:
+        rows = [row for one in batch for row in one]
         try:
-            taken = await self._insert(batch)
+            await intake_store.insert_items_at_once(self._db, rows, self._db.now())
         except Exception as error:  # noqa: BLE001 - each goes the ordinary way, which says what is wrong
-            log.warning("webhooks.batch_undone", size=len(batch), error=describe_failure(error))
-            if isinstance(error, Unavailable):
-                # batch after batch would wait as long in vain
-                batch = [*batch, *self._waiting]
-                self._waiting.clear()
-        finally:
-            for number, one in enumerate(batch):
-                if not one.is_taken.done():
-                    one.is_taken.set_result(number in taken)
+            self._give_up(error, len(batch))
+            return [False] * len(batch)
+        return [True] * len(batch)
 
-    async def _insert(self, batch: Sequence[_Request]) -> set[int]:
-        """Journal what is in order; return the places of these requests in the batch."""
-        await self._learn_inboxes({one.inbox_id for one in batch})
-        items: list[tuple[UUID, UUID, UUID, str, bytes]] = []
-        taken: set[int] = set()
-        for number, one in enumerate(batch):
-            parts = self._split(one)
-            if parts is None:
-                continue
-            workspace_id = self._workspaces[one.inbox_id]
-            items += [
-                (workspace_id, one.inbox_id, uuid7(), make_lane(one.inbox_id, part.lane), part.body)
-                for part in parts
-            ]
-            taken.add(number)
-        if items:
-            await intake_store.insert_items_at_once(self._db, items, self._db.now())
-        return taken
+    def _give_up(self, error: Exception, size: int) -> None:
+        log.warning("webhooks.batch_undone", size=size, error=describe_failure(error))
+        if isinstance(error, Unavailable):
+            # batch after batch would wait as long in vain
+            self._reading.answer_waiting(None)
+            self._writing.answer_waiting(False)
 
-    def _split(self, one: _Request) -> Sequence[JournalPart] | None:
+    def _split(self, inbox: _Inbox, headers: Mapping[str, str], body: bytes) -> Sequence[JournalPart] | None:
         """Return the items of a request; None when it is not for this door."""
-        known = self._inboxes.get(one.inbox_id)
-        if known is None or known.channel != one.channel:
-            return None
         try:
-            adapter = self._channels.adapter(one.channel)
-            is_authentic = adapter.is_authentic(known.account, one.headers, one.body)
-            return adapter.split(one.body) if is_authentic else None
+            adapter = self._channels.adapter(inbox.channel)
+            is_authentic = adapter.is_authentic(inbox.account, headers, body)
+            return adapter.split(body) if is_authentic else None
         except Exception:  # noqa: BLE001 - it goes the ordinary way, which says what is wrong, and spoils no batch
             return None
+
+    async def _find_inbox(self, inbox_id: UUID) -> _Inbox | None:
+        known = self._inboxes.get(inbox_id)
+        # while one waits for the inbox, those that come after it do too: none overtakes it
+        if known is not None and known.until >= time.monotonic() and not self._asked[inbox_id]:
+            return known
+        self._asked[inbox_id] += 1
+        try:
+            return await self._reading.take(inbox_id)
+        finally:
+            self._asked[inbox_id] -= 1
+            if not self._asked[inbox_id]:
+                del self._asked[inbox_id]
+
+    async def _read_inboxes(self, inbox_ids: Sequence[UUID]) -> Sequence[_Inbox | None]:
+        try:
+            await self._learn_inboxes(set(inbox_ids))
+        except Exception as error:  # noqa: BLE001 - each goes the ordinary way, which says what is wrong
+            self._give_up(error, len(inbox_ids))
+            return [None] * len(inbox_ids)
+        return [self._inboxes.get(key) for key in inbox_ids]
 
     async def _learn_inboxes(self, inbox_ids: set[UUID]) -> None:
         """Read the inboxes that were read too long ago; what is not there or disconnected is not known afterwards."""
@@ -178,7 +180,9 @@ class WebhookDoor:
                 continue
             with contextlib.suppress(KeyMismatch):  # the ordinary way says so
                 account = self._channels.account(inbox)
-                self._inboxes[key] = _Inbox(inbox["channel"], account, now + INBOX_SECONDS)
+                self._inboxes[key] = _Inbox(
+                    inbox["workspace_id"], inbox["channel"], account, now + INBOX_SECONDS
+                )
 
     async def _learn_workspaces(self, inbox_ids: set[UUID]) -> None:
         if not inbox_ids:

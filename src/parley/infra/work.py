@@ -115,13 +115,13 @@ class WorkTable:
         Cost, 16 lanes claimed, PostgreSQL 18 on 2 cores, median over 30 claims: 1.1 ms with 16 lanes of 10 rows,
         1.6 with 16 of 1 000 and with 10 000 of 10; one lane of 10 000 rows 1.0; 10 000 lanes all blocked by heads not
         yet due, with due rows behind them, 3.5 for each 1 000 lanes looked at, without rows behind 0.5; nothing to do
-        0.15. Statistics of an empty table change nothing (`WorkStore.use_indexes`).
+        0.15. Statistics of an empty table change nothing (`WorkStore.prepare_claim`).
         """
         walk = walk or LaneWalk()
         walk.is_lanes_first = not walk.is_lanes_first
         good_until = time.monotonic() + lease_seconds
         token = uuid.uuid4()
-        await self._store.use_indexes(tx)
+        await self._store.prepare_claim(tx)
         rows: list[asyncpg.Record] = []
         for is_lanes in (walk.is_lanes_first, not walk.is_lanes_first):
             left = limit - _count_lanes(rows)
