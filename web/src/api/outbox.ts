@@ -1,6 +1,6 @@
 /**
  * Messages on their way to the server. Each lives under its `client_id` from the moment of Enter until the stored
- * one takes its place; one conversation sends one at a time, in order. Survives a reload of the tab.
+ * one takes its place; one conversation sends one at a time, in order. Survives the closing of the page.
  */
 import { createStore } from "@/lib/store";
 import { ApiError } from "./http";
@@ -53,6 +53,15 @@ export class Outbox {
     }
   }
 
+  /** Messages that another page had left. */
+  takeOver(items: PendingMessage[]): void {
+    const known = new Set(this.store.get().map((item) => item.client_id));
+    const fresh = items.filter((item) => !known.has(item.client_id)).map(asWaiting);
+    if (fresh.length === 0) return;
+    this.store.set((all) => [...fresh, ...all]);
+    this.resume();
+  }
+
   add(message: Omit<PendingMessage, "state" | "error" | "created_at">): void {
     const made: PendingMessage = {
       ...message,
@@ -88,30 +97,33 @@ export class Outbox {
           .get()
           .find((item) => item.conversation_id === conversation && item.state === "waiting");
         if (!next || this.isClosed) return;
-        await this.deliver(next);
+        if (!(await this.deliver(next))) return;
       }
     } finally {
       this.busy.delete(conversation);
     }
   }
 
-  private async deliver(item: PendingMessage): Promise<void> {
+  /** False: there is no network, nothing more can be sent now. */
+  private async deliver(item: PendingMessage): Promise<boolean> {
     this.change(item.client_id, { state: "sending" });
     for (let attempt = 0; ; attempt += 1) {
       try {
         const message = await (this.ports.send ?? sendMessage)(item.conversation_id, toDraft(item));
         this.ports.stored(message);
         this.discard(item.client_id);
-        return;
+        return true;
       } catch (error) {
         const known = error instanceof ApiError ? error : new ApiError(0, "unexpected", String(error));
         const delay = RETRY_MS[attempt];
         if (!known.isTemporary || delay === undefined) {
-          this.change(item.client_id, { state: "failed", error: { code: known.code, text: known.message } });
-          return;
+          // Without a network it waits for one, and those behind it with it; what was refused is said.
+          const state = known.code === "network" ? "waiting" : "failed";
+          this.change(item.client_id, { state, error: { code: known.code, text: known.message } });
+          return state === "failed";
         }
         await (this.ports.wait ?? pause)(delay);
-        if (this.isClosed || !this.find(item.client_id)) return;
+        if (this.isClosed || !this.find(item.client_id)) return true;
       }
     }
   }
@@ -129,7 +141,7 @@ export class Outbox {
   private load(): PendingMessage[] {
     try {
       const items = JSON.parse(this.storage().getItem(this.ports.key) ?? "[]") as PendingMessage[];
-      return items.map((item) => (item.state === "sending" ? { ...item, state: "waiting" } : item));
+      return items.map(asWaiting);
     } catch {
       return [];
     }
@@ -147,6 +159,9 @@ export class Outbox {
     return this.ports.storage ?? sessionStorage;
   }
 }
+
+const asWaiting = (item: PendingMessage): PendingMessage =>
+  item.state === "sending" ? { ...item, state: "waiting" } : item;
 
 function toDraft(item: PendingMessage): Draft {
   return {

@@ -2,6 +2,7 @@
  * Who is signed in, in this tab. The access token lives in memory only; the refresh token is a cookie that scripts
  * cannot read. Tabs take turns at refreshing (a Web Lock) and tell each other the new token (BroadcastChannel).
  */
+import { forgetKept } from "./kept";
 import type { Me, SignedIn } from "./types";
 
 type State =
@@ -15,8 +16,11 @@ type Told = { kind: "signed_in"; signedIn: SignedIn; at: number } | { kind: "sig
 
 const RENEW_AT_SHARE = 0.8;
 const FRESH_MS = 5_000;
+const RENEW_AGAIN_MS = 5_000;
 /** Set in the browser while somebody is signed in: else there is no cookie to ask a new token with. */
 const SIGNED_IN = "parley.signed_in";
+/** Who that is, for opening without a network. No token and no secret. */
+const KEPT_ME = "parley.me";
 
 let state: State = { phase: "loading" };
 let token: string | null = null;
@@ -68,6 +72,8 @@ export function leave(tell: boolean): void {
   expiresAt = 0;
   clearTimeout(renewTimer);
   localStorage.removeItem(SIGNED_IN);
+  localStorage.removeItem(KEPT_ME);
+  void forgetKept();
   if (tell) channel?.postMessage({ kind: "signed_out" } satisfies Told);
   publish({ phase: "signed_out" });
 }
@@ -110,9 +116,21 @@ async function refreshOnce(): Promise<boolean> {
 }
 
 function unreachable(): boolean {
-  if (state.phase === "loading" || state.phase === "unreachable") publish({ phase: "unreachable" });
-  else scheduleRenewal(5_000);
+  const kept = state.phase === "loading" ? keptMe() : null;
+  if (kept) {
+    publish({ phase: "signed_in", me: kept });
+    scheduleRenewal(RENEW_AGAIN_MS);
+  } else if (state.phase === "loading" || state.phase === "unreachable") publish({ phase: "unreachable" });
+  else scheduleRenewal(RENEW_AGAIN_MS);
   return false;
+}
+
+function keptMe(): Me | null {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT_ME) ?? "null") as Me | null;
+  } catch {
+    return null;
+  }
 }
 
 async function underLock(job: () => Promise<boolean>): Promise<boolean> {
@@ -124,6 +142,7 @@ function take(signedIn: SignedIn, at: number): void {
   token = signedIn.access_token;
   obtainedAt = at;
   localStorage.setItem(SIGNED_IN, "yes");
+  localStorage.setItem(KEPT_ME, JSON.stringify(signedIn.me));
   expiresAt = at + signedIn.expires_in_seconds * 1000;
   scheduleRenewal(signedIn.expires_in_seconds * 1000 * RENEW_AT_SHARE);
   publish({ phase: "signed_in", me: signedIn.me });

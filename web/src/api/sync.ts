@@ -14,8 +14,10 @@ import { chatKeys, dropChat } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
 import { ApiError } from "./http";
+import { startKeeping } from "./kept";
 import { listMessages, setReaction } from "./messages";
 import { Outbox } from "./outbox";
+import { makeOutboxHome, type OutboxHome } from "./outbox-home";
 import {
   countUnread,
   isPersonal,
@@ -49,6 +51,7 @@ export class Sync {
   readonly gone = createStore<ReadonlySet<string>>(new Set());
   readonly outbox: Outbox;
   readonly chats: ChatSync;
+  private readonly home: OutboxHome;
   private readonly realtime: Realtime;
   private token: string | null = null;
   private touchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -56,12 +59,15 @@ export class Sync {
   private isCatchingUp = false;
   private isAskedAgain = false;
   private stopToken: () => void = () => undefined;
+  private stopKeeping: () => void = () => undefined;
 
   constructor(
     private readonly client: QueryClient,
     private readonly me: string,
   ) {
-    this.outbox = new Outbox({ key: `parley.outbox.${me}`, stored: (message) => this.keepMessage(message) });
+    this.home = makeOutboxHome(me);
+    const { key, storage } = this.home;
+    this.outbox = new Outbox({ key, storage, stored: (message) => this.keepMessage(message) });
     this.realtime = new Realtime({
       token: async (wasRefused) => {
         const holds = !wasRefused && tokenExpiresAt() > Date.now() + TOKEN_MARGIN_MS;
@@ -88,10 +94,13 @@ export class Sync {
     this.stopToken = onToken((token) => this.realtime.renew(token));
     this.realtime.start();
     this.outbox.resume();
+    void this.home.adopt(this.outbox);
+    this.stopKeeping = startKeeping(this.client, this.me);
   }
 
   stop(): void {
     this.stopToken();
+    this.stopKeeping();
     this.realtime.stop();
     this.outbox.close();
     clearTimeout(this.touchTimer);
@@ -256,6 +265,11 @@ export class Sync {
   private comeBack(isFirst: boolean): void {
     this.outbox.resume();
     this.catchUpSoon();
+    // What could not be asked while the line was away is asked now.
+    void this.client.refetchQueries({
+      type: "active",
+      predicate: ({ state }) => state.status === "error" || state.error !== null || state.isInvalidated,
+    });
     if (isFirst) return;
     void this.client.invalidateQueries({ queryKey: keys.inboxes });
   }

@@ -4,14 +4,17 @@ import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from "
 import { useTranslation } from "react-i18next";
 import { useHasDesk, useSession } from "@/api/hooks";
 import { ApiError } from "@/api/http";
+import { loadKept, restoreKept } from "@/api/kept";
 import { refreshSession, resumeSession } from "@/api/session";
 import { Sync, SyncContext } from "@/api/sync";
 import { Button, Spinner } from "@/components/controls";
 import { Logo } from "@/components/Logo";
-import { Toasts } from "@/components/overlays";
+import { showToast, Toasts } from "@/components/overlays";
 import { Invite, Setup } from "@/features/auth/Setup";
 import { SignIn } from "@/features/auth/SignIn";
+import { updateStore } from "@/lib/installed";
 import { navigate, usePath } from "@/lib/router";
+import { useStore } from "@/lib/store";
 import { ActionsProvider } from "./ActionsProvider";
 import { Chats } from "./Chats";
 import { Desk } from "./Desk";
@@ -41,6 +44,7 @@ export function App() {
       <QueryClientProvider client={client}>
         <Doors client={client} />
         <Toasts />
+        <UpdateOffer />
       </QueryClientProvider>
     </Guard>
   );
@@ -67,7 +71,20 @@ function Doors({ client }: { client: QueryClient }) {
   return <SignedIn key={session.me.actor.id} client={client} me={session.me.actor.id} path={path} />;
 }
 
-function SignedIn({ client, me, path }: { client: QueryClient; me: string; path: string }) {
+/** First what this device keeps is put on screen; then the server is asked what is new. */
+function SignedIn(props: { client: QueryClient; me: string; path: string }) {
+  const { client, me } = props;
+  const [isRestored, setRestored] = useState(false);
+  useEffect(() => {
+    void loadKept(me).then((kept) => {
+      if (kept) restoreKept(client, kept);
+      setRestored(true);
+    });
+  }, [client, me]);
+  return isRestored ? <Inside {...props} /> : <Splash />;
+}
+
+function Inside({ client, me, path }: { client: QueryClient; me: string; path: string }) {
   const hasDesk = useHasDesk();
   const [sync] = useState(() => new Sync(client, me));
   useEffect(() => {
@@ -93,6 +110,16 @@ function SignedIn({ client, me, path }: { client: QueryClient; me: string; path:
       </ActionsProvider>
     </SyncContext>
   );
+}
+
+/** A newer version is loaded when the person says so: nothing that is being written is lost to it. */
+function UpdateOffer() {
+  const { t } = useTranslation();
+  const load = useStore(updateStore);
+  useEffect(() => {
+    if (load) showToast(t("app.update"), { isKept: true, action: { label: t("app.load"), run: load } });
+  }, [load, t]);
+  return null;
 }
 
 function Splash() {

@@ -146,6 +146,8 @@ interface Toast {
   id: number;
   text: string;
   isBad: boolean;
+  /** Stays until it is answered. */
+  isKept: boolean;
   action?: { label: string; run: () => void };
 }
 
@@ -153,9 +155,15 @@ const toasts = createStore<Toast[]>([]);
 let nextToast = 1;
 const TOAST_MS = 5_000;
 
-export function showToast(text: string, more: { isBad?: boolean; action?: Toast["action"] } = {}): void {
+export function showToast(
+  text: string,
+  more: { isBad?: boolean; isKept?: boolean; action?: Toast["action"] } = {},
+): void {
   const id = nextToast++;
-  toasts.set((all) => [...all.slice(-2), { id, text, isBad: more.isBad ?? false, action: more.action }]);
+  toasts.set((all) => [
+    ...all.slice(-2),
+    { id, text, isBad: more.isBad ?? false, isKept: more.isKept ?? false, action: more.action },
+  ]);
 }
 
 const dismiss = (id: number) => toasts.set((all) => all.filter((toast) => toast.id !== id));
@@ -176,9 +184,10 @@ export function Toasts() {
 
 function ToastLine({ toast }: { toast: Toast }) {
   useEffect(() => {
+    if (toast.isKept) return;
     const timer = setTimeout(() => dismiss(toast.id), TOAST_MS);
     return () => clearTimeout(timer);
-  }, [toast.id]);
+  }, [toast.id, toast.isKept]);
   return (
     <div className="rise-in pointer-events-auto flex items-center gap-3 rounded-xl bg-[#22232a] py-2 pr-2 pl-4 text-sm text-white shadow-pop dark:bg-[#34353e]">
       {toast.isBad && <Icon name="alert" className="size-4 text-[#ff8e99]" />}
