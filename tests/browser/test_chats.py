@@ -7,9 +7,24 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.scene import nameless, sideways
 from tests.browser.talk import chat_row, join, set_up_owner, write
-from tests.programs import Server
+from tests.programs import Server, eventually
 
 pytestmark = pytest.mark.anyio
+
+KEPT = """async (id) => {
+    if (!(await indexedDB.databases()).some((one) => one.name === 'parley')) return false;
+    return await new Promise((resolve) => {
+        const opening = indexedDB.open('parley');
+        opening.onsuccess = () => {
+            const asked = opening.result.transaction('kept').objectStore('kept').getAll();
+            asked.onsuccess = () => {
+                opening.result.close();
+                resolve(asked.result.some((kept) => kept.threads[id]?.items.length > 0));
+            };
+        };
+    });
+}"""
+"""Whether this device keeps the thread of a chat."""
 
 
 async def test_two_people_talk_and_one_who_was_offline_comes_back_to_the_same_state(
@@ -110,3 +125,51 @@ async def test_a_group_is_made_and_two_devices_of_one_person_stay_equal(
     await vera.say((await vera.call("GET", "/v1/conversations"))["items"][0]["id"], "hello")
     await expect(page.get_by_role("log")).to_contain_text("hello")
     assert hers.complaints == desk.complaints == phone.complaints == []
+
+
+async def test_without_a_network_the_chats_open_and_what_is_written_is_sent_once_it_is_back(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    boris = await join(olga, "Boris")
+    chat = await boris.open(olga)
+    await boris.say(chat, "good morning")
+    window = await olga.window(browser)
+    page = window.page
+    await chat_row(page, "Boris").click()
+    await expect(page.get_by_role("log")).to_contain_text("good morning")
+    await page.evaluate("navigator.serviceWorker.ready")
+    # what this device keeps is written a while after it came
+    await eventually(lambda: page.evaluate(KEPT, chat), 10)
+
+    # the server goes away and the page is opened anew: everything is there, and can be written to
+    await server.kill()
+    await page.reload()
+    log = page.get_by_role("log")
+    await expect(log).to_contain_text("good morning")
+    await expect(page.get_by_text("No connection")).to_be_visible()
+    await write(page, "written on the train")
+    await expect(log.locator("[data-delivery=queued]")).to_have_count(1)
+    # also when that page is closed, and the message taken over by the next
+    again = await page.context.new_page()
+    await page.close()
+    await again.goto(f"{server.url}/chats/{chat}")
+    log = again.get_by_role("log")
+    await expect(log).to_contain_text("written on the train")
+    await server.start()
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(1, timeout=40_000)
+    said = [message["text"] for message in await server.messages(chat)]
+    assert said == ["good morning", "written on the train"]
+
+    # nothing of what people said, and no answer of the API, is in the worker's cache; signing out forgets the rest
+    kept = await again.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)))).flat()"""
+    )
+    assert "/index.html" in kept
+    assert not [path for path in kept if path.startswith("/v1")]
+    await again.get_by_role("button", name="Profile menu").click()
+    await again.get_by_role("menuitem", name="Sign out").click()
+    await expect(again.get_by_role("button", name="Sign in")).to_be_visible()
+    assert not await again.evaluate(KEPT, chat)
+    assert window.complaints == []

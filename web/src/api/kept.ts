@@ -94,10 +94,11 @@ function withStore<T>(
     opening.onerror = () => reject(opening.error);
     opening.onsuccess = () => {
       const database = opening.result;
-      const asked = run(database.transaction(STORE, mode).objectStore(STORE));
+      const transaction = database.transaction(STORE, mode);
+      const asked = run(transaction.objectStore(STORE));
       asked.onsuccess = () => resolve(asked.result as T);
       asked.onerror = () => reject(asked.error);
-      asked.transaction?.addEventListener("complete", () => database.close());
+      transaction.oncomplete = transaction.onabort = () => database.close();
     };
   });
 }
