@@ -327,6 +327,8 @@ async def test_every_kind_of_answer_carries_what_guards_it(server: Server) -> No
         "/docs/api.css",
         "/no/such",
         "/theme.js",
+        "/sw.js",
+        "/manifest.webmanifest",
         "/logo.svg",
         "/assets/none.js",
     ]
