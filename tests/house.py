@@ -20,8 +20,8 @@ import httpx2
 from litestar import Litestar
 
 from parley.accounts import Caller
+from parley.apps.process import make_channels
 from parley.apps.rest import Parts, build_rest
-from parley.apps.serve import make_channels
 from parley.channels.contract import Person as ChannelPerson
 from parley.contacts import ensure_identity
 from parley.conversations import Collector, Draft, Posted, post_message

@@ -71,7 +71,7 @@ class Program:
             **{
                 key: value
                 for key, value in os.environ.items()
-                if not key.startswith(("PARLEY_", "DATABASE_"))
+                if not key.startswith(("PARLEY_", "DATABASE_", "REDIS_", "S3_", "AWS_"))
             },
             **env,
         }
@@ -120,9 +120,9 @@ class Program:
 
 
 class Server(Program):
-    """`parley serve` on a data directory and a port of its own."""
+    """`parley serve`, or a process of another role, on a port of its own; those of one folder share its data."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, **env: str) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, role: str = "serve", **env: str) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = folder / "data"
@@ -134,7 +134,8 @@ class Server(Program):
             "PARLEY_WORK_LEASE_SECONDS": str(LEASE_SECONDS),
             **env,
         }
-        super().__init__(f"server-{self.port}", [PARLEY, "serve"], folder, settings)
+        name = "server" if role == "serve" else role
+        super().__init__(f"{name}-{self.port}", [PARLEY, role], folder, settings)
         self.token = ""
         self.http = httpx2.AsyncClient(
             base_url=self.url,

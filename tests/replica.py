@@ -67,9 +67,16 @@ class Replica:
     """One client: ``async with Replica(url, token) as replica: await replica.follow(conversation_id)``."""
 
     def __init__(
-        self, url: str, token: str, *, name: str = "", silence_seconds: float = SILENCE_SECONDS
+        self,
+        url: str,
+        token: str,
+        *,
+        name: str = "",
+        silence_seconds: float = SILENCE_SECONDS,
+        sockets: str = "",
     ) -> None:
         self.url = url
+        self.sockets = sockets or url  # where the gateway is, when it is a process of its own
         self.token = token
         self.name = name or token[-4:]
         self.actor_id = ""
@@ -138,7 +145,7 @@ class Replica:
 
     def move_to(self, url: str) -> None:
         """Connect to another server of the same installation from the next connection on."""
-        self.url = url
+        self.url = self.sockets = url
         self.http.base_url = httpx2.URL(url)
 
     def check(self) -> None:
@@ -234,7 +241,7 @@ class Replica:
     async def _converse(self) -> None:
         """Hold one connection until it breaks. Raises: how it broke."""
         async with connect(
-            self.url.replace("http", "ws", 1) + "/v1/ws",
+            self.sockets.replace("http", "ws", 1) + "/v1/ws",
             compression=None,
             max_size=None,
             ping_interval=None,

@@ -49,14 +49,39 @@ def serve() -> None:
 
 
 @app.command
+def api() -> None:
+    """Serve REST, webhooks and the web interface: one of several processes over DATABASE_URL."""
+    from parley.apps.api import serve_api
+
+    _run(serve_api(load_settings()))
+
+
+@app.command
+def gateway() -> None:
+    """Serve Socket.IO and WebSocket: one of several processes over DATABASE_URL."""
+    from parley.apps.gateway import serve_gateway
+
+    _run(serve_gateway(load_settings()))
+
+
+@app.command
+def worker() -> None:
+    """Do the work behind: what came in, what goes out, jobs, schedules. One of several processes over DATABASE_URL."""
+    from parley.apps.worker import serve_worker
+
+    _run(serve_worker(load_settings()))
+
+
+@app.command
 def migrate() -> None:
     """Bring the database to the newest schema."""
 
     async def work() -> None:
         from parley.infra.migrate import migrate as bring_up
 
-        async with _database(load_settings(), is_migrated=False) as dsn:
-            print("migrated" if await bring_up(dsn) else "up to date already")
+        settings = load_settings()
+        async with _database(settings, is_migrated=False) as dsn:
+            print("migrated" if await bring_up(settings.direct_url or dsn) else "up to date already")
 
     _run(work())
 
@@ -204,7 +229,7 @@ def replay() -> None:
     """Run all failed journal items again, oldest first (after a fix)."""
 
     async def work() -> None:
-        from parley.apps.serve import make_channels
+        from parley.apps.process import make_channels
         from parley.desk.journal import replay_failed
         from parley.infra.runtime import open_runtime
 
@@ -225,5 +250,5 @@ async def _database(settings: Settings, *, is_migrated: bool = True) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         dsn = settings.database_url or await stack.enter_async_context(join(settings.data_dir))
         if is_migrated:
-            await bring_up(dsn)
+            await bring_up(settings.direct_url or dsn)
         yield dsn

@@ -23,7 +23,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Dispatcher:
-    """Sends requests and sockets to whom they are for."""
+    """Sends requests and sockets to whom they are for. What a process does not serve is not found there (404)."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class Dispatcher:
         settings: Settings,
         db: Database,
         metrics: Metrics,
-        rest: Litestar,
-        api: App,
-        gateway: Gateway,
-        pages: Pages,
-        sandbox: App | None,
+        rest: Litestar | None = None,
+        api: App | None = None,
+        gateway: Gateway | None = None,
+        pages: Pages | None = None,
+        sandbox: App | None = None,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -56,21 +56,23 @@ class Dispatcher:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
+        app: App | None = self._pages
         if path.startswith(("/v1/", "/webhooks/")) or path == "/openapi.json":
-            await self._api(scope, receive, _guarded(send))
+            app, send = self._api, _guarded(send)
         elif path.startswith("/socket.io/"):
-            await self._gateway.asgi_socketio(scope, receive, _guarded(send))
+            app, send = self._gateway.asgi_socketio if self._gateway else None, _guarded(send)
         elif path == "/sandbox" or path.startswith("/sandbox/"):
-            await self._to_sandbox(scope, receive, send)
-        elif path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/api.css"):
-            await self._own(path, scope, send)
-        else:
-            await self._pages(scope, receive, send)
+            app = self._to_sandbox
+        elif path in ("/healthz", "/readyz", "/metrics"):
+            app = self._own
+        elif path in ("/docs", "/docs/api.css"):
+            app = self._describe
+        await (app or _not_here)(scope, receive, send)
 
     async def _socket(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["path"] == "/v1/ws":
+        if self._gateway is not None and scope["path"] == "/v1/ws":
             await self._gateway.asgi_websocket(scope, receive, send)
-        elif scope["path"].startswith("/socket.io/"):
+        elif self._gateway is not None and scope["path"].startswith("/socket.io/"):
             await self._gateway.asgi_socketio(scope, receive, send)
         else:
             await receive()
@@ -90,14 +92,18 @@ class Dispatcher:
             send,
         )
 
-    async def _own(self, path: str, scope: Scope, send: Any) -> None:
-        if path == "/healthz":
+    async def _own(self, scope: Scope, _: Any, send: Any) -> None:
+        if scope["path"] == "/healthz":
             await _answer(send, 200, {"status": "ok"})
-        elif path == "/readyz":
+        elif scope["path"] == "/readyz":
             await self._readiness(send)
-        elif path == "/metrics":
+        else:
             await self._show_metrics(scope, send)
-        elif path == "/docs":
+
+    async def _describe(self, scope: Scope, receive: Any, send: Any) -> None:
+        if self._rest is None:
+            await _not_here(scope, receive, send)
+        elif scope["path"] == "/docs":
             if self._api_page is None:
                 self._api_page = render_api_page(describe_api(self._rest)).encode()
             await _bytes(send, 200, "text/html; charset=utf-8", self._api_page)
@@ -155,6 +161,10 @@ def _guarded(send: Any) -> Any:
         await send(message)
 
     return guarded
+
+
+async def _not_here(scope: Scope, receive: Any, send: Any) -> None:
+    await _answer(send, 404, error_body("not_found", "This process serves no such address."))
 
 
 async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:

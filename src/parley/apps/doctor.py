@@ -51,7 +51,7 @@ async def doctor(
     """
     try:
         async with contextlib.AsyncExitStack() as stack:
-            dsn = settings.database_url or await _join(settings, stack)
+            dsn = settings.direct_url or await _join(settings, stack)
             results = await examine(settings, dsn, only=only, is_quick=is_quick, progress=_show_progress())
     except (Unavailable, PostgresError, NotFound) as error:
         _print_refusal(error, is_json=is_json)

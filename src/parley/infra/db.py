@@ -34,9 +34,19 @@ Reaction = Callable[["Tx", Sequence[Event]], Awaitable[None]]
 CLOCK_TOLERANCE = dt.timedelta(seconds=2)
 """Servers whose clocks are kept agree better than this; beyond it ours is corrected."""
 
+STATEMENTS_KEPT = 100
+"""Prepared statements of a connection (asyncpg's own default)."""
 STATEMENT_TIMEOUT_SECONDS = 30
 ACQUIRE_TIMEOUT_SECONDS = 10
 ROLLBACK_TIMEOUT_SECONDS = 5
+
+_SESSION = {
+    "idle_in_transaction_session_timeout": "60000",
+    "statement_timeout": str(STATEMENT_TIMEOUT_SECONDS * 1000),
+    "jit": "off",
+}
+"""Set once for a connection of our own; behind a pooler, which knows no sessions, at the head of each transaction."""
+_LIMITS = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _SESSION.items())
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -135,8 +145,9 @@ class Tx:
 class Database:
     """The pool, the reactions and the bus: where transactions come from."""
 
-    def __init__(self, pool: Pool, bus: Bus, clock: Clock = utc_now) -> None:
+    def __init__(self, pool: Pool, bus: Bus, clock: Clock = utc_now, *, is_pooled: bool = False) -> None:
         self.pool = pool
+        self._limits = f"; {_LIMITS}" if is_pooled else ""
         self.bus = bus
         self.wake = Wake()
         self.reactions: list[Reaction] = []
@@ -169,7 +180,9 @@ class Database:
         Raises: Unavailable when the database cannot be reached.
         """
         listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
-        begin = f"BEGIN; SET LOCAL ROLE parley_app; SET LOCAL parley.workspaces = '{{{listed}}}'"
+        begin = (
+            f"BEGIN; SET LOCAL ROLE parley_app; SET LOCAL parley.workspaces = '{{{listed}}}'{self._limits}"
+        )
         async with self._open(begin) as tx:
             yield tx
 
@@ -183,13 +196,13 @@ class Database:
         listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
         setting = f"SET LOCAL ROLE parley_app; SET LOCAL parley.workspaces = '{{{listed}}}'"
         async with self._connect() as connection:
-            await connection.execute(f"{setting}; {sql}")
+            await connection.execute(f"{setting}{self._limits}; {sql}")
         self.wake.notify(wakes)
 
     @contextlib.asynccontextmanager
     async def system(self) -> AsyncIterator[Tx]:
         """Open a transaction that sees every workspace: for claims, login and the feed only (ADR 0004)."""
-        async with self._open("BEGIN; SET LOCAL ROLE parley_system") as tx:
+        async with self._open(f"BEGIN; SET LOCAL ROLE parley_system{self._limits}") as tx:
             yield tx
 
     @contextlib.asynccontextmanager
@@ -198,7 +211,7 @@ class Database:
         listed = ",".join(str(UUID(bytes=workspace.bytes)) for workspace in workspaces)
         begin = (
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ROLE parley_app; "
-            f"SET LOCAL parley.workspaces = '{{{listed}}}'"
+            f"SET LOCAL parley.workspaces = '{{{listed}}}'{self._limits}"
         )
         async with self._open(begin) as tx:
             yield tx
@@ -301,9 +314,17 @@ async def _prepare(connection: Connection) -> None:
 
 
 async def open_pool(
-    dsn: str, *, size: int = 12, inspect: Callable[[Any], Awaitable[None]] | None = None
+    dsn: str,
+    *,
+    size: int = 12,
+    inspect: Callable[[Any], Awaitable[None]] | None = None,
+    is_pooled: bool = False,
+    keeps_statements: bool = True,
 ) -> Pool:
     """Open the pool. ``size`` is connections at the most; they are opened as needed.
+
+    ``is_pooled``: it leads through a pooler in transaction mode, where a connection is another server process in each
+    transaction: nothing is set for the session. ``keeps_statements``: prepared statements outlive a transaction.
 
     ``inspect`` looks at every new connection first; one for which it raises ConnectionError is not used.
 
@@ -311,7 +332,9 @@ async def open_pool(
     """
 
     async def prepare(connection: Connection) -> None:
+        await connection.execute("BEGIN")  # behind a pooler: one server process for all questions
         await _prepare(connection)
+        await connection.execute("COMMIT")
         if inspect is not None:
             await inspect(connection)
 
@@ -324,12 +347,8 @@ async def open_pool(
             reset=_no_reset,
             max_inactive_connection_lifetime=300,
             command_timeout=STATEMENT_TIMEOUT_SECONDS,
-            server_settings={
-                "application_name": "parley",
-                "idle_in_transaction_session_timeout": "60000",
-                "statement_timeout": str(STATEMENT_TIMEOUT_SECONDS * 1000),
-                "jit": "off",
-            },
+            server_settings={"application_name": "parley", **({} if is_pooled else _SESSION)},
+            statement_cache_size=STATEMENTS_KEPT if keeps_statements else 0,
         )
     except (*_UNAVAILABLE, OSError) as error:
         raise Unavailable("The database cannot be reached.") from error

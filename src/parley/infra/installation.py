@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -115,8 +116,8 @@ class MemoryFile:
 
     def write(self, memory: Memory) -> None:
         """Replace the file by a new one that knows its own birth."""
-        new = self.path.with_suffix(f".{os.getpid()}")  # several processes may share the directory
-        new.unlink(missing_ok=True)
+        # several processes may share the directory; in containers each is number 1
+        new = self.path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(msgspec.structs.replace(memory, born_ns=birth_ns(new))))
@@ -214,6 +215,11 @@ async def lock_state(tx: Tx) -> State:
         timeout=LONG_SECONDS,
     )
     return await _look(tx.connection)
+
+
+async def read_identity(tx: Tx) -> str:
+    """Return which database of which cluster this is; `?` for a cluster that hides its name."""
+    return (await _look(tx.connection)).identity
 
 
 async def note_look(tx: Tx, identity: str, restores: int) -> int:

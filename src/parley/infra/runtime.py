@@ -5,20 +5,29 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
+from typing import Literal
+
+from redis.asyncio import Redis
 
 from parley.infra.blobs import Blobs, open_blobs
 from parley.infra.bus import Bus
 from parley.infra.crypto import Keys, load_keys
 from parley.infra.db import Database, open_pool
 from parley.infra.http_client import HttpClient, Timeouts
-from parley.infra.installation import RestoreWatch
+from parley.infra.installation import RestoreWatch, read_identity
+from parley.infra.notify_bus import NotifyEngine
+from parley.infra.redis_bus import RedisEngine, open_redis
+from parley.infra.relay import Engine, Relay
 from parley.infra.settings import Settings
 from parley.kit.clock import Clock, utc_now
+
+Role = Literal["serve", "api", "gateway", "worker", "command"]
+"""What a process is for; ``command``: something an operator runs beside the others."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Opened resources. Frozen; nothing is looked up by name."""
+    """Opened resources. Frozen; nothing is looked up by name. ``relay`` and ``redis``: None where one process is all."""
 
     settings: Settings
     db: Database
@@ -28,24 +37,43 @@ class Runtime:
     http: HttpClient
     watch: RestoreWatch
     clock: Clock = utc_now
+    relay: Relay | None = None
+    redis: Redis | None = None
 
 
 @contextlib.asynccontextmanager
-async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, dsn: str, role: Role = "command") -> AsyncIterator[Runtime]:
     """Open everything a process needs over a migrated database; close it on leaving.
 
     Raises: Unavailable when the database does not answer.
     """
+    is_pooled = bool(settings.database_direct_url)
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus()
-        own = await open_pool(dsn, size=1)
+        own = await open_pool(settings.direct_url or dsn, size=1)
         stack.push_async_callback(own.close)
         watch = RestoreWatch(Database(own, bus), settings.data_dir, is_embedded=not settings.database_url)
-        pool = await open_pool(dsn, size=settings.database_pool, inspect=watch.inspect)
+        pool = await open_pool(
+            dsn,
+            size=settings.database_pool,
+            inspect=watch.inspect,
+            is_pooled=is_pooled,
+            keeps_statements=settings.keeps_statements,
+        )
         stack.push_async_callback(pool.close)
         timeouts = Timeouts(read=float(settings.provider_timeout_seconds))
         http = await stack.enter_async_context(HttpClient(timeouts=timeouts))
-        db = Database(pool, bus)
+        db = Database(pool, bus, is_pooled=is_pooled)
+        redis = open_redis(settings.redis_url) if settings.redis_url else None
+        if redis is not None:
+            stack.push_async_callback(redis.aclose)
+        engine = await _open_engine(settings, db, dsn, role)
+        relay = None
+        if engine is not None:
+            relay = Relay(engine, listens=role in ("serve", "gateway", "worker"))
+            bus.connect(relay)
+            db.wake.spread = relay.wake
+            await stack.enter_async_context(relay.running(bus.deliver, db.wake.hear))
         yield Runtime(
             settings=settings,
             db=db,
@@ -55,4 +83,19 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
             http=http,
             watch=watch,
             clock=db.now,
+            relay=relay,
+            redis=redis,
         )
+
+
+async def _open_engine(settings: Settings, db: Database, dsn: str, role: Role) -> Engine | None:
+    """Return what carries news between processes; None when there is one process."""
+    kind = settings.bus
+    if kind == "auto" and settings.redis_url:
+        kind = "redis"
+    elif kind == "auto":
+        kind = "notify" if role in ("api", "gateway", "worker") else "memory"
+    if kind == "redis":
+        async with db.system() as tx:
+            return RedisEngine(settings.redis_url, await read_identity(tx))
+    return NotifyEngine(settings.direct_url or dsn) if kind == "notify" else None

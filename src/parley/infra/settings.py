@@ -48,6 +48,30 @@ class Settings:
     database_url: str = _setting(
         "DATABASE_URL", "", "PostgreSQL to use (15 or newer). Empty: an embedded one in the data directory."
     )
+    database_direct_url: str = _setting(
+        "DATABASE_DIRECT_URL",
+        "",
+        "The same PostgreSQL past a pooler. Set: `DATABASE_URL` leads through one in transaction mode, such as pgbouncer, "
+        "and what needs a session of its own (migrations, LISTEN, `parley doctor`) goes here.",
+    )
+    database_statements: bool | None = _setting(
+        "PARLEY_DATABASE_STATEMENTS",
+        None,
+        "`1` or `0`: keep prepared statements. Empty: not behind a pooler. pgbouncer from 1.21 on carries them when its "
+        "`max_prepared_statements` is set: then `1` saves a round trip a statement.",
+    )
+    redis_url: str = _setting(
+        "REDIS_URL",
+        "",
+        "Redis for several processes: `redis://`, `rediss://` or `unix://`. It may be emptied or away at any time.",
+    )
+    bus: str = _setting(
+        "PARLEY_BUS",
+        "auto",
+        "What processes tell each other news by: `redis`, `notify` (PostgreSQL's NOTIFY), `memory` (there is one process), "
+        "or `auto`: Redis where `REDIS_URL` is set, else `notify` for `parley api`, `gateway` and `worker`, `memory` for "
+        "`parley serve`.",
+    )
     database_pool: int = _setting("PARLEY_DATABASE_POOL", 12, "Connections to PostgreSQL at the most.")
     sandbox: bool | None = _setting(
         "PARLEY_SANDBOX",
@@ -132,6 +156,16 @@ class Settings:
         "127.0.0.1,::1",
         "Addresses of reverse proxies whose `X-Forwarded-For` is believed, with commas.",
     )
+
+    @property
+    def direct_url(self) -> str:
+        """The database past any pooler; empty: the embedded one."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def keeps_statements(self) -> bool:
+        """Whether prepared statements outlive a transaction."""
+        return not self.database_direct_url if self.database_statements is None else self.database_statements
 
     @property
     def is_sandbox_on(self) -> bool:
@@ -226,9 +260,8 @@ def _check(settings: Settings) -> None:
     ):
         if url and not _is_http(url):
             raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
-    if settings.database_url and not settings.database_url.startswith(("postgres://", "postgresql://")):
-        raise BadSetting("DATABASE_URL must begin with postgresql://.", variable="DATABASE_URL")
     _check_phones(settings)
+    _check_engines(settings)
 
 
 def _check_phones(settings: Settings) -> None:
@@ -259,6 +292,23 @@ def _check_phones(settings: Settings) -> None:
             raise BadSetting(
                 "PARLEY_PHONE_WORKSPACE must be a workspace's id, ws_...", variable="PARLEY_PHONE_WORKSPACE"
             ) from None
+
+
+def _check_engines(settings: Settings) -> None:
+    for variable, url in (
+        ("DATABASE_URL", settings.database_url),
+        ("DATABASE_DIRECT_URL", settings.database_direct_url),
+    ):
+        if url and not url.startswith(("postgres://", "postgresql://")):
+            raise BadSetting(f"{variable} must begin with postgresql://.", variable=variable)
+    if settings.database_direct_url and not settings.database_url:
+        raise BadSetting("DATABASE_DIRECT_URL needs DATABASE_URL beside it.", variable="DATABASE_DIRECT_URL")
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise BadSetting("REDIS_URL must begin with redis://, rediss:// or unix://.", variable="REDIS_URL")
+    if settings.bus == "redis" and not settings.redis_url:
+        raise BadSetting("PARLEY_BUS=redis needs REDIS_URL.", variable="PARLEY_BUS")
+    if settings.bus not in ("auto", "memory", "notify", "redis"):
+        raise BadSetting("PARLEY_BUS must be auto, memory, notify or redis.", variable="PARLEY_BUS")
 
 
 def _is_http(url: str) -> bool:

@@ -51,7 +51,7 @@ SIGNAL_KINDS: dict[str, str] = {
 """Signals: live only, never stored."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="event"):
     """One change. ``(stream_id, number)`` is unique for ever; ``tag`` tells a number reused after a restore.
 
     ``audience`` is `ALL`, `STAFF` or the id of the one actor who may see it, as text. ``data`` is what clients get:
@@ -71,7 +71,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any] = {}
 
 
-class Touch(msgspec.Struct, frozen=True, kw_only=True):
+class Touch(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="touch"):
     """A desk list's hint: this conversation changed its place or look in the lists of its inbox. Never stored."""
 
     workspace_id: UUID
@@ -79,7 +79,7 @@ class Touch(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: UUID
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="signal"):
     """Something live that nobody needs later: typing, presence. ``stream_id`` names the conversation."""
 
     workspace_id: UUID
@@ -90,4 +90,11 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-Hint = Event | Touch | Signal
+class Mark(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="mark"):
+    """An event too large to be told between processes: a stream has come this far, its readers read the database."""
+
+    stream_id: UUID
+    number: int
+
+
+Hint = Event | Touch | Signal | Mark

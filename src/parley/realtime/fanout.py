@@ -21,7 +21,7 @@ from parley.infra.bus import Bus
 from parley.infra.db import Database, Tx
 from parley.infra.failures import describe_failure
 from parley.infra.feed import FeedPosition, feed_end, read_feed
-from parley.kit.events import Event, Hint, Signal, StreamKind, Touch
+from parley.kit.events import Event, Hint, Mark, Signal, StreamKind, Touch
 from parley.realtime.frames import Ready, touched_frame
 from parley.realtime.meters import Tally
 from parley.realtime.session import Session
@@ -124,8 +124,10 @@ class Fanout:
                 self._take(hint)
             elif isinstance(hint, Touch):
                 self._touch(hint)
-            else:
+            elif isinstance(hint, Signal):
                 self._signal(hint)
+            else:
+                self._mark(hint)
 
     def _take(self, event: Event) -> None:
         stream = self._streams.get(event.stream_id)
@@ -143,6 +145,11 @@ class Fanout:
         stream = self._streams.get(signal.stream_id)
         if stream is not None:
             stream.show_signal(signal)
+
+    def _mark(self, mark: Mark) -> None:
+        stream = self._streams.get(mark.stream_id)
+        if stream is not None and stream.number is not None and mark.number > stream.number:
+            self.suspect(stream)
 
     def publish(self, signal: Signal) -> None:
         """Hand a signal to all nodes."""

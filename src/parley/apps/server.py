@@ -1,0 +1,73 @@
+"""The HTTP server of a process: uvicorn, set up the same way for every role, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+import uvicorn
+
+from parley.apps.http_protocol import GuardedHttp
+from parley.infra.settings import Settings
+from parley.realtime import Gateway
+from parley.sandbox.app import Sandbox
+
+STOP_SECONDS = 8
+"""How long open requests have when the process stops."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, closing our sockets before it waits for connections to end."""
+
+    def __init__(
+        self, settings: Settings, app: Any, *, gateway: Gateway | None = None, sandbox: Sandbox | None = None
+    ) -> None:
+        super().__init__(_configure(settings, app))
+        self._gateway = gateway
+        self._sandbox = sandbox
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        if self._sandbox is not None:
+            self._sandbox.release()
+        if self._gateway is not None:
+            await self._gateway.stop()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        # a second signal does not wait for anybody
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _configure(settings: Settings, app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=GuardedHttp,
+        ws=Gateway.protocol_class,
+        ws_max_size=65536,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+        backlog=2048,
+    )
