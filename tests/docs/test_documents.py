@@ -59,7 +59,8 @@ def test_both_readmes_name_the_same_commands_settings_and_documents() -> None:
 def test_every_decision_has_its_number_and_stands_in_the_index() -> None:
     folder = ROOT / "docs" / "adr"
     names = sorted(path.name for path in folder.glob("[0-9]*.md"))
-    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    numbers = [name[:4] for name in names]
+    assert len(numbers) == len(set(numbers)), "two decisions of one number"
     assert set(NUMBERED.findall((folder / "README.md").read_text())) == {name[:4] for name in names}
     for name in names:
         text = (folder / name).read_text("utf-8")
