@@ -25,6 +25,8 @@ class Copy:
     desk: Json = None
     messages: dict[int, Json] = dataclasses.field(default_factory=dict)
     members: dict[str, Json] = dataclasses.field(default_factory=dict)
+    draft: Json = None
+    fields: Json = None
     read_number: int = 0
     number: int = 0
     tag: int = 0
@@ -35,7 +37,6 @@ class Copy:
     pending: list[Json] | None = None
     seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
     pins: dict[str, Json] = dataclasses.field(default_factory=dict)
-    fields: Json = None
     hidden: set[str] = dataclasses.field(default_factory=set)
 
     @property
@@ -104,12 +105,22 @@ def _remove_reaction(copy: Copy, data: Json) -> None:
     copy.messages[message["position"]] = {**message, "reactions": reactions}
 
 
+def _add_member(copy: Copy, data: Json) -> None:
+    copy.members[data["member"]["actor"]["id"]] = data["member"]
+    copy.about = {**copy.about, "member_count": data["member_count"]}
+
+
 def _set_member(copy: Copy, data: Json) -> None:
     copy.members[data["member"]["actor"]["id"]] = data["member"]
 
 
 def _remove_member(copy: Copy, data: Json) -> None:
     copy.members.pop(data["member"]["actor"]["id"], None)
+    copy.about = {**copy.about, "member_count": data["member_count"]}
+
+
+def _change_about(copy: Copy, data: Json) -> None:
+    copy.about = {**copy.about, **data}
 
 
 def _set_fields(copy: Copy, data: Json) -> None:
@@ -121,6 +132,16 @@ def _change_desk(copy: Copy, data: Json) -> None:
     copy.desk = {**copy.desk, **data}
 
 
+PREFERENCES = {"muted_until": None, "is_archived": False, "is_pinned": False}
+"""What a member keeps for itself, as it is at first."""
+
+
+def set_preferences(copy: Copy, data: Json) -> None:
+    """Take preferences over as the personal stream tells them; a copy without a snapshot gets them by that."""
+    if copy.about is not None:
+        copy.about = {**copy.about, "my": copy.about["my"] | {key: data[key] for key in PREFERENCES}}
+
+
 APPLIERS: dict[str, Callable[[Copy, Json], None]] = {
     "message.created": _add_message,
     "message.updated": _change_message,
@@ -130,9 +151,10 @@ APPLIERS: dict[str, Callable[[Copy, Json], None]] = {
     "message.status_changed": _set_status,
     "reaction.added": _add_reaction,
     "reaction.removed": _remove_reaction,
-    "member.joined": _set_member,
+    "member.joined": _add_member,
     "member.left": _remove_member,
     "member.changed": _set_member,
+    "conversation.changed": _change_about,
     "conversation.fields_changed": _set_fields,
     "conversation.status_changed": _change_desk,
     "conversation.assigned": _change_desk,
@@ -171,7 +193,10 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
         and message["number"] > read_number
         and message["sender"]["id"] != actor_id
     ]
-    about = {key: copy.about[key] for key in ("id", "kind", "title", "inbox_id", "created_at")}
+    shown = (
+        "id", "kind", "title", "description", "avatar", "peer", "member_count", "inbox_id", "created_at",
+    )  # fmt: skip
+    about = {key: copy.about[key] for key in shown}
     desk = copy.desk and {
         "status": copy.desk["status"],
         "snoozed_until": _moment(copy.desk["snoozed_until"]),
@@ -196,7 +221,11 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
         ),
         "pins": {key: pin for key, pin in sorted(copy.pins.items()) if key in by_id},
         "desk": desk,
+        # of a chat: at the desk the inbox decides, whatever the row says that holds how far somebody has read
+        "role": copy.members[actor_id]["role"] if copy.desk is None and actor_id in copy.members else None,
+        "draft": copy.draft,
         "fields": copy.fields,
+        "preferences": {key: copy.about["my"][key] for key in PREFERENCES},
     }
 
 

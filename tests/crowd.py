@@ -211,6 +211,7 @@ class Turmoil:
             self._steps += [(6, self._cut), (2, self._stay_away)]
         if rights:
             self._steps += [(8, self._set_member), (4, self._remove_member), (2, self._change_rights)]
+            self._steps += [(3, self._change_about), (3, self._set_preferences), (3, self._set_draft)]
 
     async def run(self, steps: int) -> None:
         """Take the steps; on return they are done, everybody is back online and back in their inbox."""
@@ -398,6 +399,31 @@ class Turmoil:
         who = self.random.choice(["anna", "boris", "mia", "guest"])
         name = self.random.choice(["olga", who])
         return await self._ask(name, "DELETE", f"/v1/conversations/{place}/members/{self.crowd.actor(who)}")
+
+    async def _change_about(self, number: int) -> Json:
+        place = self.random.choice([self.places.group, self.places.broadcast])
+        body = self.random.choice([{"title": f"Team {number}"}, {"description": None}, {"description": "x"}])
+        return await self._ask(self._who(place), "PATCH", f"/v1/conversations/{place}", body)
+
+    async def _set_preferences(self, _: int) -> Json:
+        place = self.random.choice([self.places.group, self.places.broadcast, self.places.direct])
+        body: Json = self.random.choice(
+            [
+                {"is_pinned": True},
+                {"is_pinned": False},
+                {"is_archived": True},
+                {"muted_until": tomorrow()},
+                {"muted_until": None},
+            ]
+        )
+        return await self._ask(self._who(place), "PUT", f"/v1/conversations/{place}/preferences", body)
+
+    async def _set_draft(self, number: int) -> Json:
+        place = self.random.choice(self.places.all)
+        name, path = self._who(place), f"/v1/conversations/{place}/draft"
+        if self.random.random() < 0.3:
+            return await self._ask(name, "DELETE", path)
+        return await self._ask(name, "PUT", path, {"text": f"{number} {self.random.choice(TEXTS)}"})
 
     async def _change_rights(self, _: int) -> Json:
         method = self.random.choice(["PUT", "DELETE"])

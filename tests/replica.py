@@ -21,7 +21,16 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from tests.copies import Copy, Json, apply_event, describe_difference, hide, plain_state
+from tests.copies import (
+    PREFERENCES,
+    Copy,
+    Json,
+    apply_event,
+    describe_difference,
+    hide,
+    plain_state,
+    set_preferences,
+)
 
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 1.0
@@ -188,8 +197,10 @@ class Replica:
             await self._take_snapshot(copy)
         except _NotFound:
             return None
-        counted = {key: copy.about[key] for key in ("unread", "mentions")}
-        return {**plain_state(copy, self.actor_id), **counted}
+        me = copy.about["my"]
+        role = me["role"] if copy.desk is None else None
+        counted = {key: me[key] for key in ("unread", "mentions")}
+        return {**plain_state(copy, self.actor_id), **counted, "role": role}
 
     def position(self, conversation_id: str) -> int:
         """Return the number of the last event applied."""
@@ -393,7 +404,8 @@ class Replica:
         desk = await self._get(f"/v1/desk/conversations/{copy.id}") if about["inbox_id"] else None
         pins = (await self._get(f"{path}/pins"))["items"]
         copy.fields = await self._get(f"{path}/fields")
-        copy.about, copy.desk, copy.read_number = about, desk, about["read_number"]
+        draft = await self._find(f"{path}/draft")
+        copy.about, copy.desk, copy.draft, copy.read_number = about, desk, draft, about["read_number"]
         copy.messages = {one["position"]: one for one in messages if one["id"] not in copy.hidden}
         copy.pins = {
             pin["message"]["id"]: {"pinned_by": pin["pinned_by"], "pinned_at": pin["pinned_at"]}
@@ -414,6 +426,12 @@ class Replica:
                 if answer.status_code != 503:
                     raise Refused(f"{self.name}: {path}: {answer.status_code} {answer.text}")
             await asyncio.sleep(0.1)
+
+    async def _find(self, path: str) -> Json:
+        """As `_get`, None where there is nothing."""
+        with contextlib.suppress(_NotFound):
+            return await self._get(path)
+        return None
 
     def _renew(self, copy: Copy) -> None:
         """The stream cannot be continued from here: keep what comes, and take a snapshot."""
@@ -500,7 +518,14 @@ class Replica:
                 hide(copy, frame["data"]["message_id"])
             elif frame["kind"] == "mention.created":
                 continue
-            elif frame["kind"] != "conversation.removed" and not copy.is_watched:
+            elif frame["kind"] == "conversation.preferences_changed":
+                set_preferences(copy, frame["data"])
+            elif frame["kind"] == "conversation.removed":
+                set_preferences(copy, PREFERENCES)
+                copy.draft = None
+            elif frame["kind"] == "draft.changed":
+                copy.draft = frame["data"]["draft"]
+            elif not copy.is_watched:
                 self._work.put_nowait(copy.id)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from parley.conversations import editing, fields, members, pins, reading
+from parley.conversations import editing, fields, members, pins, profile, reading
+from parley.conversations.group_schemas import ConversationChange
 from parley.conversations.schemas import Status
 from parley.desk.schemas import DeskChange
 from parley.desk.statuses import change_conversation
@@ -23,6 +24,9 @@ from tests.house import Json, Person
 pytestmark = pytest.mark.anyio
 
 Step = Callable[[Scene, Tx], Awaitable[object]]
+
+
+GROUP_KINDS = {"member.joined", "member.left", "member.changed", "conversation.changed"}
 
 
 class Mirror:
@@ -38,7 +42,9 @@ class Mirror:
         """Read everything afresh."""
         page = (await self.client.get(f"{self.url}/messages", params={"limit": 100})).json()
         crew = (await self.client.get(f"{self.url}/members")).json()["items"]
+        about = (await self.client.get(self.url)).json()
         state: Json = {
+            "about": {key: about[key] for key in ("title", "description", "avatar", "member_count")},
             "messages": {message["id"]: message for message in page["items"]},
             "members": {member["actor"]["id"]: member["role"] for member in crew},
             "head": page["head"],
@@ -102,10 +108,14 @@ def apply(state: Json, kind: str, data: Json) -> None:
         messages[data["message_id"]]["reactions"] = [one for one in reactions if one["actor_ids"]]
     elif kind in ("member.joined", "member.changed"):
         state["members"][data["member"]["actor"]["id"]] = data["member"]["role"]
+        state["about"]["member_count"] = data.get("member_count", state["about"]["member_count"])
     elif kind == "member.left":
         del state["members"][data["member"]["actor"]["id"]]
+        state["about"]["member_count"] = data["member_count"]
     elif kind == "conversation.fields_changed":
         state["fields"] = data["fields"]
+    elif kind == "conversation.changed":
+        state["about"] |= data
     elif kind == "conversation.status_changed" or kind == "conversation.assigned":
         state["desk"] |= data
     else:
@@ -219,7 +229,7 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_at_the_desk(scene: 
         delete("note", staff),
         delete("answer", staff),
     )
-    missing = set(CONVERSATION_KINDS) - story.kinds - {"member.joined", "member.left", "member.changed"}
+    missing = set(CONVERSATION_KINDS) - story.kinds - GROUP_KINDS
     assert not missing, "a kind of event without a step here"
 
 
@@ -240,8 +250,19 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_in_a_group(scene: S
     async def send() -> None:
         await scene.place.say(scene.group, scene.boris, "hi")
 
+    picture = await scene.place.media(scene.olga)
+    await scene.house.sql("UPDATE media SET kind = 'image' WHERE id = $1", picture)
+
+    def change(**fields: Any) -> Callable[[], Awaitable[object]]:
+        return by_owner(profile.change_conversation, ConversationChange(**fields))
+
     story = Story(scene, public_id("cnv", scene.group), {"staff": scene.olga, "member": scene.anna})
     await story.tell(
+        change(title="Crew", description="Who sails"),
+        change(avatar_media_id=public_id("med", picture)),
+        change(description=None, avatar_media_id=None),
+        by_owner(members.add_members, [newcomer.id, (await scene.place.user("Nora")).id], None),
+        by_owner(members.remove_member, newcomer.id),
         by_owner(members.add_member, newcomer.id, "member"),
         send,
         read,
@@ -251,7 +272,7 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_in_a_group(scene: S
         by_owner(fields.set_fields, {"topic": "x"}),
         send,
     )
-    assert {"member.joined", "member.left", "member.changed", "message.created"} <= story.kinds
+    assert {*GROUP_KINDS, "message.created"} <= story.kinds
 
 
 # ---------------------------------------------------------------- what a contact never learns

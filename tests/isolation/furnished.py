@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from uuid import UUID
 
-from parley.conversations import editing, hiding, pins, reading
+from parley.conversations import drafts, editing, hiding, pins, reading
+from parley.conversations.group_schemas import DraftRequest
 from parley.conversations.schemas import EntityJson
 from parley.infra.db import Tx
 from parley.kit.ids import parse_id, public_id, uuid7
@@ -43,9 +44,15 @@ async def furnish(house: House, name: str) -> Furnished:
         await editing.add_reaction(tx, owner.caller, room.id, message, "+")
         await reading.mark_read(tx, agent.caller, room.id, 1)
         await pins.pin_message(tx, agent.caller, room.id, message)
+        for who, where in ((agent, room.id), (owner, room.id), (owner, group)):
+            wording = DraftRequest(
+                text=f"{name} begins", reply_to_id=sent.message.id if where == room.id else None
+            )
+            await drafts.set_draft(tx, who.caller, where, wording)
     await _talk(place, group, owner, agent, name)
     item, api_key = uuid7(), (await house.sql("SELECT id FROM api_key WHERE actor_id = $1", key.id))[0]["id"]
     async with house.db.system() as tx:
+        await _insert_of_groups(tx, place.id, group, owner.id, agent.id)
         await _insert_work(tx, place.id, inbox, room.id, message, item)
         await _insert_accounts(tx, place.id, owner.id)
         await _insert_integrations(tx, place.id, key.id, agent.id, group, f"{name}-agent-id")
@@ -75,6 +82,19 @@ async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, nam
         )  # fmt: skip
         await tx.execute("INSERT INTO scheduled_media VALUES ($1, $2, 1, $3)", place.id, later, media)
         await tx.execute("INSERT INTO read_step VALUES ($1, $2, $3, 0, 1, now())", place.id, group, agent.id)
+
+
+async def _insert_of_groups(tx: Tx, workspace: UUID, group: UUID, owner: UUID, banned: UUID) -> None:
+    await tx.execute(
+        """INSERT INTO ban (workspace_id, conversation_id, actor_id, banned_by, until, created_at)
+        VALUES ($1, $2, $3, $4, now() - interval '1 day', now())""",
+        workspace, group, banned, owner,
+    )  # fmt: skip
+    await tx.execute(
+        """INSERT INTO invite_link (workspace_id, id, conversation_id, hash, created_by, created_at)
+        VALUES ($1, $2, $3, $4, $5, now())""",
+        workspace, uuid7(), group, uuid7().bytes, owner,
+    )  # fmt: skip
 
 
 async def _insert_work(

@@ -18,6 +18,7 @@ from tests.replica import until_equal
 pytestmark = pytest.mark.anyio
 
 Json = Any
+BOLD = [{"kind": "bold", "offset": 0, "length": 1}]
 SECRETS = ("he is a bore", "he is tedious", "\U0001f44e", "note of anna")
 """Words and marks that only notes carry here."""
 
@@ -181,6 +182,18 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
         lambda: send("anna"),
         come_back,
         lambda: send("boris"),
+        lambda: act(crowd, "olga", "PATCH", group, {"title": "Crew", "description": "Who sails"}),
+        lambda: act(crowd, "olga", "PATCH", f"{group}/members/{mia.actor_id}", {"role": "member"}),
+        lambda: act(
+            crowd, "mia", "PUT", f"{group}/preferences", {"is_pinned": True, "muted_until": tomorrow()}
+        ),
+        lambda: act(crowd, "mia", "PUT", f"{group}/preferences", {"is_archived": True, "muted_until": None}),
+        lambda: act(crowd, "olga", "PUT", f"{group}/fields", {"fields": {"topic": "x"}}),
+        lambda: act(crowd, "mia", "PUT", f"{group}/draft", {"text": "I wo"}),
+        lambda: act(crowd, "mia", "PUT", f"{group}/draft", {"text": "I would"}),
+        lambda: act(crowd, "anna", "PUT", f"{group}/draft", {"text": "so", "entities": BOLD}),
+        lambda: act(crowd, "mia", "DELETE", f"{group}/draft"),
+        lambda: act(crowd, "anna", "PUT", f"/v1/conversations/{places.desk}/draft", {"text": "Dear"}),
     ]
 
 

@@ -43,6 +43,13 @@ class Actor(Answer, kw_only=True):
     role: Role | None
 
 
+class Person(Actor, kw_only=True):
+    """Somebody to talk with. Null: not known, or not for you to know."""
+
+    last_seen_at: dt.datetime | None = None
+    is_online: bool | None = None
+
+
 class User(Actor, kw_only=True):
     """A person who signs in, as admins see it. `has_joined`: the invitation was accepted."""
 

@@ -14,10 +14,18 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 import parley
 from parley.accounts import api as accounts_api
-from parley.accounts import provide_caller
+from parley.accounts import people_api, provide_caller
 from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
-from parley.conversations import Collector, fields_api, list_visible_inboxes, may_see_media, messages_api
+from parley.conversations import (
+    Collector,
+    chats_api,
+    fields_api,
+    groups_api,
+    list_visible_inboxes,
+    may_see_media,
+    messages_api,
+)
 from parley.conversations import api as conversations_api
 from parley.desk import api as desk_api
 from parley.desk.accounts import Channels
@@ -35,9 +43,12 @@ _PACKED = CompressionConfig("gzip", minimum_size=2000, gzip_compress_level=4, ex
 
 ROUTES = [
     *accounts_api.routes,
+    *people_api.routes,
     *conversations_api.routes,
     *fields_api.routes,
     *messages_api.routes,
+    *groups_api.routes,
+    *chats_api.routes,
     *contacts_api.routes,
     *media_api.routes,
     *desk_api.routes,

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from parley.accounts import GivenCaller, GivenRuntime
-from parley.conversations import editing, history, members, reading, streams
+from parley.conversations import chats, editing, history, members, reading, streams
 from parley.conversations.collector import Collector
 from parley.conversations.forwarding import draft_forwards
 from parley.conversations.hiding import hide_message, mask_hidden
@@ -60,7 +60,7 @@ async def list_conversations(
 ) -> Page[Conversation]:
     """Your own conversations, most lately spoken in first."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await members.list_conversations(tx, caller, cursor, limit)
+        return await chats.list_conversations(tx, caller, cursor, limit)
 
 
 @post("/v1/conversations", tags=_TAGS, operation_id="open_conversation")
@@ -79,7 +79,7 @@ async def get_conversation(
 ) -> Conversation:
     """One conversation as you see it."""
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await members.get_conversation(tx, caller, _conversation(conversation_id))
+        return await chats.get_conversation(tx, caller, _conversation(conversation_id))
 
 
 @get("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="list_members")

@@ -89,6 +89,37 @@ class TooManyPins(Conflict):
     code = "too_many_pins"
 
 
+class Banned(Forbidden):
+    """This actor is kept out of the conversation."""
+
+    code = "banned"
+
+
+class BadAvatar(Malformed):
+    """A picture of your own, uploaded and ready, is expected."""
+
+    code = "bad_avatar"
+
+
+class InviteLinkInvalid(ParleyError):
+    """This link works no longer: it was revoked, is too old, or was used as often as it may be."""
+
+    code = "invite_link_invalid"
+    kind = Kind.GONE
+
+
+class TooManyInviteLinks(Conflict):
+    """The conversation has as many links as it can have; revoke one first."""
+
+    code = "too_many_invite_links"
+
+
+class NoDraft(NotFound):
+    """You have no draft in this conversation."""
+
+    code = "no_draft"
+
+
 class StreamReset(ParleyError):
     """What you have cannot be continued: take a fresh snapshot. ``head`` is where to go on from."""
 

@@ -1,26 +1,26 @@
-"""Conversations among actors: opening them, who is in them, and one's own list of them."""
+"""Conversations among actors: opening them, who is in them, and in which role."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from parley.accounts import Caller, find_actors, record_personal, record_personal_to_many
-from parley.conversations import history, members_store, mentions_store, store, streams
+from parley.accounts import Caller, find_actors
+from parley.conversations import members_store, store, streams
+from parley.conversations.chats import get_conversation
 from parley.conversations.errors import ConversationNotFound
-from parley.conversations.schemas import ActorRef, Conversation, Cursor, MemberJson, Snippet
+from parley.conversations.joining import format_member, join, part
+from parley.conversations.rights import DEFAULT_ROLE, Right, require_rank, require_right
+from parley.conversations.schemas import Conversation, MemberJson
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
 from parley.kit.errors import Conflict, Forbidden, Malformed, NotFound
-from parley.kit.ids import public_id, uuid7
+from parley.kit.ids import uuid7
 from parley.kit.pages import Page, decode_cursor, encode_cursor
 from parley.kit.text import clean_name
-
-_LAST = UUID(int=2**128 - 1)
 
 
 async def open_conversation(
@@ -58,37 +58,11 @@ async def open_conversation(
     if not is_new and direct_key:
         found = await members_store.find_direct(tx, caller.workspace_id, direct_key)
         return await get_conversation(tx, caller, found or conversation_id)
-    roles = dict.fromkeys(others, "reader" if kind == "broadcast" else "member")
-    await _join_first(
-        tx, caller, conversation_id, {caller.actor_id: "member" if kind == "direct" else "owner", **roles}
+    mine = "member" if kind == "direct" else "owner"
+    await join(
+        tx, caller, conversation_id, {caller.actor_id: mine, **dict.fromkeys(others, DEFAULT_ROLE[kind])}
     )
     return await get_conversation(tx, caller, conversation_id)
-
-
-async def get_conversation(tx: Tx, caller: Caller, conversation_id: UUID) -> Conversation:
-    """Return one conversation as the caller sees it. Raises: ConversationNotFound."""
-    view = await require_view(tx, caller, conversation_id)
-    rows = await members_store.get_conversations(tx, [conversation_id], caller.actor_id)
-    return (await _to_conversations(tx, rows, caller.actor_id, is_staff=view == "staff"))[0]
-
-
-async def list_conversations(tx: Tx, caller: Caller, cursor: str | None, limit: int) -> Page[Conversation]:
-    """Return the caller's own conversations, most lately spoken in first; desk conversations have their own list."""
-    if not caller.may_chat:
-        return Page([])
-    before = (dt.datetime.max.replace(tzinfo=dt.UTC), _LAST)
-    if cursor:
-        moment, last = decode_cursor(cursor, dt.datetime, UUID)
-        before = (moment, last)
-    rows = await members_store.list_own_conversations(
-        tx, caller.workspace_id, caller.actor_id, before, limit + 1
-    )
-    items = await _to_conversations(tx, rows[:limit], caller.actor_id, is_staff=False)
-    last_row = rows[limit - 1] if len(rows) > limit else None
-    following = None
-    if last_row:
-        following = encode_cursor(last_row["last_message_at"] or last_row["created_at"], last_row["id"])
-    return Page(items, following)
 
 
 async def list_members(
@@ -99,35 +73,51 @@ async def list_members(
     after = decode_cursor(cursor, UUID)[0] if cursor else UUID(int=0)
     rows = await members_store.list_members(tx, conversation_id, after, limit + 1)
     following = encode_cursor(rows[limit - 1]["actor_id"]) if len(rows) > limit else None
-    return Page([_member(row) for row in rows[:limit]], following)
+    return Page([format_member(row) for row in rows[:limit]], following)
 
 
-async def add_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> MemberJson:
-    """Add an actor of the workspace, who starts at the head, or change their role. Owners and moderators may.
+async def add_member(
+    tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str | None
+) -> MemberJson:
+    """Add an actor of the workspace, who starts at the head, or change their role.
+
+    Raises: ConversationNotFound, Forbidden, NotFound, Banned, Conflict (the last owner stays one).
+    """
+    conversation, _ = await lock_group(tx, caller, conversation_id, "add")
+    if await members_store.find_member(tx, conversation_id, actor_id) is None:
+        await add_members(tx, caller, conversation_id, [actor_id], role)
+    elif role is not None:
+        await _set_role(tx, caller, conversation, actor_id, role)
+    return await _get_member(tx, conversation_id, actor_id)
+
+
+async def add_members(
+    tx: Tx, caller: Caller, conversation_id: UUID, actor_ids: Sequence[UUID], role: str | None
+) -> list[MemberJson]:
+    """Add actors of the workspace, who start at the head; return those that were no members before, by id.
+
+    Raises: ConversationNotFound, Forbidden, NotFound, Banned; nobody is added then.
+    """
+    conversation, mine = await lock_group(tx, caller, conversation_id, "add")
+    require_rank(mine["role"], role)
+    wanted = list(dict.fromkeys(actor_ids))
+    present = await members_store.get_members(tx, conversation_id, wanted)
+    missing = [key for key in wanted if key not in {row["actor_id"] for row in present}]
+    known = await find_actors(tx, missing, is_active=True)
+    if len(known) < len(missing) or any(actor.kind == "contact" for actor in known.values()):
+        raise NotFound("Somebody of these is not in this workspace.")
+    role = role or DEFAULT_ROLE[conversation["kind"]]
+    return await join(tx, caller, conversation_id, dict.fromkeys(missing, role))
+
+
+async def change_role(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> MemberJson:
+    """Give a member another role. Repeat: harmless.
 
     Raises: ConversationNotFound, Forbidden, NotFound, Conflict (the last owner stays one).
     """
-    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
-    mine = await _require_moderator(tx, caller, conversation_id)
-    if role == "owner" and mine["role"] != "owner":
-        raise Forbidden("Only an owner makes owners.")
-    present = await members_store.find_member(tx, conversation_id, actor_id)
-    known = await find_actors(tx, [actor_id], is_active=present is None)
-    if actor_id not in known or known[actor_id].kind == "contact":
-        raise NotFound("This actor is not in this workspace.")
-    if present is None:
-        await _join(tx, caller, conversation_id, actor_id, role)
-    else:
-        if present["role"] == "owner" and role != "owner":
-            if mine["role"] != "owner":
-                raise Forbidden("Only an owner changes owners.")
-            await _require_other_owner(tx, conversation_id, actor_id)
-        if await members_store.set_role(tx, conversation_id, actor_id, role):
-            await _tell(tx, caller, conversation_id, actor_id, "member.changed")
-    row = await members_store.find_member(tx, conversation_id, actor_id)
-    if row is None:
-        raise NotFound
-    return _member(row)
+    conversation, _ = await lock_group(tx, caller, conversation_id, "promote")
+    await _set_role(tx, caller, conversation, actor_id, role)
+    return await _get_member(tx, conversation_id, actor_id)
 
 
 async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID) -> None:
@@ -135,34 +125,69 @@ async def remove_member(tx: Tx, caller: Caller, conversation_id: UUID, actor_id:
 
     Raises: ConversationNotFound, Forbidden, Conflict (the last owner leaves only as the last member).
     """
-    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
-    if actor_id != caller.actor_id:
-        mine = await _require_moderator(tx, caller, conversation_id)
-        theirs = await members_store.find_member(tx, conversation_id, actor_id)
-        if theirs and theirs["role"] == "owner" and mine["role"] != "owner":
-            raise Forbidden("Only an owner takes owners out.")
-    else:
-        await _require_group(tx, caller, conversation_id)
-    row = await members_store.find_member(tx, conversation_id, actor_id)
-    if row is not None and row["role"] == "owner":
-        await _require_other_owner(tx, conversation_id, actor_id)
-    if row is None or not await members_store.remove_member(tx, conversation_id, actor_id):
+    if actor_id == caller.actor_id:
+        await leave(tx, caller, conversation_id)
         return
-    await streams.append(
-        tx,
-        workspace_id=caller.workspace_id,
-        conversation_id=conversation_id,
-        kind="member.left",
-        data={"member": msgspec.to_builtins(_member(row))},
-        actor_id=caller.actor_id,
-    )
-    await record_personal(
-        tx,
-        caller.workspace_id,
-        actor_id,
-        "conversation.removed",
-        {"conversation_id": public_id("cnv", conversation_id)},
-    )
+    _, mine = await lock_group(tx, caller, conversation_id, "remove")
+    await expel(tx, caller, conversation_id, actor_id, mine["role"])
+
+
+async def leave(tx: Tx, caller: Caller, conversation_id: UUID) -> None:
+    """Go out of a group or broadcast. Raises: ConversationNotFound, Forbidden, Conflict as `remove_member`."""
+    _, mine = await lock_group(tx, caller, conversation_id, None)
+    if mine["role"] == "owner":
+        await _require_other_owner(tx, conversation_id, caller.actor_id)
+    await part(tx, caller, conversation_id, mine)
+
+
+async def expel(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, my_role: str) -> None:
+    """Take somebody out by this right. The conversation's row is locked. Raises: Forbidden, Conflict."""
+    theirs = await members_store.find_member(tx, conversation_id, actor_id)
+    if theirs is None:
+        return
+    require_rank(my_role, theirs["role"])
+    if theirs["role"] == "owner":
+        await _require_other_owner(tx, conversation_id, actor_id)
+    await part(tx, caller, conversation_id, theirs)
+
+
+async def lock_group(
+    tx: Tx, caller: Caller, conversation_id: UUID, right: Right | None
+) -> tuple[asyncpg.Record, asyncpg.Record]:
+    """Lock a group or broadcast until the commit; return it and the caller's member row, who has this right.
+
+    Raises: ConversationNotFound, Forbidden.
+    """
+    conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
+    await require_view(tx, caller, conversation_id)
+    member = await members_store.find_member(tx, conversation_id, caller.actor_id)
+    if conversation is None:
+        raise ConversationNotFound
+    if conversation["kind"] not in ("group", "broadcast") or member is None:
+        raise Forbidden("This is for groups and broadcasts; the members of this conversation are fixed.")
+    if right is not None:
+        require_right(conversation["kind"], member["role"], right)
+    return conversation, member
+
+
+async def _set_role(tx: Tx, caller: Caller, conversation: asyncpg.Record, actor_id: UUID, role: str) -> None:
+    conversation_id = conversation["id"]
+    mine = await _get_row(tx, conversation_id, caller.actor_id)
+    require_right(conversation["kind"], mine["role"], "promote")
+    theirs = await _get_row(tx, conversation_id, actor_id)
+    require_rank(mine["role"], theirs["role"], role)
+    if theirs["role"] == "owner" and role != "owner":
+        await _require_other_owner(tx, conversation_id, actor_id)
+    if await members_store.set_role(tx, conversation_id, actor_id, role):
+        changed = await _get_member(tx, conversation_id, actor_id)
+        await streams.append(
+            tx,
+            workspace_id=caller.workspace_id,
+            conversation_id=conversation_id,
+            kind="member.changed",
+            data={"member": msgspec.to_builtins(changed)},
+            actor_id=caller.actor_id,
+        )
 
 
 async def _require_other_owner(tx: Tx, conversation_id: UUID, actor_id: UUID) -> None:
@@ -172,107 +197,12 @@ async def _require_other_owner(tx: Tx, conversation_id: UUID, actor_id: UUID) ->
         raise Conflict("A conversation keeps an owner; make somebody else one first.")
 
 
-async def _require_group(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:
-    await require_view(tx, caller, conversation_id)
-    row = (await members_store.get_conversations(tx, [conversation_id], caller.actor_id))[0]
-    if row["kind"] not in ("group", "broadcast"):
-        raise Forbidden("The members of this conversation are fixed.")
-    return row
-
-
-async def _require_moderator(tx: Tx, caller: Caller, conversation_id: UUID) -> asyncpg.Record:
-    row = await _require_group(tx, caller, conversation_id)
-    if row["role"] not in ("owner", "moderator"):
-        raise Forbidden
-    return row
-
-
-async def _join_first(tx: Tx, caller: Caller, conversation_id: UUID, roles: Mapping[UUID, str]) -> None:
-    """Put the first members into a new conversation: the same statements for two and for a thousand."""
-    await members_store.add_first_members(tx, caller.workspace_id, conversation_id, roles)
-    rows = await members_store.list_members(tx, conversation_id, UUID(int=0), len(roles))
-    await streams.append_many(
-        tx,
-        workspace_id=caller.workspace_id,
-        conversation_id=conversation_id,
-        kind="member.joined",
-        data=[{"member": msgspec.to_builtins(_member(row))} for row in rows],
-        actor_id=caller.actor_id,
-    )
-    await record_personal_to_many(
-        tx,
-        caller.workspace_id,
-        list(roles),
-        "conversation.added",
-        {"conversation_id": public_id("cnv", conversation_id)},
-    )
-
-
-async def _join(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
-    if not await members_store.add_member(tx, caller.workspace_id, conversation_id, actor_id, role):
-        return False
-    await _tell(tx, caller, conversation_id, actor_id, "member.joined")
-    await record_personal(
-        tx,
-        caller.workspace_id,
-        actor_id,
-        "conversation.added",
-        {"conversation_id": public_id("cnv", conversation_id)},
-    )
-    return True
-
-
-async def _tell(tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, kind: str) -> None:
+async def _get_row(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.Record:
     row = await members_store.find_member(tx, conversation_id, actor_id)
     if row is None:
-        raise ConversationNotFound
-    await streams.append(
-        tx,
-        workspace_id=caller.workspace_id,
-        conversation_id=conversation_id,
-        kind=kind,
-        data={"member": msgspec.to_builtins(_member(row))},
-        actor_id=caller.actor_id,
-    )
+        raise NotFound("This actor is not in this conversation.")
+    return row
 
 
-def _member(row: asyncpg.Record) -> MemberJson:
-    return MemberJson(
-        actor=ActorRef(public_id("act", row["actor_id"]), row["kind"], row["name"]),
-        role=row["role"],
-        read_number=row["read_number"],
-        joined_at=row["joined_at"],
-    )
-
-
-async def _to_conversations(
-    tx: Tx, rows: Sequence[asyncpg.Record], reader: UUID, *, is_staff: bool
-) -> list[Conversation]:
-    seen = await mentions_store.list_seen(tx, reader, {row["id"]: row["last_message_id"] for row in rows})
-    keys = [(key, own.last_message_id) for key, own in seen.items() if own.last_message_id]
-    messages = await history.get_messages(tx, keys)
-    snippets: dict[UUID | None, Snippet] = {
-        key: history.to_snippet(message if is_staff else history.without_status(message))
-        for key, message in messages.items()
-    }
-    return [
-        Conversation(
-            id=public_id("cnv", row["id"]),
-            kind=row["kind"],
-            title=row["title"],
-            peer=ActorRef(public_id("act", row["peer_id"]), row["peer_kind"], row["peer_name"])
-            if row["peer_id"]
-            else None,
-            inbox_id=public_id("inb", row["inbox_id"]) if row["inbox_id"] and is_staff else None,
-            head=Cursor(row["head"], row["tag"]),
-            last_number=row["last_number"],
-            read_number=row["read_number"],
-            own_since=row["own_since"],
-            unread=max(0, row["last_number"] - row["read_number"] - row["own_since"]),
-            mentions=seen[row["id"]].mentions,
-            role=row["role"],
-            created_at=row["created_at"],
-            last_message=snippets.get(seen[row["id"]].last_message_id),
-        )
-        for row in rows
-    ]
+async def _get_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> MemberJson:
+    return format_member(await _get_row(tx, conversation_id, actor_id))

@@ -50,7 +50,7 @@ async def find_direct(tx: Tx, workspace_id: UUID, direct_key: str) -> UUID | Non
 
 
 async def add_member(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
-    """Add a member who starts at the head; False when it is one already."""
+    """Add the contact of a desk conversation, who starts at the head; False when it is one already."""
     return bool(
         await tx.execute(
             """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, joined_at)
@@ -65,19 +65,34 @@ async def add_member(tx: Tx, workspace_id: UUID, conversation_id: UUID, actor_id
     )
 
 
-async def add_first_members(
+async def add_members(
     tx: Tx, workspace_id: UUID, conversation_id: UUID, roles: Mapping[UUID, str]
-) -> None:
-    """Add the members of a conversation that this transaction made."""
-    await tx.execute(
-        """INSERT INTO member (workspace_id, conversation_id, actor_id, role, joined_at)
-        SELECT $1, $2, actor_id, role, $5 FROM unnest($3::uuid[], $4::text[]) AS m (actor_id, role)""",
+) -> set[UUID]:
+    """Add members of a chat, who start at the head; return those that were none before. The conversation's row is locked."""
+    rows = await tx.fetch(
+        """INSERT INTO member (workspace_id, conversation_id, actor_id, role, read_number, joined_at, is_chat)
+        SELECT $1, $2, m.actor_id, m.role, c.last_number, $5, true
+        FROM conversation c, unnest($3::uuid[], $4::text[]) AS m (actor_id, role)
+        WHERE c.workspace_id = $1 AND c.id = $2 ON CONFLICT DO NOTHING RETURNING actor_id""",
         workspace_id,
         conversation_id,
         list(roles),
         list(roles.values()),
         tx.now,
     )
+    return {row["actor_id"] for row in rows}
+
+
+async def count_members(tx: Tx, workspace_id: UUID, conversation_id: UUID, change: int) -> int:
+    """Count members on by so many, or back; return how many there are now. The conversation's row is locked."""
+    count: int = await tx.fetchval(
+        """UPDATE conversation SET member_count = member_count + $3 WHERE workspace_id = $1 AND id = $2
+        RETURNING member_count""",
+        workspace_id,
+        conversation_id,
+        change,
+    )
+    return count
 
 
 async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> bool:
@@ -89,6 +104,27 @@ async def set_role(tx: Tx, conversation_id: UUID, actor_id: UUID, role: str) -> 
             actor_id,
             role,
         )
+    )
+
+
+async def set_preferences(
+    tx: Tx,
+    conversation_id: UUID,
+    actor_id: UUID,
+    *,
+    muted_until: dt.datetime | None,
+    is_archived: bool,
+    is_pinned: bool,
+) -> None:
+    """Store what a member keeps for itself. The conversation's row is locked."""
+    await tx.execute(
+        """UPDATE member SET muted_until = $3, is_archived = $4, is_pinned = $5
+        WHERE conversation_id = $1 AND actor_id = $2""",
+        conversation_id,
+        actor_id,
+        muted_until,
+        is_archived,
+        is_pinned,
     )
 
 
@@ -122,6 +158,16 @@ async def find_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> asyncpg.
     )
 
 
+async def get_members(tx: Tx, conversation_id: UUID, actor_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Return these members with the actors' names and kinds, by actor id. Index: member's primary key."""
+    return await tx.fetch(
+        """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
+        WHERE m.conversation_id = $1 AND m.actor_id = ANY ($2) ORDER BY m.actor_id""",
+        conversation_id,
+        list(actor_ids),
+    )
+
+
 async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
     """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
 
@@ -140,13 +186,9 @@ async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -
 
 _CONVERSATION = """
     SELECT c.*, m.role, coalesce(m.read_number, 0) AS read_number, coalesce(m.own_since, 0) AS own_since,
-        peer.id AS peer_id, peer.kind AS peer_kind, peer.name AS peer_name
-    FROM conversation c LEFT JOIN LATERAL (
-        SELECT a.id, a.kind, a.name FROM member o JOIN actor a ON a.workspace_id = o.workspace_id AND a.id = o.actor_id
-        WHERE c.kind = 'direct' AND o.conversation_id = c.id AND o.actor_id <> $2 LIMIT 1
-    ) peer ON true
+        m.muted_until, coalesce(m.is_archived, false) AS is_archived, coalesce(m.is_pinned, false) AS is_pinned
+    FROM conversation c
 """
-"""With the other one of a direct conversation; $2 is whose eyes see it."""
 
 
 async def get_conversations(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list[asyncpg.Record]:
@@ -161,16 +203,42 @@ async def get_conversations(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list
 async def list_own_conversations(
     tx: Tx, workspace_id: UUID, actor_id: UUID, before: tuple[dt.datetime, UUID], limit: int
 ) -> list[asyncpg.Record]:
-    """Return an actor's conversations, most lately spoken in first. Index: member_actor."""
+    """Return an actor's chats, most lately spoken in first. Index: member_chats."""
     return await tx.fetch(
         f"""{_CONVERSATION} JOIN member m ON m.conversation_id = c.id
-        WHERE m.workspace_id = $1 AND m.actor_id = $2 AND c.kind <> 'desk'
+        WHERE m.workspace_id = $1 AND m.actor_id = $2 AND m.is_chat
           AND (coalesce(c.last_message_at, c.created_at), c.id) < ($3, $4)
         ORDER BY coalesce(c.last_message_at, c.created_at) DESC, c.id DESC LIMIT $5""",
         workspace_id,
         actor_id,
         before[0],
         before[1],
+        limit,
+    )
+
+
+async def list_chats(
+    tx: Tx,
+    workspace_id: UUID,
+    actor_id: UUID,
+    *,
+    is_archived: bool,
+    before: tuple[bool, dt.datetime, UUID],
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Return an actor's chats, archived or not: pinned ones first, then most lately spoken in.
+
+    What it reads grows with the actor's own chats alone. Index: member_chats.
+    """
+    return await tx.fetch(
+        f"""{_CONVERSATION} JOIN member m ON m.conversation_id = c.id
+        WHERE m.workspace_id = $1 AND m.actor_id = $2 AND m.is_chat AND m.is_archived = $3
+          AND (m.is_pinned, coalesce(c.last_message_at, c.created_at), c.id) < ($4, $5, $6)
+        ORDER BY m.is_pinned DESC, coalesce(c.last_message_at, c.created_at) DESC, c.id DESC LIMIT $7""",
+        workspace_id,
+        actor_id,
+        is_archived,
+        *before,
         limit,
     )
 

@@ -153,16 +153,41 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     is_deleted: bool
 
 
+class Avatar(msgspec.Struct, frozen=True):
+    """A conversation's picture: a file that its members may fetch."""
+
+    media_id: str
+    thumbnail: Thumbnail | None
+
+
+class MyPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation is to the reader. ``role`` is null for staff who are no members.
+
+    ``mentions``: unread messages that mention the reader.
+    """
+
+    role: Role | None
+    read_number: int
+    unread: int
+    mentions: int
+    muted_until: dt.datetime | None
+    is_archived: bool
+    is_pinned: bool
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as one reader sees it. ``role`` is null for staff who are no members.
 
-    ``peer``: of a direct conversation the other one, whose name is its title.
+    ``peer``: the other one of a direct conversation. ``member_count`` is null at the desk.
     """
 
     id: str
     kind: ConversationKind
     title: str | None
+    description: str | None
+    avatar: Avatar | None
     peer: ActorRef | None
+    member_count: int | None
     inbox_id: str | None
     head: Cursor
     last_number: int
@@ -171,6 +196,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     mentions: int
     role: Role | None
+    my: MyPart
     created_at: dt.datetime
     last_message: Snippet | None
 
@@ -253,7 +279,7 @@ class SyncRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     personal: Cursor | None = None
 
 
-def _require_within(text: str, entities: list[EntityJson]) -> None:
+def require_within(text: str, entities: list[EntityJson]) -> None:
     """The text is the cleaned one, which may be shorter than what was sent. Raises: ValueError."""
     if entities and max(item.offset + item.length for item in entities) > utf16_length(text):
         raise ValueError("entities: one reaches beyond the text")
@@ -293,7 +319,7 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         self.text = clean_text(self.text)
-        _require_within(self.text, self.entities)
+        require_within(self.text, self.entities)
         if self.forward is not None and (self.text or self.media_ids or self.reply_to or self.quote):
             raise ValueError("forward: nothing else goes with it")
 
@@ -306,7 +332,7 @@ class EditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         self.text = clean_text(self.text)
-        _require_within(self.text, self.entities)
+        require_within(self.text, self.entities)
 
 
 class OpenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -318,10 +344,10 @@ class OpenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class MemberRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Someone to add, or whose role to change."""
+    """Someone to add, or whose role to change. Without a role: a member of a group, a reader of a broadcast."""
 
     actor_id: str
-    role: Role = "member"
+    role: Role | None = None
 
 
 class ReadRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ from parley.conversations.errors import (
     MaySpeakNot,
 )
 from parley.conversations.mentions import Mentions, find_objection
+from parley.conversations.rights import may
 from parley.conversations.schemas import ActorRef, EntityJson, ForwardRef, Message, Status
 from parley.conversations.streams import new_tag
 from parley.infra.db import Tx
@@ -339,7 +340,7 @@ def _may_post(draft: Draft, row: asyncpg.Record) -> ParleyError | None:
             error = ConversationNotFound()
     elif row["role"] is None or not draft.may_chat:
         error = ConversationNotFound()
-    elif draft.kind == "note" or not _role_may_write(row["kind"], row["role"]):
+    elif draft.kind == "note" or not may(row["kind"], row["role"], "write"):
         error = MaySpeakNot()
     if error:
         return error
@@ -359,12 +360,6 @@ def _is_quoted(draft: Draft, row: asyncpg.Record) -> bool:
     if row["reply_id"] is None or row["is_reply_deleted"] or row["sender_kind"] == "contact":
         return True
     return clean_text(draft.quote or "") in row["reply_text"]
-
-
-def _role_may_write(kind: str, role: str) -> bool:
-    if kind == "broadcast":
-        return role in ("owner", "moderator")
-    return role != "reader"
 
 
 def _json(value: Any) -> str:

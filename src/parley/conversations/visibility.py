@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from parley.accounts import Caller
-from parley.conversations import store
+from parley.conversations import profile_store, store
 from parley.conversations.errors import ConversationNotFound
 from parley.infra.db import Tx
 
@@ -57,11 +57,19 @@ async def list_visible_inboxes(tx: Tx, caller: Caller) -> list[UUID]:
 
 
 async def may_see_media(tx: Tx, caller: Caller, media_id: UUID) -> bool:
-    """Whether a message in a conversation that the caller sees carries this file; a note's only for staff."""
+    """Whether a conversation that the caller sees shows this file, in a message or as its picture.
+
+    A note's is only for staff.
+    """
     inboxes = await list_visible_inboxes(tx, caller)
     uses = await store.list_media_uses(tx, caller.workspace_id, media_id, caller.actor_id, inboxes)
     for conversation_id, kind in uses:
         view = await find_view(tx, caller, conversation_id)
         if view == "staff" or (view == "all" and kind != "note"):
+            return True
+    for conversation_id in await profile_store.list_shown_by(
+        tx, caller.workspace_id, media_id, caller.actor_id
+    ):
+        if await find_view(tx, caller, conversation_id):
             return True
     return False

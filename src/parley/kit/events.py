@@ -24,9 +24,10 @@ CONVERSATION_KINDS: dict[str, str] = {
     "message.unpinned": "A message is pinned no more: `message_id`. One that is deleted for everyone is not either.",
     "reaction.added": "Somebody put a reaction: `message_id`, `emoji`, `actor_id`.",
     "reaction.removed": "Somebody took a reaction away: `message_id`, `emoji`, `actor_id`.",
-    "member.joined": "An actor is in the conversation now: `member`.",
-    "member.left": "An actor is in the conversation no more: `member`.",
+    "member.joined": "An actor is in the conversation now: `member`, `member_count`.",
+    "member.left": "An actor is in the conversation no more: `member`, `member_count`.",
     "member.changed": "A member has another role: `member`.",
+    "conversation.changed": "A conversation's title, description or picture is another: `title`, `description`, `avatar`.",
     "conversation.status_changed": "A desk conversation was opened, set aside, resolved or snoozed: `status`, `snoozed_until`.",
     "conversation.fields_changed": "What the embedding application keeps of the conversation is another: `fields`.",
     "conversation.assigned": "A desk conversation is somebody's, or nobody's: `assignee`.",
@@ -38,7 +39,9 @@ PERSONAL_KINDS: dict[str, str] = {
     "mention.created": "A message calls you by name: `conversation_id`, `message_id`, `number` (null: a note), `sender_id`. One that calls everybody is told by itself alone.",
     "message.hidden": "You deleted a message for yourself: ignore it from now on: `conversation_id`, `message_id`, `position`, `own_since`, `mentions`.",
     "conversation.added": "You were taken into a conversation: `conversation_id`.",
-    "conversation.removed": "You were taken out of a conversation: `conversation_id`.",
+    "conversation.removed": "You were taken out of a conversation, with your preferences and draft: `conversation_id`.",
+    "conversation.preferences_changed": "You muted, archived or pinned a conversation, or no more: `conversation_id`, `muted_until`, `is_archived`, `is_pinned`.",
+    "draft.changed": "What you began to write is another, or nothing any more: `conversation_id`, `draft`, null when there is none or a later event tells it.",
     "rights.changed": "Your role or the inboxes you work in changed: what you watch is looked at anew.",
 }
 """Events of an actor's personal stream, which nobody else sees."""

@@ -217,6 +217,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your direct conversations, groups and broadcasts: pinned ones first, then most lately spoken in */
+        get: operations["list_chats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/contacts": {
         parameters: {
             query?: never;
@@ -287,6 +304,29 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /**
+         * Change title, description or picture of a group or broadcast
+         * @description Change title, description or picture of a group or broadcast. Owners and moderators.
+         */
+        patch: operations["change_conversation"];
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you began to write in a conversation; 404 `no_draft` when it is nothing */
+        get: operations["get_draft"];
+        /** Keep what you began to write, for your other devices; an empty draft is none */
+        put: operations["set_draft"];
+        post?: never;
+        /** Take your draft away */
+        delete: operations["delete_draft"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -347,6 +387,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go out of a group or broadcast
+         * @description Go out of a group or broadcast. The last owner makes somebody else one first: 409.
+         */
+        post: operations["leave_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/members": {
         parameters: {
             query?: never;
@@ -359,6 +419,23 @@ export interface paths {
         put?: never;
         /** Add somebody, or change their role */
         post: operations["add_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/members/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add up to 1 000 at once, all or nobody; answers those who were no members before */
+        post: operations["add_members"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,7 +456,11 @@ export interface paths {
         delete: operations["remove_member"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Give a member another role
+         * @description Give a member another role. Owners and moderators; only an owner makes owners or changes them.
+         */
+        patch: operations["change_role"];
         trace?: never;
     };
     "/v1/conversations/{conversation_id}/messages": {
@@ -525,6 +606,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Mute, archive or pin a conversation for yourself; what is left out stays */
+        put: operations["set_preferences"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/read": {
         parameters: {
             query?: never;
@@ -642,6 +740,23 @@ export interface paths {
         put?: never;
         /** Run a failed item again */
         post: operations["replay_journal_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you began to write, by conversation */
+        get: operations["list_drafts"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -887,6 +1002,26 @@ export interface paths {
         };
         /** A small WebP of a picture, at most 480 pixels on its longer side */
         get: operations["get_media_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People to talk with
+         * @description Find users and bots of the workspace by name or external id, in order of their names.
+         */
+        get: operations["list_people"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1338,6 +1473,11 @@ export interface components {
             id: string;
             target: string;
         };
+        /** Avatar */
+        Avatar: {
+            media_id: string;
+            thumbnail: components["schemas"]["Thumbnail"] | null;
+        };
         /** ChangeMe */
         ChangeMe: {
             /** @description Such as `ru` or `en-GB`. */
@@ -1420,8 +1560,10 @@ export interface components {
         };
         /** Conversation */
         Conversation: {
+            avatar: components["schemas"]["Avatar"] | null;
             /** Format: date-time */
             created_at: string;
+            description: string | null;
             head: components["schemas"]["Cursor"];
             id: string;
             inbox_id: string | null;
@@ -1429,7 +1571,9 @@ export interface components {
             kind: "direct" | "group" | "broadcast" | "desk";
             last_message: components["schemas"]["Snippet"] | null;
             last_number: number;
+            member_count: number | null;
             mentions: number;
+            my: components["schemas"]["MyPart"];
             own_since: number;
             peer: components["schemas"]["ActorRef"] | null;
             read_number: number;
@@ -1437,6 +1581,12 @@ export interface components {
             role: "owner" | "moderator" | "member" | "reader" | null;
             title: string | null;
             unread: number;
+        };
+        /** ConversationChange */
+        ConversationChange: {
+            avatar_media_id?: string | null;
+            description?: string | null;
+            title?: string;
         };
         /** ConversationFields */
         ConversationFields: {
@@ -1511,6 +1661,22 @@ export interface components {
             items: components["schemas"]["DeskConversation"][];
             next: string | null;
             token: string;
+        };
+        /** DraftJson */
+        DraftJson: {
+            /** Format: date-time */
+            changed_at: string;
+            conversation_id: string;
+            entities: components["schemas"]["EntityJson"][];
+            reply_to_id: string | null;
+            text: string;
+        };
+        /** DraftRequest */
+        DraftRequest: {
+            entities?: components["schemas"]["EntityJson"][];
+            reply_to_id?: string | null;
+            /** @default  */
+            text: string;
         };
         /** EditRequest */
         EditRequest: {
@@ -1721,11 +1887,14 @@ export interface components {
         /** MemberRequest */
         MemberRequest: {
             actor_id: string;
-            /**
-             * @default member
-             * @enum {string}
-             */
-            role: "owner" | "moderator" | "member" | "reader";
+            /** @enum {null|string} */
+            role?: "owner" | "moderator" | "member" | "reader" | null;
+        };
+        /** MembersRequest */
+        MembersRequest: {
+            actor_ids: string[];
+            /** @enum {null|string} */
+            role?: "owner" | "moderator" | "member" | "reader" | null;
         };
         /** Message */
         Message: {
@@ -1762,6 +1931,17 @@ export interface components {
             own_since: number;
             read_number: number;
         };
+        /** MyPart */
+        MyPart: {
+            is_archived: boolean;
+            is_pinned: boolean;
+            mentions: number;
+            muted_until: string | null;
+            read_number: number;
+            /** @enum {null|string} */
+            role: "owner" | "moderator" | "member" | "reader" | null;
+            unread: number;
+        };
         /** OpenRequest */
         OpenRequest: {
             /** @enum {string} */
@@ -1779,6 +1959,11 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next: string | null;
         };
+        /** Page[Person] */
+        "Page_parley.accounts.schemas.Person_": {
+            items: components["schemas"]["Person"][];
+            next: string | null;
+        };
         /** Page[User] */
         "Page_parley.accounts.schemas.User_": {
             items: components["schemas"]["User"][];
@@ -1787,6 +1972,11 @@ export interface components {
         /** Page[Contact] */
         "Page_parley.contacts.api.Contact_": {
             items: components["schemas"]["Contact"][];
+            next: string | null;
+        };
+        /** Page[DraftJson] */
+        "Page_parley.conversations.group_schemas.DraftJson_": {
+            items: components["schemas"]["DraftJson"][];
             next: string | null;
         };
         /** Page[Conversation] */
@@ -1824,12 +2014,29 @@ export interface components {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
         };
+        /** Person */
+        Person: {
+            id: string;
+            is_online: boolean | null;
+            /** @enum {string} */
+            kind: "user" | "contact" | "bot";
+            last_seen_at: string | null;
+            name: string;
+            /** @enum {null|string} */
+            role: "owner" | "admin" | "agent" | "member" | null;
+        };
         /** Pin */
         Pin: {
             message: components["schemas"]["Message"];
             /** Format: date-time */
             pinned_at: string;
             pinned_by: components["schemas"]["ActorRef"];
+        };
+        /** PreferencesRequest */
+        PreferencesRequest: {
+            is_archived?: boolean;
+            is_pinned?: boolean;
+            muted_until?: string | null;
         };
         /** PutExternalUser */
         PutExternalUser: {
@@ -1876,6 +2083,11 @@ export interface components {
             quote: string | null;
             sender_name: string;
             text: string;
+        };
+        /** RoleRequest */
+        RoleRequest: {
+            /** @enum {string} */
+            role: "owner" | "moderator" | "member" | "reader";
         };
         /** SendRequest */
         SendRequest: {
@@ -2331,6 +2543,31 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_chats: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.Conversation_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_contacts: {
         parameters: {
             query?: {
@@ -2478,6 +2715,104 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    change_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    get_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    delete_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_events: {
         parameters: {
             query: {
@@ -2585,6 +2920,27 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    leave_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -2638,6 +2994,33 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    add_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembersRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.MemberJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     remove_member: {
         parameters: {
             query?: never;
@@ -2656,6 +3039,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    change_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                actor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberJson"];
+                };
             };
             default: components["responses"]["Error"];
         };
@@ -2962,6 +3373,33 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    set_preferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreferencesRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     mark_read: {
         parameters: {
             query?: never;
@@ -3154,6 +3592,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_drafts: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.DraftJson_"];
+                };
             };
             default: components["responses"]["Error"];
         };
@@ -3587,6 +4049,34 @@ export interface operations {
                 };
                 content: {
                     "image/webp": unknown;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_people: {
+        parameters: {
+            query?: {
+                /** @description Part of a name or of an external id. */
+                query?: string;
+                /** @description The `next` of the page before. */
+                cursor?: string | null;
+                /** @description Items in a page at the most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.accounts.schemas.Person_"];
                 };
             };
             default: components["responses"]["Error"];

@@ -1,0 +1,56 @@
+"""Finding people: everybody in the workspace may, by name and external id, and learns no more than that."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conversations.conftest import Scene
+
+pytestmark = pytest.mark.anyio
+
+
+async def names(scene: Scene, query: str = "", limit: int = 100) -> list[str]:
+    """What a plain member finds, page by page."""
+    found: list[str] = []
+    cursor: str | None = ""
+    async with scene.house.client(await scene.place.user("Zoe")) as client:
+        while cursor is not None:
+            params = {"query": query, "limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+            answer = await client.get("/v1/people", params=params)
+            assert answer.status_code == 200, answer.text
+            found += [person["name"] for person in answer.json()["items"]]
+            cursor = answer.json()["next"]
+    return found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_people_come_by_name_users_and_bots_and_no_customers(scene: Scene, limit: int) -> None:
+    await scene.place.user("anna")
+    assert await names(scene, limit=limit) == ["Anna", "anna", "Boris", "Guest", "Olga", "Zoe"]
+
+
+async def test_a_part_of_the_name_or_the_external_id_is_enough(scene: Scene) -> None:
+    await scene.place.user("Жанна Ёлкина")
+    await scene.house.sql("UPDATE actor SET external_id = 'ERP-17' WHERE id = $1", scene.boris.id)
+    assert await names(scene, "ann") == ["Anna"]
+    assert await names(scene, "ЖАНН") == ["Жанна Ёлкина"]
+    assert await names(scene, "ёлк") == ["Жанна Ёлкина"]
+    assert await names(scene, "erp-1") == ["Boris"]
+    for nothing in ("%", "_", "carla", "@example.org", "' OR 1=1"):
+        assert await names(scene, nothing) == []
+
+
+async def test_who_was_let_go_is_found_no_more_and_nobody_of_elsewhere(scene: Scene) -> None:
+    await (await scene.house.workspace("Elsewhere")).user("Anna Elsewhere")
+    await scene.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = $1", scene.boris.id)
+    assert await names(scene) == ["Anna", "Guest", "Olga", "Zoe"]
+
+
+async def test_a_person_is_shown_without_address(scene: Scene) -> None:
+    async with (
+        scene.house.client(scene.anna) as anna,
+        scene.house.client(await scene.place.bot("B", "desk")) as bot,
+    ):
+        [person] = (await anna.get("/v1/people?query=olga")).json()["items"]
+        assert set(person) == {"id", "kind", "name", "role", "last_seen_at", "is_online"}
+        assert (await bot.get("/v1/people")).status_code == 403
