@@ -50,6 +50,14 @@ GOOD = {
     "PARLEY_PHONE_REGION": ("ru", "phone_region", "RU"),
     "PARLEY_PHONE_WORKSPACE": (WORKSPACE, "phone_workspace", WORKSPACE),
     "PARLEY_STOCK_FANOUT": ("1", "stock_fanout", True),
+    "PARLEY_CHATAPP": ("1", "chatapp", True),
+    "PARLEY_CHATAPP_WORKSPACE": (WORKSPACE, "chatapp_workspace", WORKSPACE),
+    "PARLEY_CHATAPP_ORIGINS": (
+        "http://a.example, https://b.example",
+        "chatapp_origins",
+        "http://a.example, https://b.example",
+    ),
+    "PARLEY_CHATAPP_TELLS_NUMBERS": ("1", "chatapp_tells_numbers", True),
     "PARLEY_TRUSTED_PROXIES": ("10.0.0.1", "trusted_proxies", "10.0.0.1"),
 }
 
@@ -68,6 +76,8 @@ def test_every_variable_is_read() -> None:
         ("PARLEY_SMS_PROVIDER", "pigeon"), ("PARLEY_SMS_API_URL", "sms.ru"),
         ("PARLEY_SMS_HOURLY_LIMIT", "0"), ("PARLEY_CODE_DIGITS", "3"), ("PARLEY_CODE_DIGITS", "9"),
         ("PARLEY_PHONE_REGION", "RUS"), ("PARLEY_PHONE_WORKSPACE", "acme"),
+        ("PARLEY_CHATAPP_WORKSPACE", "acme"), ("PARLEY_CHATAPP_ORIGINS", "chat.example"),
+        ("PARLEY_CHATAPP_ORIGINS", "https://chat.example/x"), ("PARLEY_CHATAPP_ORIGINS", "https://chat.example, *"),
         ("PARLEY_PORT", "0"), ("PARLEY_PORT", "65536"), ("PARLEY_PORT", "-1"), ("PARLEY_PORT", "x"), ("PARLEY_PORT", "8000.0"),
         ("PARLEY_PORT", "9" * 30), ("PARLEY_DATABASE_POOL", "3"), ("PARLEY_SANDBOX", "maybe"), ("PARLEY_STOCK_FANOUT", "2"),
         ("PARLEY_LOG_LEVEL", "loud"), ("PARLEY_LOG_FORMAT", "xml"), ("PARLEY_PUBLIC_URL", "desk.example.org"),
@@ -126,6 +136,12 @@ def test_what_an_sms_provider_needs_is_asked_for(given: dict[str, str], missing:
     with pytest.raises(BadSetting) as caught:
         load_settings(given)
     assert caught.value.fields["variable"] == missing
+
+
+def test_the_chat_application_needs_its_workspace() -> None:
+    with pytest.raises(BadSetting) as caught:
+        load_settings({"PARLEY_CHATAPP": "1"})
+    assert caught.value.fields["variable"] == "PARLEY_CHATAPP_WORKSPACE"
 
 
 def test_secrets_are_not_shown() -> None:

@@ -20,6 +20,7 @@ OF_NO_WORKSPACE = {
     "alembic_version": "which migrations ran",
     "login": "a way to sign in to several workspaces; parley_system alone",
     "phone_code": "a number signs in before a workspace is known; parley_system alone",
+    "chatapp_newcomer": "a number asks for a code before a workspace is known; parley_system alone",
     "totp": "of a login; parley_system alone",
     "recovery_code": "of a login; parley_system alone",
     "passkey": "of a login; parley_system alone",

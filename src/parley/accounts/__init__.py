@@ -17,6 +17,7 @@ from parley.accounts.authentication import (
     provide_caller,
 )
 from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
+from parley.accounts.lasting_sessions import begin_lasting_session, lasting_token
 from parley.accounts.personal import lock_personal, record_personal, record_personal_to_many
 from parley.accounts.phone_codes import (
     SEND_CODE_KIND,
@@ -49,6 +50,7 @@ __all__ = [
     "Scope",
     "authenticate",
     "authenticate_actor",
+    "begin_lasting_session",
     "check_phone_code",
     "create_api_key",
     "create_workspace",
@@ -60,6 +62,7 @@ __all__ = [
     "get_actor",
     "is_phone_known",
     "issue_setup_link",
+    "lasting_token",
     "lock_personal",
     "provide_caller",
     "record_audit",

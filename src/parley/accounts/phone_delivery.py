@@ -68,9 +68,11 @@ class CodeDelivery:
 
     async def _open_workspace(self, tx: Tx, row: Record) -> UUID | None:
         """Return the workspace that an unknown number may join; None where it may not, or its login is closed."""
-        if not self._settings.phone_workspace or await phone_store.hold_login_of_phone(tx, row["phone"]):
+        is_chatapp = row["purpose"] == "chatapp"
+        open_id = self._settings.chatapp_workspace if is_chatapp else self._settings.phone_workspace
+        if not open_id or await phone_store.hold_login_of_phone(tx, row["phone"]):
             return None
-        workspace_id = parse_id("ws", self._settings.phone_workspace)
+        workspace_id = parse_id("ws", open_id)
         return workspace_id if await phone_store.has_workspace_of_id(tx, workspace_id) else None
 
     async def _send(self, sender: SmsSender, row: Record) -> None:

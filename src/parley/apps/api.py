@@ -7,6 +7,7 @@ from parley.apps.pages import Pages
 from parley.apps.process import find_web, make_channels, of_many, open_process, run_server, watching
 from parley.apps.rest import Parts, build_rest
 from parley.apps.server import Server
+from parley.compat.chatapp import ChatApp
 from parley.conversations import Collector, SendingDoor
 from parley.desk.webhook_door import WebhookDoor
 from parley.infra.settings import Settings
@@ -28,6 +29,7 @@ async def serve_api(settings: Settings) -> None:
             rest=rest,
             api=WebhookDoor(runtime.db, channels, SendingDoor(runtime.db, collector, rest)),
             pages=Pages(find_web()),
+            chatapp=ChatApp(runtime, collector) if settings.chatapp else None,
         )
         async with watching(runtime):
             await run_server(process, Server(settings, dispatcher), dispatcher, what="Parley's API")

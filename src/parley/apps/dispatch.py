@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from parley.apps.openapi import describe_api
 from parley.apps.pages import API_HEADERS, API_STYLE, SECURITY_HEADERS, Pages, render_api_page
+from parley.compat.chatapp import ChatApp
 from parley.infra.db import Database
 from parley.infra.http import error_body
 from parley.infra.metrics import CONTENT_TYPE, Metrics, render_metrics
@@ -36,6 +37,7 @@ class Dispatcher:
         gateway: Gateway | None = None,
         pages: Pages | None = None,
         sandbox: App | None = None,
+        chatapp: ChatApp | None = None,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -45,6 +47,7 @@ class Dispatcher:
         self._gateway = gateway
         self._pages = pages
         self._sandbox = sandbox
+        self._chatapp = chatapp
         self._api_page: bytes | None = None
         self.is_ready = False
 
@@ -61,6 +64,8 @@ class Dispatcher:
             app, send = self._api, _guarded(send)
         elif path.startswith("/socket.io/"):
             app, send = self._gateway.asgi_socketio if self._gateway else None, _guarded(send)
+        elif self._chatapp is not None and self._chatapp.serves(path):
+            app, send = self._chatapp, _guarded(send)
         elif path == "/sandbox" or path.startswith("/sandbox/"):
             app = self._to_sandbox
         elif path in ("/healthz", "/readyz", "/metrics"):

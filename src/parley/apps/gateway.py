@@ -5,6 +5,7 @@ from __future__ import annotations
 from parley.apps.dispatch import Dispatcher
 from parley.apps.process import of_many, open_process, run_server
 from parley.apps.server import Server
+from parley.compat.chatapp import open_dialect
 from parley.desk.outward import hold_after_restore
 from parley.infra.settings import Settings
 from parley.realtime import Gateway
@@ -17,6 +18,8 @@ async def serve_gateway(settings: Settings) -> None:
         runtime = process.runtime
         gateway = Gateway(runtime)
         gateway.register(process.metrics.registry)
+        if settings.chatapp:
+            gateway.speak(open_dialect(runtime))
         dispatcher = Dispatcher(settings=settings, db=runtime.db, metrics=process.metrics, gateway=gateway)
         await gateway.start()
         gateway.fanout.run(

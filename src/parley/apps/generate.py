@@ -49,6 +49,7 @@ _ROOM_TITLES = {
     "conversations": "Conversations",
     "desk": "Desk",
     "realtime": "Sockets",
+    "compat": "Foreign dialects",
     "sandbox": "Sandbox",
 }
 

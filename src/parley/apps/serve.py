@@ -15,6 +15,7 @@ from parley.apps.rest import Parts, build_rest
 from parley.apps.server import Server
 from parley.apps.sms import make_sandbox_sms_key
 from parley.apps.work import run_workers
+from parley.compat.chatapp import ChatApp, open_dialect
 from parley.conversations import Collector, SendingDoor
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.inbox_store import release_all_polling
@@ -42,6 +43,9 @@ async def serve(settings: Settings) -> None:
         collector = Collector(runtime.db)
         gateway = Gateway(runtime)
         gateway.register(process.metrics.registry)
+        chatapp = ChatApp(runtime, collector) if settings.chatapp else None
+        if settings.chatapp:
+            gateway.speak(open_dialect(runtime))
         rest = build_rest(Parts(runtime=runtime, channels=channels, collector=collector, pictures=pictures))
         sandbox = _open_sandbox(runtime, key) if settings.is_sandbox_on else None
         dispatcher = Dispatcher(
@@ -53,6 +57,7 @@ async def serve(settings: Settings) -> None:
             gateway=gateway,
             pages=Pages(find_web()),
             sandbox=sandbox,
+            chatapp=chatapp,
         )
         await gateway.start()
         gateway.fanout.run(

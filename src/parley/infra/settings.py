@@ -151,6 +151,29 @@ class Settings:
     stock_fanout: bool = _setting(
         "PARLEY_STOCK_FANOUT", False, "`1`: Socket.IO's own way to send to rooms instead of ready frames."
     )
+    chatapp: bool = _setting(
+        "PARLEY_CHATAPP",
+        False,
+        "`1`: the routes and Socket.IO events of the chat application (docs/chatapp.md). Needs "
+        "PARLEY_CHATAPP_WORKSPACE.",
+    )
+    chatapp_workspace: str = _setting(
+        "PARLEY_CHATAPP_WORKSPACE",
+        "",
+        "Workspace (`ws_...`) that a phone number joins by signing in to the chat application.",
+    )
+    chatapp_origins: str = _setting(
+        "PARLEY_CHATAPP_ORIGINS",
+        "",
+        "Origins, with commas, of pages that may use the chat application's routes and sockets from elsewhere, "
+        "such as `https://chat.example.org`.",
+    )
+    chatapp_tells_numbers: bool = _setting(
+        "PARLEY_CHATAPP_TELLS_NUMBERS",
+        False,
+        "`1`: the chat application's door says whether a phone number is known, as its own backend does: "
+        "`isNewUser`, and newcomers must give a name at once.",
+    )
     trusted_proxies: str = _setting(
         "PARLEY_TRUSTED_PROXIES",
         "127.0.0.1,::1",
@@ -262,6 +285,7 @@ def _check(settings: Settings) -> None:
             raise BadSetting(f"{variable} must be an http(s) address.", variable=variable)
     _check_phones(settings)
     _check_engines(settings)
+    _check_chatapp(settings)
 
 
 def _check_phones(settings: Settings) -> None:
@@ -309,6 +333,22 @@ def _check_engines(settings: Settings) -> None:
         raise BadSetting("PARLEY_BUS=redis needs REDIS_URL.", variable="PARLEY_BUS")
     if settings.bus not in ("auto", "memory", "notify", "redis"):
         raise BadSetting("PARLEY_BUS must be auto, memory, notify or redis.", variable="PARLEY_BUS")
+
+
+def _check_chatapp(settings: Settings) -> None:
+    try:
+        if settings.chatapp or settings.chatapp_workspace:
+            parse_id("ws", settings.chatapp_workspace)
+    except Malformed:
+        raise BadSetting(
+            "PARLEY_CHATAPP_WORKSPACE must be a workspace's id, ws_...", variable="PARLEY_CHATAPP_WORKSPACE"
+        ) from None
+    for origin in filter(None, map(str.strip, settings.chatapp_origins.split(","))):
+        if not _is_http(origin) or urlsplit(origin).path.strip("/"):
+            raise BadSetting(
+                "PARLEY_CHATAPP_ORIGINS must be http(s) origins, with commas.",
+                variable="PARLEY_CHATAPP_ORIGINS",
+            )
 
 
 def _is_http(url: str) -> bool:

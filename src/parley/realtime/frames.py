@@ -227,11 +227,16 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class Ready:
-    """A frame in the forms transports need, each made at the first reader that needs it and kept for the rest."""
+    """A frame in the forms transports need, each made at the first reader that needs it and kept for the rest.
 
-    __slots__ = ("_packet", "_socketio", "_websocket", "json", "may_drop")
+    ``event`` is its name over Socket.IO: "frame", but for what a dialect (`parley.realtime.dialects`) says.
+    """
 
-    def __init__(self, frame: Frame | Answer, *, may_drop: bool = False) -> None:
+    __slots__ = ("_packet", "_socketio", "_websocket", "event", "frame", "json", "may_drop")
+
+    def __init__(self, frame: Any, *, may_drop: bool = False, event: str = "frame") -> None:
+        self.frame = frame
+        self.event = event
         self.json = _encoder.encode(frame)
         self.may_drop = may_drop
         self._websocket: bytes | None = None
@@ -247,16 +252,16 @@ class Ready:
 
     @property
     def packet(self) -> str:
-        """The Socket.IO packet: event "frame" with one argument."""
+        """The Socket.IO packet: an event with one argument."""
         if self._packet is None:
-            self._packet = f'2["frame",{self.json.decode()}]'
+            self._packet = f'2["{self.event}",{self.json.decode()}]'
         return self._packet
 
     @property
     def socketio(self) -> bytes:
         """The WebSocket frame of the Socket.IO transport: an Engine.IO message around the packet."""
         if self._socketio is None:
-            self._socketio = ws_text_frame(b'42["frame",' + self.json + b"]")
+            self._socketio = ws_text_frame(b'42["%b",%b]' % (self.event.encode(), self.json))
         return self._socketio
 
 

@@ -11,6 +11,7 @@ from parley.accounts import Caller, authenticate, find_callers
 from parley.infra.failures import describe_failure
 from parley.infra.runtime import Runtime
 from parley.realtime import errors
+from parley.realtime.dialects import Dialect
 from parley.realtime.fanout import Fanout
 from parley.realtime.meters import TallyCollector
 from parley.realtime.outlet import Outlet
@@ -48,6 +49,10 @@ class Gateway:
             self._open_session, settings.public_url, stock_fanout=settings.stock_fanout
         )
         self.asgi_socketio = self._socketio
+
+    def speak(self, dialect: Dialect) -> None:
+        """Serve the clients of a dialect over Socket.IO as well; before the first connection."""
+        self._socketio.dialects.append(dialect)
 
     async def start(self) -> None:
         """Begin to listen to the bus; before the first connection."""

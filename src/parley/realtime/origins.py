@@ -15,17 +15,18 @@ def is_allowed(scope: Any, public_url: str) -> bool:
     origin = headers.get(b"origin")
     if origin is None:
         return True
-    page = _split(origin.decode("latin-1"))
+    page = split_origin(origin.decode("latin-1"))
     if page is None:
         return False
-    if public_url and page == _split(public_url):
+    if public_url and page == split_origin(public_url):
         return True
     scheme = page[0]
     host = headers.get(b"host", b"").decode("latin-1")
-    return page == _split(f"{scheme}://{host}")
+    return page == split_origin(f"{scheme}://{host}")
 
 
-def _split(url: str) -> tuple[str, str, int] | None:
+def split_origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of an http(s) address; None when it is none."""
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

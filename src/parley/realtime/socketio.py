@@ -13,6 +13,8 @@ import msgspec
 import socketio
 
 from parley.kit.errors import ParleyError
+from parley.realtime.cors import admit_origin
+from parley.realtime.dialects import Dialect, Guest, find_dialect
 from parley.realtime.frames import COMMAND_LIMIT_BYTES, Ready, parse_auth
 from parley.realtime.origins import is_allowed
 from parley.realtime.outlet import CONGESTED_BYTES
@@ -43,6 +45,8 @@ class SocketIoApp:
         self._open_session = open_session
         self._public_url = public_url
         self._sessions: dict[str, Session] = {}
+        self._guests: dict[str, Guest] = {}
+        self.dialects: list[Dialect] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stock: StockSender | None = None
         self.server = Server(
@@ -60,11 +64,14 @@ class SocketIoApp:
         self.server.on("connect", self._on_connect)
         self.server.on("command", self._on_command)
         self.server.on("disconnect", self._on_disconnect)
+        self.server.on("*", self._on_event)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""
         if is_allowed(scope, self._public_url):
             await self.server.handle_request(scope, receive, send)
+        elif any(dialect.is_welcome(scope) for dialect in self.dialects):
+            await admit_origin(self.server.handle_request, scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "origin"})
@@ -74,6 +81,8 @@ class SocketIoApp:
 
     async def stop(self) -> None:
         """End what runs beside the connections. Repeat: harmless."""
+        for dialect in self.dialects:
+            dialect.stop()
         if self.server.eio.service_task_handle is not None:
             await self.server.shutdown()
         for task in tuple(self._tasks):
@@ -86,8 +95,15 @@ class SocketIoApp:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _on_connect(self, sid: str, _environ: Any, auth: Any) -> None:
+    async def _on_connect(self, sid: str, environ: Any, auth: Any) -> None:
         socket = self.server.eio.sockets[self.server.manager.eio_sid_from_sid(sid, "/")]
+        dialect = find_dialect(self.dialects, auth)
+        if dialect is not None:
+            await self._on_guest(dialect, sid, socket, auth)
+            return
+        if not is_allowed(environ["asgi.scope"], self._public_url):
+            # the page may come here for a dialect's sake alone
+            raise socketio.exceptions.ConnectionRefusedError("origin")
         session = self._open_session(SocketIoOutlet(self, sid, socket))
         try:
             hello = parse_auth(auth)
@@ -104,6 +120,23 @@ class SocketIoApp:
             # the connection is confirmed before the next turn of the loop, in which this begins
             self.run(session.greet(hello.personal))
 
+    async def _on_guest(self, dialect: Dialect, sid: str, socket: Any, auth: Any) -> None:
+        try:
+            guest = await dialect.open(SocketIoOutlet(self, sid, socket), auth, self._open_session)
+        except ParleyError as error:
+            raise socketio.exceptions.ConnectionRefusedError(error.message, error.as_dict()) from error
+        if socket.closed or socket.closing:
+            guest.close()
+            raise socketio.exceptions.ConnectionRefusedError("gone")
+        self._guests[sid] = guest
+        # as with a greeting, the connection is confirmed before this begins
+        self.run(guest.run())
+
+    async def _on_event(self, event: str, sid: str, *arguments: Any) -> None:
+        guest = self._guests.get(sid)
+        if guest is not None:
+            await guest.handle(event, arguments)
+
     async def _on_command(self, sid: str, *arguments: Any) -> Any:
         session = self._sessions.get(sid)
         if session is None:
@@ -115,6 +148,9 @@ class SocketIoApp:
         session = self._sessions.pop(sid, None)
         if session is not None:
             session.close()
+        guest = self._guests.pop(sid, None)
+        if guest is not None:
+            guest.close()
         if reason == self.server.reason.CLIENT_DISCONNECT:
             release_poll(self.server.eio.sockets.get(self.server.manager.eio_sid_from_sid(sid, "/")))
 
@@ -213,5 +249,5 @@ class StockSender:
     async def _send(self) -> None:
         while self._batches:
             ready, sids = self._batches.popleft()
-            await self._app.server.emit("frame", msgspec.json.decode(ready.json), to=sids)
+            await self._app.server.emit(ready.event, msgspec.json.decode(ready.json), to=sids)
         self._flushed.set()

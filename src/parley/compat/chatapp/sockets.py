@@ -1,0 +1,381 @@
+"""Socket.IO as this dialect speaks it: its events by name, over sessions of our own.
+
+A client watches all its dialogs, as ours would; the frames that its session is sent are translated, in order, into
+``chat3:update`` and what goes with it. What it sends becomes commands of the session, which checks rights and limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from parley.compat.chatapp import store
+from parley.compat.chatapp.errors import InvalidToken
+from parley.compat.chatapp.presence import Presence, Present
+from parley.compat.chatapp.shapes import iso
+from parley.compat.chatapp.tokens import ChatUser, is_token, read_token
+from parley.compat.chatapp.updates import Update, Updates, reader_of
+from parley.conversations import Cursor, read_events, read_head
+from parley.infra.db import Tx
+from parley.infra.failures import describe_failure
+from parley.infra.runtime import Runtime
+from parley.kit.errors import Malformed, Unauthenticated
+from parley.kit.ids import parse_id, public_id
+from parley.realtime.cors import Origin, is_listed
+from parley.realtime.frames import Done, EventFrame, Ready, ResetFrame, SignalFrame
+from parley.realtime.outlet import CONGESTED_BYTES, Outlet
+from parley.realtime.session import WATCH_LIMIT, Session
+from parley.realtime.websocket import OpenSession
+
+TYPING_AGAIN_SECONDS = 2.0
+"""How often "still typing" is passed on; clients say so at every key."""
+JOIN_SEARCHED = 200
+"""Events of a dialog among which the coming of a new member is looked for."""
+
+log = structlog.get_logger()
+
+
+class AuthenticationFailed(Unauthenticated):
+    """Authentication failed"""
+
+    code = "chatapp_authentication_failed"
+
+
+class ChatDialect:
+    """What the gateway knows of this dialect."""
+
+    def __init__(self, runtime: Runtime, updates: Updates, origins: frozenset[Origin]) -> None:
+        self._runtime = runtime
+        self._origins = origins
+        self.updates = updates
+        self.presence = Presence()
+
+    def is_spoken_by(self, auth: Any) -> bool:
+        """See `parley.realtime.dialects.Dialect`: its clients come with a JWT, which no client of ours does."""
+        return isinstance(auth, dict) and is_token(auth.get("token"))
+
+    def is_welcome(self, scope: Any) -> bool:
+        """See `parley.realtime.dialects.Dialect`."""
+        return is_listed(scope, self._origins)
+
+    def stop(self) -> None:
+        """See `parley.realtime.dialects.Dialect`."""
+        self.updates.close()
+
+    async def open(self, outlet: Outlet, auth: Any, open_session: OpenSession) -> ChatGuest:
+        """Let a client in, watching its dialogs: what it reads after it is connected misses nothing.
+
+        Raises: AuthenticationFailed.
+        """
+        try:
+            user = await read_token(self._runtime, auth["token"])
+        except InvalidToken as error:
+            raise AuthenticationFailed from error
+        return await ChatGuest(self, user, outlet, open_session).begin()
+
+    async def list_dialogs(self, user: ChatUser) -> list[UUID]:
+        """Return what a client watches: the dialogs spoken in last."""
+        async with self._runtime.db.transaction(user.caller.workspace_id) as tx:
+            return await store.list_own_dialogs(
+                tx, user.caller.workspace_id, user.caller.actor_id, WATCH_LIMIT
+            )
+
+    async def find_join(self, user: ChatUser, conversation_id: UUID) -> Cursor | None:
+        """Return the cursor of the event by which somebody came into a conversation, if it is among the last."""
+        async with self._runtime.db.transaction(user.caller.workspace_id) as tx:
+            return await _find_join(tx, user.caller.actor_id, conversation_id)
+
+
+class ChatGuest:
+    """One client."""
+
+    def __init__(
+        self, dialect: ChatDialect, user: ChatUser, outlet: Outlet, open_session: OpenSession
+    ) -> None:
+        self._dialect = dialect
+        self._user = user
+        self._outlet = outlet
+        self._frames = FrameQueue(outlet)
+        self._session: Session = open_session(self._frames)
+        self._joined: set[UUID] = set()
+        self._dialogs: set[UUID] = set()
+        self._typing: dict[UUID, float] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def actor_id(self) -> UUID:
+        """See `Present`."""
+        return self._user.caller.actor_id
+
+    async def begin(self) -> ChatGuest:
+        """Go live in the personal stream and in every dialog. Raises: Unauthenticated."""
+        try:
+            await self._session.admit(self._user.token)
+            await self._session.greet(None)
+            for conversation_id in await self._dialect.list_dialogs(self._user):
+                await self._watch(conversation_id, None)
+        except BaseException:
+            self._session.close()
+            raise
+        return self
+
+    async def run(self) -> None:
+        """Translate frames until the connection is over."""
+        if self._session.is_closed:
+            return
+        self._dialect.presence.enter(self, self._dialogs)
+        try:
+            while not self._session.is_closed:
+                await self._tell(await self._frames.get())
+        except Exception as error:  # noqa: BLE001 - whatever ails the database, the client comes again and reads anew
+            log.warning("chatapp.not_told", error=describe_failure(error))
+            self._session.resync()
+
+    def close(self) -> None:
+        """See `parley.realtime.dialects.Guest`."""
+        self._dialect.presence.exit(self, self._dialogs)
+        self._session.close()
+        self._frames.end()
+        for task in self._tasks:
+            task.cancel()
+
+    # ------------------------------------------------------------ out
+
+    async def _tell(self, frame: Any) -> None:
+        if isinstance(frame, EventFrame):
+            if frame.stream == public_id("act", self.actor_id):
+                await self._tell_personal(frame)
+            else:
+                self._send(await self._dialect.updates.of_event(self._workspace_id, frame))
+        elif isinstance(frame, SignalFrame):
+            await self._tell_signal(frame)
+        elif isinstance(frame, ResetFrame):
+            await self._tell_reset(frame)
+
+    async def _tell_reset(self, frame: ResetFrame) -> None:
+        """What was missed cannot be told: the client reads the dialog anew, or everything, by connecting again."""
+        if frame.stream == public_id("act", self.actor_id):
+            self._session.resync()
+            return
+        self._send(
+            await self._show_dialog(frame.stream, "dialog.update", f"{frame.stream}.{frame.head.number}")
+        )
+
+    async def _tell_personal(self, frame: EventFrame) -> None:
+        dialog_id, event_id = frame.data.get("conversation_id", ""), f"{frame.stream}.{frame.number}"
+        if frame.kind == "conversation.added":
+            for update in await self._show_dialog(dialog_id, "dialog.create", event_id):
+                is_new = update.data["createdAt"] == iso(frame.at)
+                self._send([update if is_new else update.as_type("dialog.member.add")])
+            self._run(self._enter(parse_id("cnv", dialog_id)))
+        elif frame.kind == "conversation.removed":
+            self._leave(parse_id("cnv", dialog_id))
+            for update in await self._show_dialog(dialog_id, "dialog.member.remove", event_id):
+                is_empty = update.data["memberCount"] == 0
+                self._send([update.as_type("dialog.delete") if is_empty else update])
+        elif frame.kind == "message.hidden":
+            self._send(self._dialect.updates.of_hiding(self._workspace_id, frame))
+        elif frame.kind == "read.moved":
+            await self._tell_reading(dialog_id, frame.stream, frame.data["read_number"])
+
+    async def _tell_signal(self, frame: SignalFrame) -> None:
+        reader = reader_of(frame)
+        if reader is not None:
+            await self._tell_reading(frame.stream, *reader)
+        elif frame.kind.startswith("typing.") and frame.actor_id is not None:
+            if parse_id("cnv", frame.stream) not in self._joined:
+                return
+            person = await self._dialect.updates.person(self._workspace_id, frame.actor_id)
+            if person is None:
+                return
+            told = {"userId": person.user_id, "dialogId": frame.stream}
+            if frame.kind == "typing.started":
+                self._emit("typing:start", {**told, "userName": person.name})
+            else:
+                self._emit("typing:stop", told)
+
+    async def _tell_reading(self, dialog_id: str, actor_id: str, number: int) -> None:
+        if parse_id("cnv", dialog_id) in self._dialogs:
+            self._send(
+                await self._dialect.updates.of_reading(self._workspace_id, dialog_id, actor_id, number)
+            )
+
+    async def _show_dialog(self, dialog_id: str, event_type: str, event_id: str) -> list[Update]:
+        return await self._dialect.updates.of_dialog(
+            self._workspace_id, dialog_id, event_type, event_id=event_id
+        )
+
+    def _send(self, updates: Sequence[Update]) -> None:
+        for update in updates:
+            told = update.told_to(self._user.user_id)
+            self._emit("chat3:update", told)
+            if update.event_type == "message.create":
+                self._emit("message:new", update.data)
+            else:
+                self._emit(f"{update.event_type.partition('.')[0]}:update", told)
+
+    def _emit(self, event: str, data: Any) -> None:
+        if not self._session.is_closed:
+            self._outlet.write(Ready(data, event=event))
+
+    def tell_online(self, other: Present) -> None:
+        """See `Present`."""
+        if isinstance(other, ChatGuest):
+            caller = other._user.caller
+            self._emit("user:online", {"userId": other._user.user_id, "userName": caller.name})
+
+    def tell_offline(self, other: Present) -> None:
+        """See `Present`."""
+        if isinstance(other, ChatGuest):
+            self._emit("user:offline", {"userId": other._user.user_id})
+
+    # ------------------------------------------------------------ in
+
+    async def handle(self, event: str, arguments: Sequence[Any]) -> None:
+        """See `parley.realtime.dialects.Guest`. What is none of this dialect's is ignored."""
+        given = arguments[0] if arguments else None
+        if event.startswith("typing:") and isinstance(given, dict):
+            given = given.get("dialogId")
+        key = _find_dialog(given)
+        if key is None:
+            return
+        if event == "dialog:join":
+            await self._join(key)
+        elif event == "dialog:leave":
+            self._joined.discard(key)
+        elif event == "typing:start":
+            await self._type(key, is_on=True)
+        elif event == "typing:stop":
+            await self._type(key, is_on=False)
+
+    async def _join(self, key: UUID) -> None:
+        """Enter a dialog's room: where one is a member, and nowhere else."""
+        if key in self._session.watched or await self._watch(key, None):
+            self._joined.add(key)
+
+    async def _type(self, key: UUID, *, is_on: bool) -> None:
+        last, now = self._typing.pop(key, None), time.monotonic()
+        if key not in self._session.watched or (last is None and not is_on):
+            return
+        if is_on:
+            is_known = last is not None and now - last < TYPING_AGAIN_SECONDS
+            self._typing[key] = last if is_known and last is not None else now
+            if is_known:
+                return
+        await self._session.handle(
+            {"id": 1, "do": "typing", "conversation_id": public_id("cnv", key), "is_on": is_on}
+        )
+
+    # ------------------------------------------------------------ dialogs
+
+    async def _enter(self, key: UUID) -> None:
+        """Watch a dialog one was just taken into, with all that happened in it since."""
+        if key not in self._session.watched:
+            cursor = await self._dialect.find_join(self._user, key)
+            await self._watch(key, cursor)
+
+    async def _watch(self, key: UUID, cursor: Cursor | None) -> bool:
+        command: dict[str, Any] = {"id": 1, "do": "watch", "conversation_id": public_id("cnv", key)}
+        if cursor is not None:
+            command["cursor"] = {"number": cursor.number, "tag": cursor.tag}
+        if not isinstance(await self._session.handle(command), Done):
+            return False
+        if key not in self._dialogs:
+            self._dialogs.add(key)
+            self._dialect.presence.join(self, key)
+        return True
+
+    def _leave(self, key: UUID) -> None:
+        self._joined.discard(key)
+        self._dialogs.discard(key)
+        self._dialect.presence.leave(self, key)
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def _workspace_id(self) -> UUID:
+        return self._user.caller.workspace_id
+
+
+class FrameQueue:
+    """A session's outlet: keeps its frames for the translator; the answers to commands are nobody's."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._waiting: collections.deque[Ready] = collections.deque()
+        self._size_bytes = 0
+        self._is_over = False
+        self._news = asyncio.Event()
+
+    @property
+    def backlog_bytes(self) -> int:
+        """See `Outlet`."""
+        return self._size_bytes + self._outlet.backlog_bytes
+
+    @property
+    def is_closed(self) -> bool:
+        """See `Outlet`."""
+        return self._outlet.is_closed
+
+    def offer(self, ready: Ready) -> bool:
+        """See `Outlet`."""
+        if self.backlog_bytes > CONGESTED_BYTES:
+            return False
+        self.write(ready)
+        return True
+
+    def write(self, ready: Ready) -> None:
+        """See `Outlet`."""
+        if isinstance(ready.frame, EventFrame | SignalFrame | ResetFrame):
+            self._waiting.append(ready)
+            self._size_bytes += len(ready.json)
+            self._news.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """See `Outlet`."""
+        self._outlet.close(code, reason)
+        self.end()
+
+    def end(self) -> None:
+        """Let go of whoever waits for the next frame. Repeat: harmless."""
+        self._is_over = True
+        self._news.set()
+
+    async def get(self) -> Any:
+        """Return the next frame; None once the connection is over."""
+        while not self._waiting:
+            if self._is_over:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        ready = self._waiting.popleft()
+        self._size_bytes -= len(ready.json)
+        return ready.frame
+
+
+def _find_dialog(text: Any) -> UUID | None:
+    try:
+        return parse_id("cnv", text) if isinstance(text, str) else None
+    except Malformed:
+        return None
+
+
+async def _find_join(tx: Tx, actor_id: UUID, conversation_id: UUID) -> Cursor | None:
+    head = await read_head(tx, conversation_id)
+    events = await read_events(
+        tx, conversation_id, after=max(0, head.number - JOIN_SEARCHED), limit=JOIN_SEARCHED
+    )
+    own = public_id("act", actor_id)
+    for event in reversed(events):
+        if event.kind == "member.joined" and event.data["member"]["actor"]["id"] == own:
+            return Cursor(event.number, event.tag)
+    return None
