@@ -1,4 +1,4 @@
-"""What tests use of the machine: a Redis server and a browser. Installed by apt where we may, else named."""
+"""What tests use of the machine: a Redis server, RabbitMQ and a browser. Installed by apt where we may, else named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import shutil
 import subprocess
 import sys
 
-PROGRAMS = {"redis-server": ("redis-server",), "chromium": ("chromium", "chromium-browser", "google-chrome")}
+PROGRAMS = {
+    "redis-server": ("redis-server",),
+    "rabbitmq-server": ("rabbitmq-server",),
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+}
 """Debian's package, and the programs of which one is enough."""
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.database import TestDatabases
+from tests.rabbitmq import rabbit
 from tests.report import figures, pytest_runtest_logreport, pytest_sessionfinish
 from tests.unfiltered import VARIABLE, remove_filters
 
-__all__ = ["figures", "pytest_runtest_logreport", "pytest_sessionfinish"]
+__all__ = ["figures", "pytest_runtest_logreport", "pytest_sessionfinish", "rabbit"]
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ class Program:
             **{
                 key: value
                 for key, value in os.environ.items()
-                if not key.startswith(("PARLEY_", "DATABASE_", "REDIS_", "S3_", "AWS_"))
+                if not key.startswith(("PARLEY_", "DATABASE_", "REDIS_", "S3_", "AWS_", "AMQP_"))
             },
             **env,
         }

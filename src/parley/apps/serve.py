@@ -22,6 +22,7 @@ from parley.desk.inbox_store import release_all_polling
 from parley.desk.intake_store import JOURNAL
 from parley.desk.outward import hold_after_restore
 from parley.desk.webhook_door import WebhookDoor
+from parley.infra.followers import release_all_followers
 from parley.infra.jobs import JOBS
 from parley.infra.runtime import Runtime
 from parley.infra.settings import Settings
@@ -77,6 +78,7 @@ async def end_former_leases(runtime: Runtime) -> None:
     async with runtime.db.system() as tx:
         count = sum([await table.expire_all(tx) for table in (JOURNAL, DELIVERIES, JOBS)])
         await release_all_polling(tx)
+        await release_all_followers(tx)
     if count:
         log.info("serve.work_taken_over", count=count)
 

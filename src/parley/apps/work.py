@@ -1,4 +1,4 @@
-"""The workers of a process: journal, ledger, jobs, schedules, polling."""
+"""The workers of a process: journal, ledger, jobs, schedules, polling, publishing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
+from parley.brokers import Publishing
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
 from parley.desk.assignment import RELEASE_KIND, release_assignments
@@ -69,16 +70,36 @@ async def run_workers(
     poller = asyncio.create_task(Poller(runtime.db, channels, lease_seconds).run(), name="poller")
     tasks = [asyncio.create_task(worker.run(), name=worker.table.name) for worker in workers]
     tasks.append(asyncio.create_task(scheduler.run(), name="schedules"))
+    publishing = make_publishing(runtime, metrics)
+    if publishing is not None:
+        tasks.append(asyncio.create_task(publishing.run(), name="publishing"))
     try:
         yield
     finally:
         poller.cancel()
         scheduler.stop()
+        if publishing is not None:
+            publishing.stop()
         for worker in workers:
             worker.stop()
         for result in await asyncio.gather(poller, *tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("work.ended_badly", exc_info=result)
+
+
+def make_publishing(runtime: Runtime, metrics: Metrics) -> Publishing | None:
+    """Return what publishes to the broker; None when there is none."""
+    settings = runtime.settings
+    if not settings.amqp_url:
+        return None
+    return Publishing(
+        runtime.db,
+        settings.amqp_url,
+        is_everyone=settings.amqp_updates == "all",
+        lease_seconds=float(settings.work_lease_seconds),
+        kept_days=settings.event_days,
+        metrics=metrics,
+    )
 
 
 def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> Jobs:

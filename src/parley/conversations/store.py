@@ -129,12 +129,14 @@ def make_event(row: asyncpg.Record, stream: StreamKind) -> Event:
 async def delete_events_before(tx: Tx, moment: dt.datetime, limit: int) -> int:
     """Delete up to ``limit`` events older than the moment from each kind of stream; returns how many went.
 
-    The newest event of a stream stays, so that a cursor at the head can always be checked.
+    The newest event of a stream stays, so that a cursor at the head can always be checked; so does what a follower
+    of the feed has still to read, unless nobody has followed under its name since that moment.
     """
     gone = await tx.execute(
         """DELETE FROM event e USING (
             SELECT v.conversation_id, v.number FROM event v JOIN conversation c ON c.id = v.conversation_id
-            WHERE v.at < $1 AND v.number < c.head LIMIT $2) old
+            WHERE v.at < $1 AND v.number < c.head AND NOT EXISTS (
+                SELECT FROM follower f WHERE f.updated_at > $1 AND f.transaction <= v.transaction) LIMIT $2) old
         WHERE e.conversation_id = old.conversation_id AND e.number = old.number""",
         moment,
         limit,
@@ -142,7 +144,8 @@ async def delete_events_before(tx: Tx, moment: dt.datetime, limit: int) -> int:
     return gone + await tx.execute(
         """DELETE FROM personal_event e USING (
             SELECT v.actor_id, v.number FROM personal_event v JOIN actor a ON a.id = v.actor_id
-            WHERE v.at < $1 AND v.number < a.head LIMIT $2) old
+            WHERE v.at < $1 AND v.number < a.head AND NOT EXISTS (
+                SELECT FROM follower f WHERE f.updated_at > $1 AND f.transaction <= v.transaction) LIMIT $2) old
         WHERE e.actor_id = old.actor_id AND e.number = old.number""",
         moment,
         limit,

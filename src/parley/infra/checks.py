@@ -247,7 +247,8 @@ CLUSTER_CHECKS = (
     Check(
         name="infra.followers",
         holds=f"No follower of the feed is more than {LAG_SECONDS // 60} minutes behind.",
-        remedy="The process that follows under this name does not run or hangs: look in its log, restart it; delete the "
+        remedy="The process that follows under this name does not run or hangs, or (amqp) the broker is away: look in its "
+        "log, restart it; delete the "
         "row of a follower that is no longer wanted.",
         severity="trouble",
         needs_serving=True,

@@ -45,6 +45,22 @@ class Metrics:
         self.work_leased = Gauge(
             "parley_work_leased", "Rows leased by all processes.", ["table"], registry=self.registry
         )
+        self.broker_published = Counter(
+            "parley_broker_published",
+            "Messages that RabbitMQ confirmed to this process.",
+            ["exchange"],
+            registry=self.registry,
+        )
+        self.broker_is_connected = Gauge(
+            "parley_broker_is_connected",
+            "Whether this process publishes to RabbitMQ.",
+            registry=self.registry,
+        )
+        self.broker_lag_seconds = Gauge(
+            "parley_broker_lag_seconds",
+            "How old what was published last was by then.",
+            registry=self.registry,
+        )
 
 
 def render_metrics(metrics: Metrics) -> bytes:

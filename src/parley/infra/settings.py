@@ -72,6 +72,17 @@ class Settings:
         "or `auto`: Redis where `REDIS_URL` is set, else `notify` for `parley api`, `gateway` and `worker`, `memory` for "
         "`parley serve`.",
     )
+    amqp_url: str = _setting(
+        "AMQP_URL",
+        "",
+        "RabbitMQ to publish to, such as `amqp://user:password@host/vhost` (`amqps://` for TLS). Empty: nothing is "
+        "published. [What is](../rabbitmq.md).",
+    )
+    amqp_updates: str = _setting(
+        "PARLEY_AMQP_UPDATES",
+        "integrations",
+        "Whose updates are published: `integrations`, of users with an enabled integration, or `all`.",
+    )
     database_pool: int = _setting("PARLEY_DATABASE_POOL", 12, "Connections to PostgreSQL at the most.")
     sandbox: bool | None = _setting(
         "PARLEY_SANDBOX",
@@ -333,6 +344,13 @@ def _check_engines(settings: Settings) -> None:
         raise BadSetting("PARLEY_BUS=redis needs REDIS_URL.", variable="PARLEY_BUS")
     if settings.bus not in ("auto", "memory", "notify", "redis"):
         raise BadSetting("PARLEY_BUS must be auto, memory, notify or redis.", variable="PARLEY_BUS")
+    if settings.amqp_url and not _is_amqp(settings.amqp_url):
+        # without the value: it holds a password
+        raise BadSetting(
+            "AMQP_URL must be an address such as amqp://user:password@host/vhost.", variable="AMQP_URL"
+        )
+    if settings.amqp_updates not in ("integrations", "all"):
+        raise BadSetting("PARLEY_AMQP_UPDATES must be integrations or all.", variable="PARLEY_AMQP_UPDATES")
 
 
 def _check_chatapp(settings: Settings) -> None:
@@ -357,6 +375,14 @@ def _is_http(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query and not parts.fragment
+
+
+def _is_amqp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def describe_settings() -> list[dict[str, str]]:

@@ -1,0 +1,49 @@
+"""SQL of publishing. All of it runs as the system role, by ids that events of the feed name (ADR 0004)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from asyncpg import Record
+
+from parley.infra.db import Tx
+
+
+async def list_rooms(tx: Tx, after: Mapping[UUID, int]) -> list[Record]:
+    """Return conversations with their members and what happened to membership after a number, the newest first.
+
+    One statement, so that both are of one moment; nobody of a desk conversation. Indexes: the primary keys of member
+    and event.
+    """
+    sql = """
+        SELECT c.id, c.kind, c.title,
+            CASE WHEN c.kind = 'desk' THEN '{}' ELSE ARRAY(
+                SELECT m.actor_id FROM member m WHERE m.conversation_id = c.id) END AS members,
+            (SELECT coalesce(jsonb_agg(jsonb_build_array(e.kind, e.data -> 'member' -> 'actor' ->> 'id')
+                    ORDER BY e.number DESC), '[]')
+             FROM event e WHERE c.kind <> 'desk' AND e.conversation_id = c.id AND e.number > w.number
+                AND e.kind IN ('member.joined', 'member.left')) AS later
+        FROM unnest($1::uuid[], $2::bigint[]) AS w (id, number) JOIN conversation c ON c.id = w.id"""
+    return await tx.fetch(sql, list(after), list(after.values()))
+
+
+async def list_receivers(tx: Tx, actor_ids: Collection[UUID], *, is_everyone: bool) -> list[Record]:
+    """Return id and external_id of those of the actors whose updates are published.
+
+    Active users and bots with an enabled integration, or all of them. Index: actor.id.
+    """
+    sql = """
+        SELECT a.id, a.external_id FROM actor a
+        WHERE a.id = ANY ($1::uuid[]) AND a.kind <> 'contact' AND a.deactivated_at IS NULL
+          AND ($2 OR EXISTS (SELECT FROM integration i WHERE i.workspace_id = a.workspace_id AND i.actor_id = a.id))"""
+    return await tx.fetch(sql, list(actor_ids), is_everyone)
+
+
+async def list_numbered(tx: Tx, numbers: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], UUID]:
+    """Return the ids of messages by conversation and number. Index: message_number."""
+    sql = """
+        SELECT m.conversation_id, m.number, m.id FROM unnest($1::uuid[], $2::bigint[]) AS w (conversation_id, number)
+        JOIN message m ON m.conversation_id = w.conversation_id AND m.number = w.number"""
+    rows = await tx.fetch(sql, [key for key, _ in numbers], [number for _, number in numbers])
+    return {(row["conversation_id"], row["number"]): row["id"] for row in rows}

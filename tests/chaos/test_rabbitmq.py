@@ -1,0 +1,126 @@
+"""The server that publishes is killed under load: another program misses nothing, knows repeats, and has all in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from parley.brokers.shapes import EVENTS_EXCHANGE
+from tests.brokers.conftest import Heard, Listener, listening
+from tests.programs import Json, Server, eventually, running
+from tests.rabbitmq import RabbitMq
+
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("rabbitmq")]
+
+CLIENTS = 8
+
+
+async def test_nothing_is_missing_for_other_programs_when_the_server_is_killed(
+    tmp_path: Path, database_url: str, rabbit: RabbitMq
+) -> None:
+    await _publish_through_kills(tmp_path, database_url, rabbit, kills=3)
+
+
+@pytest.mark.long
+async def test_nothing_is_missing_for_other_programs_after_many_kills_and_a_minute_without_broker(
+    tmp_path: Path, database_url: str, rabbit: RabbitMq
+) -> None:
+    await _publish_through_kills(tmp_path, database_url, rabbit, kills=20, away_seconds=60)
+
+
+async def _publish_through_kills(
+    folder: Path, dsn: str, rabbit: RabbitMq, *, kills: int, away_seconds: float = 0
+) -> None:
+    server = Server(folder, DATABASE_URL=dsn, AMQP_URL=rabbit.url)
+    async with running(server):
+        await server.start()
+        await server.set_up()
+        await eventually(lambda: _is_following(dsn))
+        async with listening(rabbit, EVENTS_EXCHANGE, "message.create.#") as events:
+            groups = [await _open(server) for _ in range(4)]
+            sent = await _send_through_kills(server, groups, rabbit, kills=kills, away_seconds=away_seconds)
+            await events.until(sent, 90)
+            await _require_all(events, dsn)
+        assert rabbit.url not in server.log()
+        await server.require_well()
+
+
+async def _is_following(dsn: str) -> bool:
+    """Whether the follower has a place, from which on everything is published."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return bool(await connection.fetchval("SELECT count(*) FROM follower"))
+    finally:
+        await connection.close()
+
+
+async def _open(server: Server) -> str:
+    opened: Json = await server.call("POST", "/v1/conversations", {"kind": "group", "members": []})
+    name: str = opened["id"]
+    return name
+
+
+async def _send_through_kills(
+    server: Server, groups: list[str], rabbit: RabbitMq, *, kills: int, away_seconds: float
+) -> int:
+    """Return how many messages were acknowledged."""
+    count, is_over = 0, False
+
+    async def client(number: int) -> None:
+        nonlocal count
+        mine = 0
+        while not is_over:
+            answer = await server.send_until_taken(
+                groups[number % 4], f"{number}/{mine}", f"c{number}/{mine}"
+            )
+            assert answer.status_code in (200, 201)
+            mine += 1
+            count += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(CLIENTS):
+            tasks.create_task(client(number))
+        for _ in range(kills):
+            await asyncio.sleep(random.uniform(0.3, 0.8))
+            await server.restart()
+        if away_seconds:
+            await asyncio.to_thread(rabbit.kill)
+            await asyncio.sleep(away_seconds)
+            await asyncio.to_thread(rabbit.start)
+        await asyncio.sleep(0.5)
+        is_over = True
+    return count
+
+
+async def _require_all(events: Listener, dsn: str) -> None:
+    """What was heard is what is stored: everything, in order once repeats are taken out, and repeats are the same."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(
+        """SELECT conversation_id, number, tag FROM event WHERE kind = 'message.created'
+        ORDER BY conversation_id, number"""
+    )
+    await connection.close()
+    stored: dict[int, int] = {row["tag"]: row["number"] for row in rows}
+    bodies: dict[str, Json] = {}
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for one in events.heard:
+        if one.id in bodies:
+            assert one.body == bodies[one.id], "a repeat differs"
+            continue
+        bodies[one.id] = one.body
+        numbers[one.body["dialogId"]].append(_number(one, stored))
+    assert len(bodies) == len(rows)
+    for told in numbers.values():
+        assert told == sorted(told)
+        assert len(set(told)) == len(told)
+
+
+def _number(one: Heard, stored: dict[int, int]) -> int:
+    number: int = one.headers["x-parley-number"]
+    assert stored[one.headers["x-parley-tag"]] == number
+    return number
