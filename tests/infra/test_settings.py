@@ -29,6 +29,8 @@ GOOD = {
     "PARLEY_DATABASE_STATEMENTS": ("1", "database_statements", True),
     "REDIS_URL": ("redis://h:1/0", "redis_url", "redis://h:1/0"),
     "PARLEY_BUS": ("notify", "bus", "notify"),
+    "AMQP_URL": ("amqps://u:p@h/v", "amqp_url", "amqps://u:p@h/v"),
+    "PARLEY_AMQP_UPDATES": ("all", "amqp_updates", "all"),
     "PARLEY_DATABASE_POOL": ("20", "database_pool", 20),
     "PARLEY_SANDBOX": ("off", "sandbox", False),
     "PARLEY_TELEGRAM_API_URL": ("http://10.0.0.1:8081/", "telegram_api_url", "http://10.0.0.1:8081"),
@@ -85,6 +87,7 @@ def test_every_variable_is_read() -> None:
         ("PARLEY_PUBLIC_URL", "https://x/#a"), ("PARLEY_TELEGRAM_API_URL", "x"), ("DATABASE_URL", "mysql://x"),
         ("REDIS_URL", "http://x"), ("PARLEY_BUS", "redis"), ("PARLEY_BUS", "smoke"),
         ("DATABASE_DIRECT_URL", "postgresql://x"),
+        ("AMQP_URL", "h:5672"), ("AMQP_URL", "amqp://"), ("AMQP_URL", "amqp://h:x"), ("PARLEY_AMQP_UPDATES", "some"),
         ("PARLEY_WORK_LEASE_SECONDS", "1"), ("PARLEY_WORK_LEASE_SECONDS", "601"), ("PARLEY_WORKER_CONCURRENCY", "0"),
         ("PARLEY_EVENT_DAYS", "0"), ("PARLEY_UPLOAD_LIMIT_BYTES", "0"), ("PARLEY_PUBLIC_URL", "https://[x"),
     ],
@@ -94,6 +97,12 @@ def test_what_cannot_be_used_is_refused_by_its_name(variable: str, text: str) ->
         load_settings({variable: text})
     assert variable in refused.value.message
     assert refused.value.fields["variable"] == variable
+
+
+def test_a_broker_address_that_cannot_be_used_is_not_repeated() -> None:
+    with pytest.raises(BadSetting) as refused:
+        load_settings({"AMQP_URL": "http://user:hunter2@h/"})
+    assert "hunter2" not in f"{refused.value} {refused.value.as_dict()}"
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:

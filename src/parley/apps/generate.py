@@ -48,6 +48,7 @@ _ROOM_TITLES = {
     "media": "Files",
     "conversations": "Conversations",
     "desk": "Desk",
+    "brokers": "RabbitMQ",
     "realtime": "Sockets",
     "compat": "Foreign dialects",
     "sandbox": "Sandbox",

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
-from parley.brokers import Publishing
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
 from parley.desk.assignment import RELEASE_KIND, release_assignments
@@ -29,6 +29,9 @@ from parley.infra.runtime import Runtime
 from parley.infra.schedules import Schedule, Scheduler
 from parley.infra.worker import Limits, Worker
 from parley.media import Pictures, delete_unattached
+
+if TYPE_CHECKING:
+    from parley.brokers import Publishing
 
 SCHEDULES = (
     Schedule("wake snoozed", "desk.wake_snoozed", 20),
@@ -92,6 +95,8 @@ def make_publishing(runtime: Runtime, metrics: Metrics) -> Publishing | None:
     settings = runtime.settings
     if not settings.amqp_url:
         return None
+    from parley.brokers import Publishing  # takes a moment, for what most do not use
+
     return Publishing(
         runtime.db,
         settings.amqp_url,

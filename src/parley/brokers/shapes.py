@@ -217,7 +217,8 @@ def _data(event: Event, message_id: UUID | None) -> dict[str, Any]:
             "isActive": event.kind != "member.left",
             "joinedAt": member["joined_at"],
         }
-    return {**told, "dialogId": dialog_id, "kind": event.kind}
+    known = {"messageId": told["message_id"]} if "message_id" in told else {}
+    return {**told, **known, "dialogId": dialog_id, "kind": event.kind}
 
 
 def _message(message: dict[str, Any], event: Event) -> dict[str, Any]:
