@@ -9,6 +9,13 @@ const chat = (id: string, minute: number, number = 1, more: Partial<Chat> = {}):
   title: id,
   peer: null,
   role: "member",
+  description: null,
+  avatar: null,
+  member_count: 2,
+  mentions: 0,
+  muted_until: null,
+  is_archived: false,
+  is_pinned: false,
   active_at: `2026-01-01T10:${String(minute).padStart(2, "0")}:00Z`,
   created_at: "2026-01-01T09:00:00Z",
   last_message: null,
@@ -31,6 +38,11 @@ const member = (id: string, more: Partial<Member> = {}): Member => ({
 describe("the list of chats", () => {
   it("has the lately active first, each once", () => {
     const list = placeChat([chat("a", 3), chat("b", 2)], chat("b", 5, 2));
+    expect(list.map((one) => one.id)).toEqual(["b", "a"]);
+  });
+
+  it("has the pinned above all", () => {
+    const list = placeChat([chat("a", 9)], chat("b", 1, 2, { is_pinned: true }));
     expect(list.map((one) => one.id)).toEqual(["b", "a"]);
   });
 

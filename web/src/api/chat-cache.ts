@@ -5,10 +5,15 @@ import type { Chat, EventFrame, Member } from "./types";
 export const chatKeys = {
   list: ["chats"] as const,
   members: (id: string) => ["members", id] as const,
+  pins: (id: string) => ["pins", id] as const,
+  links: (id: string) => ["invite-links", id] as const,
+  bans: (id: string) => ["bans", id] as const,
 };
 
 export const sortChats = (chats: Chat[]): Chat[] =>
-  [...chats].sort((a, b) => Date.parse(b.active_at) - Date.parse(a.active_at));
+  [...chats].sort(
+    (a, b) => Number(b.is_pinned) - Number(a.is_pinned) || Date.parse(b.active_at) - Date.parse(a.active_at),
+  );
 
 export const findChat = (client: QueryClient, id: string): Chat | undefined =>
   client.getQueryData<Chat[]>(chatKeys.list)?.find((chat) => chat.id === id);
@@ -37,7 +42,8 @@ export function changeChat(client: QueryClient, id: string, change: (chat: Chat)
     const next = known && change(known);
     if (!chats || !next || next === known) return chats;
     const changed = chats.map((one) => (one.id === id ? next : one));
-    return next.active_at === known.active_at ? changed : sortChats(changed);
+    const isInPlace = next.active_at === known.active_at && next.is_pinned === known.is_pinned;
+    return isInPlace ? changed : sortChats(changed);
   });
 }
 

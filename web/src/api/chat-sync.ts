@@ -1,5 +1,6 @@
 /** Keeps the chats of this tab fresh: each is followed by its own stream, new ones come by the personal stream. */
 import type { QueryClient } from "@tanstack/react-query";
+import { changeThread } from "./cache";
 import {
   changeChat,
   chatKeys,
@@ -10,9 +11,10 @@ import {
   replaceChat,
 } from "./chat-cache";
 import { CHATS_KEPT, getChat, listChats } from "./chats";
+import { takeDraft } from "./drafts";
 import { ApiError } from "./http";
-import { countUnread, isPersonal, moveReadPosition, patchConversation } from "./patches";
-import type { Chat, Cursor, Member, StreamFrame } from "./types";
+import { countUnread, hideMessage, isPersonal, moveReadPosition, patchConversation } from "./patches";
+import type { Chat, Cursor, Member, PersonalFrame, StreamFrame } from "./types";
 
 const RETRY_MS = 2_000;
 
@@ -69,6 +71,12 @@ export class ChatSync {
     changeChat(this.client, stream, (chat) => patchConversation(chat, frame, this.me));
     if (frame.type !== "event" || isPersonal(frame)) return;
     this.changeMembers(stream, (members) => patchMembers(members, frame));
+    if (
+      frame.kind === "message.pinned" ||
+      frame.kind === "message.unpinned" ||
+      frame.kind === "message.deleted"
+    )
+      void this.client.invalidateQueries({ queryKey: chatKeys.pins(stream) });
     if (frame.kind === "message.created" && frame.data.message.number !== null) {
       const { sender, number } = frame.data.message;
       // Who writes has read what was said before.
@@ -80,11 +88,44 @@ export class ChatSync {
     this.changeMembers(stream, (members) => patchReader(members, actor, read_number));
   }
 
-  keepRead(id: string, read: { read_number: number; own_since: number }): void {
+  keepRead(id: string, read: { read_number: number; own_since: number; mentions?: number }): void {
     changeChat(this.client, id, (chat) => {
       const moved = moveReadPosition(chat, read);
-      return moved === chat ? chat : { ...moved, unread: countUnread(moved) };
+      if (moved === chat) return chat;
+      const unread = countUnread(moved);
+      return { ...moved, unread, mentions: read.mentions ?? (unread === 0 ? 0 : chat.mentions) };
     });
+  }
+
+  /** What the personal stream tells of chats. */
+  applyPersonal(frame: PersonalFrame): void {
+    switch (frame.kind) {
+      case "conversation.added":
+        void this.readAgain(frame.data.conversation_id);
+        return;
+      case "mention.created":
+        // Of a chat that is followed its own stream tells.
+        if (!this.has(frame.data.conversation_id)) void this.readAgain(frame.data.conversation_id);
+        return;
+      case "conversation.preferences_changed": {
+        const { conversation_id, ...mine } = frame.data;
+        changeChat(this.client, conversation_id, (chat) => ({ ...chat, ...mine }));
+        return;
+      }
+      case "message.hidden": {
+        const { conversation_id, message_id, own_since, mentions } = frame.data;
+        changeThread(this.client, conversation_id, (thread) => hideMessage(thread, message_id));
+        changeChat(this.client, conversation_id, (chat) => {
+          const next = { ...chat, own_since, mentions };
+          return { ...next, unread: countUnread(next) };
+        });
+        if (findChat(this.client, conversation_id)?.last_message?.id === message_id)
+          void this.readAgain(conversation_id);
+        return;
+      }
+      case "draft.changed":
+        takeDraft(frame.data.conversation_id, frame.data.draft);
+    }
   }
 
   private changeMembers(id: string, change: (members: Member[]) => Member[]): void {

@@ -1,6 +1,15 @@
 /** Calls of conversations among people: lists, opening, members; and how an answer becomes a row of the list. */
 import { request } from "./http";
-import type { Chat, ChatKind, ConversationAnswer, Member, MemberRole, Page } from "./types";
+import type {
+  Chat,
+  ChatKind,
+  ConversationAnswer,
+  Member,
+  MemberRole,
+  Page,
+  Person,
+  Preferences,
+} from "./types";
 
 const PAGE_SIZE = 100;
 /** Chats kept on screen and followed live; one connection follows at most 500 streams. */
@@ -9,16 +18,24 @@ const MEMBERS_SHOWN = 1_000;
 
 export function toChat(answer: ConversationAnswer): Chat {
   const active_at = answer.last_message?.created_at ?? answer.created_at;
-  return { ...answer, kind: answer.kind as ChatKind, active_at };
+  const { my, ...rest } = answer;
+  const { mentions, muted_until, is_archived, is_pinned } = my;
+  const mine = { mentions, muted_until, is_archived, is_pinned };
+  return { ...rest, ...mine, kind: answer.kind as ChatKind, active_at };
 }
 
-/** One's chats, most lately spoken in first, up to as many as are followed. */
+/** One's chats, the archived ones too, up to as many as are followed. */
 export async function listChats(signal?: AbortSignal): Promise<Chat[]> {
+  const [present, archived] = await Promise.all([readAll(false, signal), readAll(true, signal)]);
+  return [...present, ...archived].slice(0, CHATS_KEPT);
+}
+
+async function readAll(archived: boolean, signal?: AbortSignal): Promise<Chat[]> {
   const chats: Chat[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<ConversationAnswer> = await request("GET", "/v1/conversations", {
-      query: { cursor, limit: PAGE_SIZE },
+    const page: Page<ConversationAnswer> = await request("GET", "/v1/chats", {
+      query: { archived, cursor, limit: PAGE_SIZE },
       signal,
     });
     chats.push(...page.items.map(toChat));
@@ -47,7 +64,18 @@ export async function listMembers(id: string): Promise<Member[]> {
   return members;
 }
 
-export const addMember = (id: string, actor_id: string, role: MemberRole = "member") =>
-  request<Member>("POST", `/v1/conversations/${id}/members`, { body: { actor_id, role } });
+export const addMembers = (id: string, actor_ids: string[]) =>
+  request<{ items: Member[] }>("POST", `/v1/conversations/${id}/members/batch`, { body: { actor_ids } });
+export const changeRole = (id: string, actor: string, role: MemberRole) =>
+  request<Member>("PATCH", `/v1/conversations/${id}/members/${actor}`, { body: { role } });
+export const leaveChat = (id: string) => request<void>("POST", `/v1/conversations/${id}/leave`);
+export const changeChatProfile = async (
+  id: string,
+  body: { title?: string; description?: string | null; avatar_media_id?: string | null },
+): Promise<Chat> => toChat(await request<ConversationAnswer>("PATCH", `/v1/conversations/${id}`, { body }));
+export const setPreferences = async (id: string, body: Preferences): Promise<Chat> =>
+  toChat(await request<ConversationAnswer>("PUT", `/v1/conversations/${id}/preferences`, { body }));
+export const listPeople = (query: string, signal?: AbortSignal) =>
+  request<Page<Person>>("GET", "/v1/people", { query: { query, limit: 50 }, signal });
 export const removeMember = (id: string, actor: string) =>
   request<void>("DELETE", `/v1/conversations/${id}/members/${actor}`);

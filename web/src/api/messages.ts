@@ -1,6 +1,6 @@
 /** Calls of one conversation's messages. */
 import { request } from "./http";
-import type { Entity, Message, MessagePage, MessageVersion } from "./types";
+import type { Entity, Message, MessagePage, MessageVersion, Pin } from "./types";
 
 export const HISTORY_PAGE = 50;
 
@@ -19,6 +19,8 @@ export interface Draft {
   media_ids?: string[];
   reply_to?: string;
   kind?: "text" | "note";
+  /** Nothing else goes with it. */
+  forward?: { conversation_id: string; message_id: string };
 }
 
 /** A repeat with the same `client_id` answers with the stored message: safe to repeat for ever. */
@@ -26,8 +28,12 @@ export const sendMessage = (conversation: string, body: Draft) =>
   request<Message>("POST", `/v1/conversations/${conversation}/messages`, { body });
 export const editMessage = (conversation: string, id: string, text: string, entities: Entity[] = []) =>
   request<Message>("PATCH", `/v1/conversations/${conversation}/messages/${id}`, { body: { text, entities } });
-export const deleteMessage = (conversation: string, id: string) =>
-  request<Message>("DELETE", `/v1/conversations/${conversation}/messages/${id}`);
+export const deleteMessage = (conversation: string, id: string, whom: "all" | "me" = "all") =>
+  request<Message>("DELETE", `/v1/conversations/${conversation}/messages/${id}`, { query: { for: whom } });
+export const listPins = async (conversation: string) =>
+  (await request<{ items: Pin[] }>("GET", `/v1/conversations/${conversation}/pins`)).items;
+export const setPin = (conversation: string, id: string, isOn: boolean) =>
+  request<void>(isOn ? "PUT" : "DELETE", `/v1/conversations/${conversation}/pins/${id}`);
 export const listVersions = async (conversation: string, id: string): Promise<MessageVersion[]> => {
   const answer = await request<{ items: MessageVersion[] } | MessageVersion[]>(
     "GET",

@@ -5,13 +5,14 @@
 import { createStore } from "@/lib/store";
 import { ApiError } from "./http";
 import { type Draft, sendMessage } from "./messages";
-import type { Attachment, Message } from "./types";
+import type { Attachment, Entity, Message } from "./types";
 
 export interface PendingMessage {
   client_id: string;
   conversation_id: string;
   kind: "text" | "note";
   text: string;
+  entities?: Entity[];
   attachments: Attachment[];
   reply_to: Message["reply_to"];
   created_at: string;
@@ -168,6 +169,7 @@ function toDraft(item: PendingMessage): Draft {
     client_id: item.client_id,
     kind: item.kind,
     text: item.text,
+    ...(item.entities?.length ? { entities: item.entities } : {}),
     ...(item.attachments.length > 0 ? { media_ids: item.attachments.map((a) => a.media_id) } : {}),
     ...(item.reply_to ? { reply_to: item.reply_to.id } : {}),
   };

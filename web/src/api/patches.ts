@@ -55,9 +55,15 @@ export const PATCHES: { [K in EventKind]: Patch<K> } = {
     thread: (thread, { message_id, emoji, actor_id }) =>
       changeMessage(thread, message_id, (m) => removeReaction(m, emoji, actor_id)),
   },
-  "member.joined": {},
-  "member.left": {},
-  "member.changed": {},
+  "message.pinned": {},
+  "message.unpinned": {},
+  "member.joined": { conversation: (conversation, data) => countMembers(conversation, data) },
+  "member.left": { conversation: (conversation, data) => countMembers(conversation, data) },
+  "member.changed": {
+    conversation: (conversation, { member }, _head, me) =>
+      member.actor.id === me ? { ...conversation, role: member.role } : conversation,
+  },
+  "conversation.changed": { conversation: (conversation, data) => ({ ...conversation, ...data }) },
   "conversation.status_changed": {
     conversation: (conversation, { status, snoozed_until }) => ({ ...conversation, status, snoozed_until }),
   },
@@ -96,7 +102,16 @@ export function patchConversation<C extends Listed>(conversation: C, frame: Stre
 export const cursorOf = (frame: StreamFrame): Cursor =>
   frame.type === "skip" ? { number: frame.to, tag: frame.tag } : { number: frame.number, tag: frame.tag };
 
-const PERSONAL = new Set(["read.moved", "conversation.added", "conversation.removed", "rights.changed"]);
+const PERSONAL = new Set([
+  "read.moved",
+  "mention.created",
+  "message.hidden",
+  "conversation.added",
+  "conversation.removed",
+  "conversation.preferences_changed",
+  "draft.changed",
+  "rights.changed",
+]);
 
 export const isPersonal = (frame: EventFrame | PersonalFrame): frame is PersonalFrame =>
   PERSONAL.has(frame.kind);
@@ -229,7 +244,24 @@ function noteNew<C extends Listed>(conversation: C, message: Message, me: string
     return { ...counted, read_number: message.number, own_since: 0, unread: 0 };
   }
   if (isOwn) counted.own_since += 1;
+  else if (calls(message, me)) counted.mentions = (counted.mentions ?? 0) + 1;
   return { ...counted, unread: countUnread(counted) };
+}
+
+/** Whether a message calls somebody: by name, or with everybody. */
+export const calls = (message: Message, actor: string): boolean =>
+  message.entities.some(
+    ({ kind, actor_id }) => kind === "mention_all" || (kind === "mention" && actor_id === actor),
+  );
+
+function countMembers<C extends Listed>(conversation: C, { member_count }: { member_count?: number }): C {
+  return member_count === undefined ? conversation : { ...conversation, member_count };
+}
+
+/** Deleted for this person alone: it is gone without a trace. */
+export function hideMessage(thread: Thread, id: string): Thread {
+  const items = thread.items.filter((item) => item.id !== id);
+  return items.length === thread.items.length ? thread : { ...thread, items };
 }
 
 /** Only what was said to everyone brings a conversation to the top. */

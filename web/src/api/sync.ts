@@ -13,6 +13,7 @@ import {
 import { chatKeys, dropChat } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
+import { loadDrafts } from "./drafts";
 import { ApiError } from "./http";
 import { startKeeping } from "./kept";
 import { listMessages, setReaction } from "./messages";
@@ -20,6 +21,7 @@ import { Outbox } from "./outbox";
 import { makeOutboxHome, type OutboxHome } from "./outbox-home";
 import {
   countUnread,
+  hideMessage,
   isPersonal,
   joinPage,
   moveReadPosition,
@@ -131,6 +133,11 @@ export class Sync {
     changeThread(this.client, message.conversation_id, (thread) => upsertMessage(thread, message));
   }
 
+  /** Deleted for this person alone: the personal stream tells the counts. */
+  hideMessage(message: Message): void {
+    changeThread(this.client, message.conversation_id, (thread) => hideMessage(thread, message.id));
+  }
+
   /** Puts a reaction or takes it away, at once on screen; what the server refuses is taken back. */
   async react(message: Message, emoji: string, isOn: boolean): Promise<void> {
     const { conversation_id, id } = message;
@@ -169,7 +176,7 @@ export class Sync {
     }
   }
 
-  keepRead(conversation: string, read: { read_number: number; own_since: number }): void {
+  keepRead(conversation: string, read: { read_number: number; own_since: number; mentions?: number }): void {
     changeThread(this.client, conversation, (thread) => moveReadPosition(thread, read));
     this.chats.keepRead(conversation, read);
     changeConversation(this.client, conversation, this.me, (row) => {
@@ -212,8 +219,8 @@ export class Sync {
       else if (frame.kind === "conversation.removed") this.lose(frame.data.conversation_id);
       else if (frame.kind === "rights.changed") this.startOver();
       else {
-        void this.chats.readAgain(frame.data.conversation_id);
-        this.catchUpSoon();
+        this.chats.applyPersonal(frame);
+        if (frame.kind === "conversation.added") this.catchUpSoon();
       }
       return;
     }
@@ -265,6 +272,8 @@ export class Sync {
   private comeBack(isFirst: boolean): void {
     this.outbox.resume();
     this.catchUpSoon();
+    // The personal stream tells of later ones; a line that was away is caught up by it.
+    if (isFirst) void loadDrafts().catch(() => undefined);
     // What could not be asked while the line was away is asked now.
     void this.client.refetchQueries({
       type: "active",

@@ -86,6 +86,14 @@ export interface Entity {
   length: number;
   url?: string | null;
   language?: string | null;
+  /** Of a mention: who is called. */
+  actor_id?: string | null;
+}
+
+export interface Forwarded {
+  sender_name: string;
+  sender_id: string | null;
+  sent_at: string | null;
 }
 
 export type AttachmentKind = "image" | "video" | "audio" | "voice" | "animation" | "sticker" | "file";
@@ -150,6 +158,7 @@ export interface Message {
   entities: Entity[];
   attachments: Attachment[];
   reply_to: { id: string; sender_name: string; text: string; quote: string | null } | null;
+  forwarded_from: Forwarded | null;
   client_id: string | null;
   version: number;
   created_at: string;
@@ -209,6 +218,8 @@ export interface Listed {
   last_number: number;
   read_number: number;
   own_since: number;
+  /** Unread messages that call whoever looks. */
+  mentions?: number;
   head: Cursor;
 }
 
@@ -230,13 +241,61 @@ export interface ConversationAnswer extends Omit<Listed, "active_at"> {
   /** Of a direct one: the other. */
   peer: Sender | null;
   role: MemberRole | null;
+  description: string | null;
+  avatar: Picture | null;
+  member_count: number | null;
+  my: Mine;
 }
 
-export interface Chat extends Listed {
+/** A conversation's picture. */
+export interface Picture {
+  media_id: string;
+  thumbnail: { width: number; height: number } | null;
+}
+
+/** What a conversation is to whoever looks. */
+export interface Mine {
+  mentions: number;
+  muted_until: string | null;
+  is_archived: boolean;
+  is_pinned: boolean;
+}
+
+export interface Preferences {
+  muted_until?: string | null;
+  is_archived?: boolean;
+  is_pinned?: boolean;
+}
+
+export interface Chat extends Omit<Listed, "mentions">, Mine {
   kind: ChatKind;
   title: string | null;
   peer: Sender | null;
   role: MemberRole | null;
+  description: string | null;
+  avatar: Picture | null;
+  member_count: number | null;
+}
+
+export interface Pin {
+  message: Message;
+  pinned_by: Sender;
+  pinned_at: string;
+}
+
+/** Somebody to talk with. Null: not known, or not for you to know. */
+export interface Person extends Actor {
+  last_seen_at: string | null;
+  is_online: boolean | null;
+}
+
+/** What one began to write, on whichever device. */
+export interface WrittenDraft {
+  conversation_id: string;
+  text: string;
+  entities: Entity[];
+  reply_to_id: string | null;
+  changed_at: string;
 }
 
 export interface Member {
@@ -335,12 +394,15 @@ export interface EventData {
   "message.status_changed": { message_id: string; status: DeliveryStatus };
   "reaction.added": { message_id: string; emoji: string; actor_id: string };
   "reaction.removed": { message_id: string; emoji: string; actor_id: string };
-  "member.joined": { member: Member };
-  "member.left": { member: Member };
+  "message.pinned": { message_id: string; pinned_by: Sender; pinned_at: string };
+  "message.unpinned": { message_id: string };
+  "member.joined": { member: Member; member_count?: number };
+  "member.left": { member: Member; member_count?: number };
   "member.changed": { member: Member };
   "conversation.status_changed": { status: ConversationStatus; snoozed_until: string | null };
   "conversation.assigned": { assignee: Sender | null };
   "conversation.renamed": { title: string };
+  "conversation.changed": { title: string | null; description: string | null; avatar: Picture | null };
 }
 
 export type EventKind = keyof EventData;
@@ -358,7 +420,11 @@ interface EventHead<K> {
 export type EventFrame = { [K in EventKind]: EventHead<K> & { data: EventData[K] } }[EventKind];
 
 export interface PersonalData {
-  "read.moved": { conversation_id: string; read_number: number; own_since: number };
+  "read.moved": { conversation_id: string; read_number: number; own_since: number; mentions?: number };
+  "mention.created": { conversation_id: string; message_id: string; number: number | null };
+  "message.hidden": { conversation_id: string; message_id: string; own_since: number; mentions: number };
+  "conversation.preferences_changed": { conversation_id: string } & Omit<Mine, "mentions">;
+  "draft.changed": { conversation_id: string; draft: WrittenDraft | null };
   "conversation.added": { conversation_id: string };
   "conversation.removed": { conversation_id: string };
   "rights.changed": Record<string, never>;

@@ -7,24 +7,26 @@ import type { Chat } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
 import { ChatHeader } from "@/features/chats/ChatHeader";
 import { Details } from "@/features/chats/Details";
+import { ForwardDialog } from "@/features/chats/ForwardDialog";
 import { NewChat } from "@/features/chats/NewChat";
 import { Composer } from "@/features/composer/Composer";
 import { ChatList } from "@/features/list/ChatList";
 import { Rail } from "@/features/list/Rail";
 import { HelpDialog, PaletteDialog } from "@/features/palette/Dialogs";
+import { PinBar } from "@/features/thread/PinBar";
 import { Thread } from "@/features/thread/Thread";
-import { chatDialogStore, chatTitle, detailsStore, setDetails } from "@/lib/chat-view";
+import { chatDialogStore, chatTitle, detailsStore, needsReading, setDetails } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 import { openChatOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ConnectionBanner } from "./ConnectionBanner";
-import { useChatManner } from "./chat-manner";
+import { canCallAll, useCallable, useChatManner } from "./chat-manner";
 import { RailDrawer } from "./RailDrawer";
 import { useUnreadTitle } from "./useTitle";
 
 export function Chats() {
   const open = openChatOf(usePath());
-  const unread = useChats().data?.filter((chat) => chat.unread > 0).length ?? 0;
+  const unread = useChats().data?.filter(needsReading).length ?? 0;
   useUnreadTitle(unread);
   useEffect(() => {
     // On a narrow screen the details cover the thread: another chat begins without them.
@@ -48,6 +50,7 @@ export function Chats() {
       </div>
       <RailDrawer />
       <NewChat />
+      <ForwardDialog />
       <PaletteDialog />
       <HelpDialog />
     </div>
@@ -93,10 +96,12 @@ function Open({ id }: { id: string }) {
 function Talk({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
   const manner = useChatManner(chat);
+  const people = useCallable(chat);
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
   return (
     <section aria-label={name} className="flex min-w-0 flex-1 flex-col">
       <ChatHeader chat={chat} />
+      <PinBar conversation={chat.id} />
       <Thread conversation={chat} manner={manner} />
       {chat.role === "reader" ? (
         <p className="flex h-14 shrink-0 items-center justify-center border-t border-line bg-surface px-4 text-center text-sm text-muted">
@@ -108,6 +113,9 @@ function Talk({ chat }: { chat: Chat }) {
           placeholder={t("composer.placeholder", { name })}
           hasNotes={false}
           obstacle={null}
+          people={people}
+          canCallAll={canCallAll(chat)}
+          isFollowed
         />
       )}
     </section>

@@ -2,14 +2,38 @@
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { useMe, useMembers } from "@/api/hooks";
-import type { Chat, Message } from "@/api/types";
-import type { Manner } from "@/features/thread/manner";
+import { setPin } from "@/api/messages";
+import type { Chat, Message, Sender } from "@/api/types";
+import { showToast } from "@/components/overlays";
+import type { Extra, Manner } from "@/features/thread/manner";
+import { usePins } from "@/features/thread/PinBar";
+import { forwardStore } from "@/lib/chat-view";
+import { errorText } from "@/lib/errors";
+
+/** How many members a group may have for everybody to call all; in larger ones moderators do. */
+const SMALL_GROUP = 50;
+
+export const canCallAll = (chat: Chat): boolean =>
+  chat.kind !== "direct" &&
+  (chat.role === "owner" || chat.role === "moderator" || (chat.member_count ?? 0) <= SMALL_GROUP);
+
+/** Whom one can call in a chat: its other members. */
+export function useCallable(chat: Chat): Sender[] {
+  const me = useMe().actor.id;
+  const members = useMembers(chat.id).data;
+  return useMemo(
+    () => (members ?? []).map((one) => one.actor).filter((actor) => actor.id !== me),
+    [members, me],
+  );
+}
 
 export function useChatManner(chat: Chat): Manner {
   const { t } = useTranslation();
   const me = useMe().actor.id;
   const members = useMembers(chat.id).data;
-  const { kind, role } = chat;
+  const pins = usePins(chat.id).data;
+  const { id, kind, role } = chat;
+  const pinned = useMemo(() => new Set(pins?.map((pin) => pin.message.id)), [pins]);
   const canWrite = role !== null && role !== "reader";
   const readTo = Math.max(
     0,
@@ -18,6 +42,20 @@ export function useChatManner(chat: Chat): Manner {
   const names = useMemo(() => new Map(members?.map((one) => [one.actor.id, one.actor.name])), [members]);
   return useMemo(() => {
     const isOurs = (message: Message) => message.sender.id === me;
+    const isModerator = role === "owner" || role === "moderator";
+    const canPin = isModerator || kind === "direct";
+    const pinning = (message: Message): Extra => {
+      const isPinned = pinned.has(message.id);
+      return {
+        name: "pin",
+        label: t(isPinned ? "chats.unpin" : "chats.pin"),
+        icon: "pin",
+        run: () =>
+          void setPin(id, message.id, !isPinned).catch((error) =>
+            showToast(errorText(error, t), { isBad: true }),
+          ),
+      };
+    };
     return {
       isOurs,
       isNamed: (message) => kind !== "direct" && !isOurs(message),
@@ -25,9 +63,18 @@ export function useChatManner(chat: Chat): Manner {
       can: {
         reply: (message) => canWrite && message.kind === "text",
         edit: (message) => isOurs(message) && canWrite && message.text !== "",
-        delete: isOurs,
+        delete: (message) => isOurs(message) || isModerator,
+        hide: () => true,
       },
-      extras: () => [],
+      extras: (message) => [
+        {
+          name: "forward",
+          label: t("chats.forward"),
+          icon: "share",
+          run: () => forwardStore.set(message),
+        },
+        ...(canPin ? [pinning(message)] : []),
+      ],
       receiptOf: (message) => {
         if (!isOurs(message) || message.number === null || message.deleted_at) return null;
         return message.number <= readTo ? "read" : "sent";
@@ -37,5 +84,5 @@ export function useChatManner(chat: Chat): Manner {
       reactText: t("chats.react"),
       emptyText: t(`chats.start.${kind}`),
     };
-  }, [me, kind, canWrite, readTo, names, t]);
+  }, [me, id, kind, role, canWrite, readTo, names, pinned, t]);
 }

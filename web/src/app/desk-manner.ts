@@ -21,6 +21,7 @@ export function useDeskManner(features: Features | undefined): Manner {
         reply: (message) => message.kind === "text" && (features?.can_reply ?? true),
         edit: (message) => isOwn(message) && (message.kind === "note" || (features?.can_edit ?? true)),
         delete: (message) => isOwn(message) && (message.kind === "note" || (features?.can_delete ?? false)),
+        hide: () => false,
       },
       extras: () => [],
       receiptOf: () => null,

@@ -1,5 +1,12 @@
 /** Fields of forms: a label, the input, a hint or what is wrong with it. */
-import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useId, useState } from "react";
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+  useId,
+  useState,
+} from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "./Icon";
 
@@ -46,6 +53,24 @@ export function TextField({ label, hint, error, onChange, className = "h-9", ...
         aria-invalid={Boolean(error)}
         aria-describedby={error || hint ? `${id}-about` : undefined}
         className={`${BOX} ${error ? "border-bad" : "border-line-strong"} ${className}`}
+      />
+    </Frame>
+  );
+}
+
+type TextAreaFieldProps = FieldProps &
+  Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, "onChange"> & { onChange: (value: string) => void };
+
+export function TextAreaField({ label, hint, error, onChange, ...rest }: TextAreaFieldProps) {
+  const id = useId();
+  return (
+    <Frame id={id} label={label} hint={hint} error={error}>
+      <textarea
+        id={id}
+        rows={3}
+        {...rest}
+        onChange={(event) => onChange(event.target.value)}
+        className={`${BOX} resize-y border-line-strong py-2`}
       />
     </Frame>
   );

@@ -1,11 +1,21 @@
 /** What of the chats is on screen in this tab, and how a chat is called. */
-import type { Chat } from "@/api/types";
+import type { Chat, Message } from "@/api/types";
 import { createStore } from "./store";
 
 const PANEL = "parley.chat-panel";
 
 export type ChatDialog = "new" | null;
 export const chatDialogStore = createStore<ChatDialog>(null);
+
+/** The message that is being forwarded. */
+export const forwardStore = createStore<Message | null>(null);
+
+export const isMuted = (chat: Chat): boolean =>
+  chat.muted_until !== null && Date.parse(chat.muted_until) > Date.now();
+
+/** What counts on the rail and in the title: unread, but not what one muted or put away, unless one is called. */
+export const needsReading = (chat: Chat): boolean =>
+  chat.unread > 0 && (chat.mentions > 0 || (!isMuted(chat) && !chat.is_archived));
 
 export const detailsStore = createStore<boolean>(
   localStorage.getItem(PANEL) === "open" && matchMedia("(min-width: 1280px)").matches,

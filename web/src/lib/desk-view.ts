@@ -28,6 +28,9 @@ export const setComposing = (conversation: string, composing: Composing): void =
 /** Asks the composer to take the focus, in a mode. A new object each time, so that it is heard again. */
 export const focusRequest = createStore<{ conversation: string; isNote: boolean | null } | null>(null);
 
+/** Asks the thread to show a message, wherever it stands in the history. */
+export const jumpRequest = createStore<{ conversation: string; id: string; position: number } | null>(null);
+
 /** Asks the list to put the focus in its search. */
 export const searchRequest = createStore(0);
 

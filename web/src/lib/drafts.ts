@@ -4,6 +4,8 @@ import { createStore } from "./store";
 export interface Writing {
   text: string;
   isNote: boolean;
+  /** When it was written, in milliseconds. */
+  at?: number;
 }
 
 const PREFIX = "parley.draft.";
@@ -25,7 +27,7 @@ export function saveDraft(conversation: string, writing: Writing): void {
   const isEmpty = writing.text.trim() === "";
   try {
     if (isEmpty) localStorage.removeItem(PREFIX + conversation);
-    else localStorage.setItem(PREFIX + conversation, JSON.stringify(writing));
+    else localStorage.setItem(PREFIX + conversation, JSON.stringify({ ...writing, at: Date.now() }));
   } catch {
     // Without storage a draft lives as long as the tab.
   }

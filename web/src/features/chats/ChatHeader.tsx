@@ -1,6 +1,5 @@
 /** Above the thread of a chat: who is there, and the way to its details. */
 import { useTranslation } from "react-i18next";
-import { useMembers } from "@/api/hooks";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { IconButton } from "@/components/controls";
@@ -26,7 +25,7 @@ export function ChatHeader({ chat }: { chat: Chat }) {
         onClick={toggle}
         className="-ml-1.5 flex min-w-0 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover"
       >
-        <Avatar id={chatFace(chat)} name={name} size="sm" />
+        <Avatar id={chatFace(chat)} name={name} size="sm" picture={chat.avatar?.media_id} />
         <span className="min-w-0">
           <span dir="auto" className="block truncate leading-tight font-semibold">
             {name}
@@ -51,8 +50,6 @@ export function ChatHeader({ chat }: { chat: Chat }) {
 
 function About({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
-  const members = useMembers(chat.id).data;
-  if (chat.kind === "direct") return t("chats.direct");
-  if (!members) return t(`chats.${chat.kind}`);
-  return `${t(`chats.${chat.kind}`)} · ${t("chats.members", { count: members.length })}`;
+  if (chat.kind === "direct" || chat.member_count === null) return t(`chats.${chat.kind}`);
+  return `${t(`chats.${chat.kind}`)} · ${t("chats.members", { count: chat.member_count })}`;
 }

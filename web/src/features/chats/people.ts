@@ -1,21 +1,23 @@
 /** Those one can speak with. */
-import { useMemo } from "react";
-import { useMe, useUsers } from "@/api/hooks";
-import type { Sender } from "@/api/types";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useDeferredValue, useMemo } from "react";
+import { listPeople } from "@/api/chats";
+import { useMe } from "@/api/hooks";
+import type { Person } from "@/api/types";
 
-/** Everybody of the workspace but oneself, by name, whose name has the words. */
-export function usePeople(query: string): { items: Sender[]; isPending: boolean } {
+/** Everybody of the workspace but oneself, found by name. */
+export function usePeople(query: string): { items: Person[]; isPending: boolean } {
   const me = useMe().actor.id;
-  const users = useUsers();
-  const words = query.trim().toLocaleLowerCase();
+  const words = useDeferredValue(query.trim());
+  const people = useQuery({
+    queryKey: ["people", words],
+    queryFn: ({ signal }) => listPeople(words, signal),
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+  });
   const items = useMemo(
-    () =>
-      (users.data ?? [])
-        .filter(
-          (user) => user.id !== me && !user.deactivated_at && user.name.toLocaleLowerCase().includes(words),
-        )
-        .sort((a, b) => a.name.localeCompare(b.name)),
-    [users.data, me, words],
+    () => (people.data?.items ?? []).filter((person) => person.id !== me),
+    [people.data, me],
   );
-  return { items, isPending: users.isPending };
+  return { items, isPending: people.isPending };
 }

@@ -4,11 +4,12 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
+import { tellDraft } from "@/api/drafts";
 import { useMe } from "@/api/hooks";
 import { editMessage } from "@/api/messages";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
-import type { Attachment, Features, Media, Message } from "@/api/types";
+import type { Attachment, Features, Media, Message, Sender } from "@/api/types";
 import { IconButton, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { Menu, showToast } from "@/components/overlays";
@@ -18,7 +19,8 @@ import { errorText } from "@/lib/errors";
 import { moveEntities } from "@/lib/richtext";
 import { useStore } from "@/lib/store";
 import { EmojiPicker } from "./EmojiPicker";
-import { useFocusRequests, useGrowing, useTyping } from "./hooks";
+import { useArrivedDraft, useFocusRequests, useGrowing, useTyping } from "./hooks";
+import { findMentions, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, TextCount } from "./parts";
 import { UploadStrip } from "./UploadStrip";
 import { useUploads } from "./uploads";
@@ -39,9 +41,18 @@ interface ComposerProps {
   /** Whether words for colleagues alone can be written here. */
   hasNotes: boolean;
   obstacle: Obstacle | null;
+  /** Whom an @ can call. */
+  people?: Sender[];
+  canCallAll?: boolean;
+  /** Whether what is being written follows to other devices. */
+  isFollowed?: boolean;
 }
 
-export function Composer({ id, placeholder, features, hasNotes, obstacle }: ComposerProps) {
+const NOBODY: Sender[] = [];
+
+export function Composer(props: ComposerProps) {
+  const { id, placeholder, features, hasNotes, obstacle, isFollowed } = props;
+  const { people = NOBODY, canCallAll = false } = props;
   const { t } = useTranslation();
   const sync = useSync();
   const client = useQueryClient();
@@ -74,9 +85,12 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
 
   useFocusRequests(id, area, setNote);
   useGrowing(area, text);
+  const mentions = useMentions({ area, text, people, canCallAll, onText: setText });
   useEffect(() => {
     saveDraft(id, { text: written, isNote: wantsNote });
-  }, [id, written, wantsNote]);
+    if (isFollowed) tellDraft(id, written);
+  }, [id, written, wantsNote, isFollowed]);
+  useArrivedDraft(id, setWritten);
 
   const stopComposing = useCallback(() => {
     setEdited(null);
@@ -93,7 +107,8 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
     setSaving(true);
     try {
       const words = text.trim();
-      const entities = moveEntities(message.entities, message.text, words);
+      const kept = moveEntities(message.entities, message.text, words);
+      const entities = [...kept, ...findMentions(words, mentions.called, kept)];
       sync.keepMessage(await editMessage(id, message.id, words, entities));
       stopComposing();
     } catch (error) {
@@ -117,6 +132,7 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
       conversation_id: id,
       kind: isNote ? "note" : "text",
       text: text.trim(),
+      entities: findMentions(text.trim(), mentions.called),
       attachments: uploads.uploads.flatMap((one) => (one.media ? [toAttachment(one.media)] : [])),
       reply_to: replying
         ? {
@@ -147,7 +163,7 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
     return true;
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    if (event.nativeEvent.isComposing) return;
+    if (event.nativeEvent.isComposing || mentions.onKeyDown(event)) return;
     const isTouch = matchMedia("(pointer: coarse)").matches;
     if (event.key === "Enter" && !event.shiftKey && !isTouch) {
       event.preventDefault();
@@ -202,8 +218,9 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
         </p>
       )}
       <div
-        className={`rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}
+        className={`relative rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}
       >
+        <MentionList mentions={mentions} />
         {composing && <ComposingBar composing={composing} onCancel={stopComposing} />}
         {uploads.uploads.length > 0 && (
           <UploadStrip uploads={uploads.uploads} onRemove={uploads.remove} onRetry={uploads.retry} />
@@ -220,8 +237,13 @@ export function Composer({ id, placeholder, features, hasNotes, obstacle }: Comp
             if (!isNote && event.target.value.trim()) tellTyping(true);
           }}
           onKeyDown={onKeyDown}
+          onSelect={mentions.look}
           onPaste={onPaste}
-          onBlur={() => tellTyping(false)}
+          onBlur={() => {
+            tellTyping(false);
+            mentions.close();
+          }}
+          {...mentions.aria}
           className="block max-h-[40vh] min-h-[44px] w-full resize-none bg-transparent px-3.5 pt-2.5 pb-1 outline-none placeholder:truncate"
         />
         <div className="flex items-center gap-0.5 px-1.5 pb-1.5">

@@ -1,5 +1,6 @@
 /** What the composer's field does by itself: takes the focus when asked, grows, tells that someone types. */
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
+import { arrivedDraft } from "@/api/drafts";
 import { useSync } from "@/api/sync";
 import { focusRequest } from "@/lib/desk-view";
 import { useStore } from "@/lib/store";
@@ -21,6 +22,14 @@ export function useFocusRequests(
     requestAnimationFrame(() => area.current?.focus());
     focusRequest.set(null);
   }, [request, id, area, setNote]);
+}
+
+/** Words that were written on another device take the place of those here. */
+export function useArrivedDraft(id: string, setWritten: (text: string) => void): void {
+  const arrived = useStore(arrivedDraft);
+  useEffect(() => {
+    if (arrived?.conversation === id) setWritten(arrived.text);
+  }, [arrived, id, setWritten]);
 }
 
 /** The field is as high as its words, up to its maximum. */

@@ -17,6 +17,7 @@ import { SearchBox } from "./SearchBox";
 export function ChatList({ open }: { open: string | null }) {
   const { t } = useTranslation();
   const [search, setSearch] = useState("");
+  const [view, setView] = useState<View>("present");
   const words = useDeferredValue(search).trim().toLocaleLowerCase();
   return (
     <section aria-label={t("chats.title")} className="flex h-full min-h-0 flex-col">
@@ -39,27 +40,63 @@ export function ChatList({ open }: { open: string | null }) {
           />
         </div>
         <SearchBox value={search} label={t("chats.search")} onChange={setSearch} />
+        {!words && <Tabs view={view} onChange={setView} />}
       </header>
-      <Rows key={words ? "found" : "list"} words={words} open={open} />
+      <Rows key={words ? "found" : view} view={view} words={words} open={open} />
     </section>
   );
 }
 
-function Rows({ words, open }: { words: string; open: string | null }) {
+/** Which chats are shown: archived ones only when asked for, or searched. */
+type View = "present" | "unread" | "archived";
+
+const IN_VIEW: Record<View, (chat: Chat) => boolean> = {
+  present: (chat) => !chat.is_archived,
+  unread: (chat) => chat.unread > 0,
+  archived: (chat) => chat.is_archived,
+};
+
+function Tabs({ view, onChange }: { view: View; onChange: (view: View) => void }) {
+  const { t } = useTranslation();
+  const chats = useChats().data ?? [];
+  const views: View[] =
+    chats.some(IN_VIEW.archived) || view === "archived"
+      ? ["present", "unread", "archived"]
+      : ["present", "unread"];
+  return (
+    <div role="group" aria-label={t("chats.views")} className="mt-2 flex gap-1">
+      {views.map((one) => (
+        <button
+          key={one}
+          type="button"
+          aria-pressed={view === one}
+          onClick={() => onChange(one)}
+          className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${view === one ? "bg-selected font-medium text-ink" : "text-muted hover:bg-hover hover:text-ink"}`}
+        >
+          {t(`chats.view.${one}`)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Rows({ view, words, open }: { view: View; words: string; open: string | null }) {
   const { t } = useTranslation();
   const me = useMe().actor.id;
   const list = useChats();
   const drafts = useStore(draftTexts);
   const typing = useTypingNames();
   const items = useMemo(
-    () => (list.data ?? []).filter((chat) => words === "" || isFound(chat, words)),
-    [list.data, words],
+    () => (list.data ?? []).filter((chat) => (words ? isFound(chat, words) : IN_VIEW[view](chat))),
+    [list.data, words, view],
   );
   const onOpen = useCallback((id: string) => navigate(chatPath(id)), []);
   if (list.isPending) return <RowsLoading />;
   if (!list.data) return <RowsFailed onRetry={() => void list.refetch()} />;
   if (items.length === 0) {
     if (words) return <Empty icon="search" title={t("list.noMatch")} text={t("chats.noMatchText")} />;
+    if (view !== "present" || list.data.length > 0)
+      return <Empty icon="check" title={t(`chats.none.${view}`)} />;
     return (
       <Empty icon="chats" title={t("chats.empty")} text={t("chats.emptyText")}>
         <Button tone="primary" icon="compose" onClick={() => chatDialogStore.set("new")}>

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Icon } from "@/components/Icon";
-import { chatFace, chatTitle } from "@/lib/chat-view";
+import { chatFace, chatTitle, isMuted } from "@/lib/chat-view";
 import { formatShort } from "@/lib/format";
 import { LastMessage, UnreadBadge } from "./LastMessage";
 
@@ -23,6 +23,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
   const { last_message: last, unread } = chat;
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
   const isUnread = unread > 0;
+  const muted = isMuted(chat);
   return (
     <button
       type="button"
@@ -32,7 +33,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
       onClick={() => onOpen(chat.id)}
       className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
     >
-      <Avatar id={chatFace(chat)} name={name} />
+      <Avatar id={chatFace(chat)} name={name} picture={chat.avatar?.media_id} />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
         <span className="flex items-baseline gap-2">
           <span className="flex min-w-0 flex-1 items-center gap-1.5">
@@ -45,6 +46,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
             >
               {name}
             </span>
+            {muted && <Icon name="bellOff" className="size-3.5 text-faint" />}
           </span>
           <time
             dateTime={chat.active_at}
@@ -76,7 +78,17 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
               <span className="truncate text-faint">{t("chats.noMessages")}</span>
             )}
           </span>
-          {isUnread && <UnreadBadge count={unread} />}
+          {chat.mentions > 0 && (
+            <span className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-accent text-on-accent">
+              <Icon name="at" className="size-3" />
+              <span className="sr-only">{t("chats.mentions", { count: chat.mentions })}</span>
+            </span>
+          )}
+          {isUnread ? (
+            <UnreadBadge count={unread} isQuiet={muted} />
+          ) : (
+            chat.is_pinned && <Icon name="pin" className="size-4 text-faint" />
+          )}
         </span>
       </span>
     </button>

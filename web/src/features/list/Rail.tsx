@@ -9,6 +9,7 @@ import { Icon, type IconName } from "@/components/Icon";
 import { Logo } from "@/components/Logo";
 import { Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
 import { keysOf, useActions } from "@/lib/actions";
+import { needsReading } from "@/lib/chat-view";
 import { dialogStore, filterStore } from "@/lib/desk-view";
 import { setLanguage } from "@/lib/i18n";
 import { navigate, usePath } from "@/lib/router";
@@ -53,7 +54,7 @@ function ChatsItem({ isOn }: { isOn: boolean }) {
     <RailItem
       icon="chats"
       label={t("chats.title")}
-      count={chats?.filter((chat) => chat.unread > 0).length}
+      count={chats?.filter(needsReading).length}
       isOn={isOn}
       onClick={() => {
         if (dialogStore.get() === "rail") dialogStore.set(null);

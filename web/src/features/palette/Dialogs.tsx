@@ -11,13 +11,13 @@ import { Button, Keys } from "@/components/controls";
 import { TextField } from "@/components/fields";
 import { Icon } from "@/components/Icon";
 import { Dialog } from "@/components/overlays";
+import { type Pick, Picker } from "@/components/Picker";
 import { keysOf, useActions } from "@/lib/actions";
 import { dialogStore } from "@/lib/desk-view";
 import { formatMoment } from "@/lib/format";
 import { conversationPath, navigate } from "@/lib/router";
 import { snoozePresets } from "@/lib/snooze";
 import { useStore } from "@/lib/store";
-import { type Pick, Picker } from "./Picker";
 
 const close = () => dialogStore.set(null);
 const CONVERSATIONS_SHOWN = 6;

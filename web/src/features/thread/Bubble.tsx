@@ -126,6 +126,14 @@ function Body({ item, me, manner, receipt, doings }: BubbleProps) {
       className={`relative max-w-full min-w-0 overflow-hidden ${shapeOf(item)} ${tone} ${pending ? "opacity-75" : ""}`}
     >
       {(isNamed || isNote) && <Heading message={message} me={me} isNote={isNote} />}
+      {message.forwarded_from && (
+        <p className="flex items-center gap-1.5 px-3 pt-1.5 text-xs text-muted">
+          <Icon name="share" className="size-3.5" />
+          <span className="min-w-0 truncate">
+            {t("chats.forwardedFrom", { name: message.forwarded_from.sender_name })}
+          </span>
+        </p>
+      )}
       {message.reply_to && <Quote reply={message.reply_to} onJump={doings.jump} />}
       {message.attachments.length > 0 && (
         <Attachments attachments={message.attachments} onOpen={doings.view} />
@@ -136,7 +144,7 @@ function Body({ item, me, manner, receipt, doings }: BubbleProps) {
         </span>
       ) : (
         <div
-          className={`px-3 pb-1.5 ${!hasText && message.attachments.length > 0 ? "-mt-3.5" : ""} ${message.attachments.length > 0 || isNote || isNamed || message.reply_to ? "pt-1" : "pt-1.5"}`}
+          className={`px-3 pb-1.5 ${!hasText && message.attachments.length > 0 ? "-mt-3.5" : ""} ${message.attachments.length > 0 || isNote || isNamed || message.reply_to || message.forwarded_from ? "pt-1" : "pt-1.5"}`}
         >
           {hasText && <RichText text={message.text} entities={message.entities} />}
           {!hasText && message.attachments.length === 0 && (
@@ -298,7 +306,7 @@ function Toolbar({
             {t("delivery.cancel")}
           </MenuItem>
         )}
-        {can.delete(message) && (
+        {(can.delete(message) || can.hide(message)) && (
           <>
             <MenuLine />
             <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>

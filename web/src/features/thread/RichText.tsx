@@ -5,6 +5,8 @@ import { cutText, isFewEmoji, type Piece } from "@/lib/richtext";
 
 const LINK = "text-accent-ink underline decoration-current/30 underline-offset-2 hover:decoration-current";
 
+const CALL = "rounded bg-accent-soft px-0.5 font-medium text-accent-ink";
+
 export const RichText = memo(function RichText({ text, entities }: { text: string; entities: Entity[] }) {
   const isLarge = entities.length === 0 && isFewEmoji(text);
   return (
@@ -53,6 +55,12 @@ function wrap(node: ReactNode, mark: Entity): ReactNode {
     case "spoiler":
       return <Spoiler>{node}</Spoiler>;
     case "mention":
+    case "mention_all":
+      return (
+        <span className={mark.actor_id || mark.kind === "mention_all" ? CALL : "text-accent-ink"}>
+          {node}
+        </span>
+      );
     case "hashtag":
     case "command":
       return <span className="text-accent-ink">{node}</span>;

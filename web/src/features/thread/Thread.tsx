@@ -2,14 +2,14 @@
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useMe, useThread } from "@/api/hooks";
-import { decideDelivery, deleteMessage, moveRead } from "@/api/messages";
+import { decideDelivery, moveRead } from "@/api/messages";
 import type { Thread as ThreadData } from "@/api/patches";
 import { useSync } from "@/api/sync";
 import type { Attachment, Listed, Message } from "@/api/types";
 import { Button, Empty, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
-import { Confirm, showToast } from "@/components/overlays";
-import { focusRequest, setComposing } from "@/lib/desk-view";
+import { showToast } from "@/components/overlays";
+import { focusRequest, jumpRequest, setComposing } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { formatDay } from "@/lib/format";
 import { useStore } from "@/lib/store";
@@ -17,6 +17,7 @@ import { Bubble, type BubbleDoings } from "./Bubble";
 import { buildItems, byDay, type Item } from "./items";
 import { Lightbox, type Viewing } from "./Lightbox";
 import type { Manner } from "./manner";
+import { RemoveDialog } from "./RemoveDialog";
 import { useThreadScroll } from "./scrolling";
 
 const READ_DELAY_MS = 350;
@@ -116,6 +117,22 @@ function Loaded({ conversation, manner, thread }: ThreadProps & { thread: Thread
     },
     [sync, id, toKey, flash, t],
   );
+  const request = useStore(jumpRequest);
+  useEffect(() => {
+    if (request?.conversation !== id) return;
+    jumpRequest.set(null);
+    void (async () => {
+      if (!latest.current.items.some((m) => m.id === request.id)) {
+        try {
+          await sync.show(id, { around: request.position });
+        } catch (error) {
+          return showToast(errorText(error, t), { isBad: true });
+        }
+        await new Promise(requestAnimationFrame);
+      }
+      await jump(request.id);
+    })();
+  }, [request, id, sync, jump, t]);
   const doings = useMemo<BubbleDoings>(
     () => ({
       reply: (message) => compose(id, "reply", message),
@@ -174,7 +191,7 @@ function Loaded({ conversation, manner, thread }: ThreadProps & { thread: Thread
       </div>
       {(!scroll.isAtBottom || thread.has_after) && <ToNewest count={news} onClick={() => void toNewest()} />}
       <Lightbox viewing={viewing} onClose={() => setViewing(null)} />
-      <RemoveDialog message={removing} text={manner.deleteText} onClose={() => setRemoving(null)} />
+      <RemoveDialog message={removing} manner={manner} onClose={() => setRemoving(null)} />
     </div>
   );
 }
@@ -331,43 +348,6 @@ function ToNewest({ count, onClick }: { count: number; onClick: () => void }) {
         </span>
       )}
     </button>
-  );
-}
-
-function RemoveDialog({
-  message,
-  text,
-  onClose,
-}: {
-  message: Message | null;
-  text: string;
-  onClose: () => void;
-}) {
-  const { t } = useTranslation();
-  const sync = useSync();
-  const [isBusy, setBusy] = useState(false);
-  const remove = async () => {
-    if (!message) return;
-    setBusy(true);
-    try {
-      sync.keepMessage(await deleteMessage(message.conversation_id, message.id));
-      onClose();
-    } catch (error) {
-      showToast(errorText(error, t), { isBad: true });
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <Confirm
-      isOpen={message !== null}
-      title={t("thread.deleteTitle")}
-      text={text}
-      action={t("common.delete")}
-      isBusy={isBusy}
-      onConfirm={() => void remove()}
-      onClose={onClose}
-    />
   );
 }
 

@@ -17,7 +17,10 @@ export interface Manner extends Sides {
   can: {
     reply: (message: Message) => boolean;
     edit: (message: Message) => boolean;
+    /** For everybody. */
     delete: (message: Message) => boolean;
+    /** For oneself alone. */
+    hide: (message: Message) => boolean;
   };
   extras: (message: Message) => Extra[];
   /** How far one's own message has come, where no provider tells. */

@@ -1,7 +1,7 @@
 /** A field over a list one walks with the arrows: the palette, assigning and snoozing are all this. */
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Icon, type IconName } from "@/components/Icon";
+import { Icon, type IconName } from "./Icon";
 
 export interface Pick {
   id: string;

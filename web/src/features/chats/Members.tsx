@@ -1,0 +1,193 @@
+/** Who is in a group or broadcast, in which role; adding, changing, removing. */
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { addMembers, changeRole, openChat, removeMember } from "@/api/chats";
+import { useMe, useMembers } from "@/api/hooks";
+import { useSync } from "@/api/sync";
+import type { Chat, Member, MemberRole, Sender } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { Button, IconButton, Spinner } from "@/components/controls";
+import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { chatPath, navigate } from "@/lib/router";
+import { PeopleField } from "./PeopleField";
+import { useTry } from "./trying";
+
+const RANK: Record<MemberRole, number> = { owner: 0, moderator: 1, member: 2, reader: 3 };
+const ROLES = Object.keys(RANK) as MemberRole[];
+
+export function Members({ chat }: { chat: Chat }) {
+  const { t } = useTranslation();
+  const members = useMembers(chat.id);
+  const [isAdding, setAdding] = useState(false);
+  const [removing, setRemoving] = useState<Member | null>(null);
+  const canManage = chat.role === "owner" || chat.role === "moderator";
+  const sorted = [...(members.data ?? [])].sort(
+    (a, b) => RANK[a.role] - RANK[b.role] || a.actor.name.localeCompare(b.actor.name),
+  );
+  return (
+    <section aria-label={t("chats.memberList")} className="border-t border-line px-3 py-3">
+      <div className="flex h-8 items-center justify-between px-2">
+        <h3 className="text-xs font-medium text-muted">
+          {t("chats.members", { count: chat.member_count ?? sorted.length })}
+        </h3>
+        {canManage && <IconButton icon="plus" label={t("chats.addPeople")} onClick={() => setAdding(true)} />}
+      </div>
+      {members.isPending && (
+        <p className="flex justify-center p-4 text-faint">
+          <Spinner />
+        </p>
+      )}
+      <ul>
+        {sorted.map((member) => (
+          <MemberLine
+            key={member.actor.id}
+            chat={chat}
+            member={member}
+            canManage={canManage}
+            onRemove={() => setRemoving(member)}
+          />
+        ))}
+      </ul>
+      <AddPeople
+        chat={chat}
+        present={new Set(sorted.map((member) => member.actor.id))}
+        isOpen={isAdding}
+        onClose={() => setAdding(false)}
+      />
+      <RemoveMember chat={chat} member={removing} onClose={() => setRemoving(null)} />
+    </section>
+  );
+}
+
+interface MemberLineProps {
+  chat: Chat;
+  member: Member;
+  canManage: boolean;
+  onRemove: () => void;
+}
+
+function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
+  const { t } = useTranslation();
+  const sync = useSync();
+  const attempt = useTry();
+  const me = useMe().actor.id;
+  const { actor, role } = member;
+  const isMe = actor.id === me;
+  // Only owners make owners, or change them.
+  const canChange = canManage && !isMe && (chat.role === "owner" || role !== "owner");
+  const roles = ROLES.filter((one) => chat.role === "owner" || one !== "owner");
+  const write = async () => {
+    const direct = await openChat({ kind: "direct", members: [actor.id] });
+    sync.chats.keep(direct);
+    navigate(chatPath(direct.id));
+  };
+  return (
+    <li className="group/member flex h-11 items-center gap-2.5 rounded-lg px-2 hover:bg-hover">
+      <Avatar id={actor.id} name={actor.name} size="sm" />
+      <span dir="auto" className="min-w-0 flex-1 truncate text-sm">
+        {actor.name}
+        {isMe && <span className="text-faint"> · {t("common.you")}</span>}
+      </span>
+      {(role === "owner" || role === "moderator" || (role === "member" && chat.kind === "broadcast")) && (
+        <span className="text-xs text-muted">{t(`chats.roles.${role}`)}</span>
+      )}
+      {!isMe && (
+        <Menu
+          trigger={
+            <IconButton icon="more" label={t("chats.memberMenu", { name: actor.name })} className="size-7" />
+          }
+        >
+          <MenuItem icon="chats" onSelect={() => void attempt.run(write)}>
+            {t("chats.writeTo")}
+          </MenuItem>
+          {canChange && (
+            <>
+              <MenuLine />
+              <MenuLabel>{t("chats.role")}</MenuLabel>
+              {roles.map((one) => (
+                <MenuItem
+                  key={one}
+                  isChecked={one === role}
+                  onSelect={() => void attempt.run(() => changeRole(chat.id, actor.id, one))}
+                >
+                  {t(`chats.roles.${one}`)}
+                </MenuItem>
+              ))}
+              <MenuLine />
+              <MenuItem icon="userOff" isDanger onSelect={onRemove}>
+                {t("chats.remove")}
+              </MenuItem>
+            </>
+          )}
+        </Menu>
+      )}
+    </li>
+  );
+}
+
+interface AddPeopleProps {
+  chat: Chat;
+  present: ReadonlySet<string>;
+  isOpen: boolean;
+  onClose: () => void;
+}
+
+function AddPeople({ chat, present, isOpen, onClose }: AddPeopleProps) {
+  const { t } = useTranslation();
+  const attempt = useTry();
+  const [chosen, setChosen] = useState<Sender[]>([]);
+  const add = () =>
+    attempt.run(async () => {
+      await addMembers(
+        chat.id,
+        chosen.map((one) => one.id),
+      );
+      setChosen([]);
+      onClose();
+    });
+  return (
+    <Dialog isOpen={isOpen} onClose={onClose} title={t("chats.addPeople")}>
+      <div className="flex min-h-0 flex-col pt-2 pb-4">
+        <PeopleField chosen={chosen} without={present} onChange={setChosen} />
+        <div className="flex justify-end gap-2 border-t border-line px-5 pt-3">
+          <Button onClick={onClose}>{t("common.cancel")}</Button>
+          <Button
+            tone="primary"
+            isBusy={attempt.isBusy}
+            disabled={chosen.length === 0}
+            onClick={() => void add()}
+          >
+            {t("common.add")}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}
+
+interface RemoveMemberProps {
+  chat: Chat;
+  member: Member | null;
+  onClose: () => void;
+}
+
+function RemoveMember({ chat, member, onClose }: RemoveMemberProps) {
+  const { t } = useTranslation();
+  const attempt = useTry();
+  const remove = () =>
+    attempt.run(async () => {
+      if (member) await removeMember(chat.id, member.actor.id);
+      onClose();
+    });
+  return (
+    <Confirm
+      isOpen={member !== null}
+      title={t("chats.removeTitle", { name: member?.actor.name })}
+      text={t("chats.removeText")}
+      action={t("chats.remove")}
+      isBusy={attempt.isBusy}
+      onConfirm={() => void remove()}
+      onClose={onClose}
+    />
+  );
+}

@@ -1,0 +1,58 @@
+/** What one keeps of a chat for oneself: pinned, muted, archived. At once on screen; what is refused is taken back. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { changeChat } from "@/api/chat-cache";
+import { setPreferences } from "@/api/chats";
+import { useSync } from "@/api/sync";
+import type { Chat, Preferences } from "@/api/types";
+import type { IconName } from "@/components/Icon";
+import { showToast } from "@/components/overlays";
+import { isMuted } from "@/lib/chat-view";
+import { errorText } from "@/lib/errors";
+
+/** As good as for ever. */
+const FOR_EVER = "2099-01-01T00:00:00Z";
+
+export interface ChatAction {
+  name: string;
+  label: string;
+  icon: IconName;
+  run: () => void;
+}
+
+export function useChatActions(chat: Chat): ChatAction[] {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const sync = useSync();
+  const set = async (wanted: Preferences) => {
+    const { is_pinned, is_archived, muted_until } = chat;
+    changeChat(client, chat.id, (old) => ({ ...old, ...wanted }));
+    try {
+      sync.chats.keep(await setPreferences(chat.id, wanted));
+    } catch (error) {
+      changeChat(client, chat.id, (old) => ({ ...old, is_pinned, is_archived, muted_until }));
+      showToast(errorText(error, t), { isBad: true });
+    }
+  };
+  const muted = isMuted(chat);
+  return [
+    {
+      name: "pin",
+      icon: "pin",
+      label: t(chat.is_pinned ? "chats.unpin" : "chats.pin"),
+      run: () => void set({ is_pinned: !chat.is_pinned }),
+    },
+    {
+      name: "mute",
+      icon: muted ? "bell" : "bellOff",
+      label: t(muted ? "chats.unmute" : "chats.mute"),
+      run: () => void set({ muted_until: muted ? null : FOR_EVER }),
+    },
+    {
+      name: "archive",
+      icon: "archive",
+      label: t(chat.is_archived ? "chats.unarchive" : "chats.archive"),
+      run: () => void set({ is_archived: !chat.is_archived }),
+    },
+  ];
+}
