@@ -173,3 +173,58 @@ async def test_without_a_network_the_chats_open_and_what_is_written_is_sent_once
     await expect(again.get_by_role("button", name="Sign in")).to_be_visible()
     assert not await again.evaluate(KEPT, chat)
     assert window.complaints == []
+
+
+async def test_a_group_calls_pins_forwards_and_a_draft_follows(server: Server, browser: Browser) -> None:
+    olga = await set_up_owner(server)
+    boris, vera = await join(olga, "Boris"), await join(olga, "Vera")
+    group = await olga.open(boris, vera, kind="group", title="Tea")
+    direct = await boris.open(vera)
+    await vera.say(direct, "are you there?")
+    hers = await olga.window(browser, path=f"/chats/{group}")
+    his = await boris.window(browser, locale="ru-RU")
+    page, there = hers.page, his.page
+    await expect(chat_row(there, "Tea")).to_be_visible()
+
+    # called by name, from the list that an @ opens
+    area = page.get_by_role("textbox", name="Message")
+    await area.press_sequentially("tea, @bo")
+    await expect(page.get_by_role("option", name="Boris")).to_be_visible()
+    await area.press("Enter")
+    await area.press_sequentially("?")
+    await area.press("Enter")
+    await expect(page.get_by_role("log")).to_contain_text("tea, @Boris ?")
+    await expect(chat_row(there, "Tea")).to_contain_text("Вас упомянули")
+    await chat_row(there, "Tea").click()
+    await expect(chat_row(there, "Tea")).not_to_contain_text("Вас упомянули")
+
+    # pinned for all, and forwarded
+    log = page.get_by_role("log")
+    await log.get_by_text("tea, @Boris ?").hover()
+    await log.get_by_role("button", name="Message menu").click()
+    await page.get_by_role("menuitem", name="Pin").click()
+    await expect(there.get_by_role("button", name="Закреплённое сообщение: tea")).to_be_visible()
+    seen = there.get_by_role("log")
+    await seen.get_by_text("tea, @Boris ?").hover()
+    await seen.get_by_role("button", name="Меню сообщения").click()
+    await there.get_by_role("menuitem", name="Переслать").click()
+    await there.get_by_role("option", name="Vera").click()
+    await expect(chat_row(there, "Vera")).to_contain_text("tea, @Boris ?")
+
+    # what he begins at one device goes on at the other, and is gone once it is sent
+    phone = await boris.window(browser, path=f"/chats/{group}", width=400)
+    await there.get_by_role("textbox", name="Сообщение").fill("сейчас прид")
+    await expect(phone.page.get_by_role("textbox", name="Message")).to_have_value("сейчас прид")
+    await write(phone.page, "сейчас приду")
+    await expect(seen).to_contain_text("сейчас приду")
+    await expect(there.get_by_role("textbox", name="Сообщение")).to_have_value("")
+
+    # for himself alone, on all his devices
+    await seen.get_by_text("tea, @Boris ?").hover()
+    await seen.get_by_role("button", name="Меню сообщения").first.click()
+    await there.get_by_role("menuitem", name="Удалить").click()
+    await there.get_by_role("button", name="Удалить у меня").click()
+    for one in (there, phone.page):
+        await expect(one.get_by_role("log").get_by_text("tea, @Boris ?")).to_have_count(0)
+    await expect(log).to_contain_text("tea, @Boris ?")
+    assert hers.complaints == his.complaints == phone.complaints == []
