@@ -77,11 +77,6 @@ export class ChatSync {
       frame.kind === "message.deleted"
     )
       void this.client.invalidateQueries({ queryKey: chatKeys.pins(stream) });
-    if (frame.kind === "message.created" && frame.data.message.number !== null) {
-      const { sender, number } = frame.data.message;
-      // Who writes has read what was said before.
-      this.changeMembers(stream, (members) => patchReader(members, sender.id, number));
-    }
   }
 
   noteRead(stream: string, actor: string, read_number: number): void {
