@@ -1,7 +1,9 @@
 /** The list of chats and who is in them: pure pieces. */
 import { describe, expect, it } from "vitest";
 import { patchMembers, patchReader, placeChat } from "@/api/chat-cache";
-import type { Chat, EventFrame, Member } from "@/api/types";
+import { patchConversation } from "@/api/patches";
+import type { Chat, Entity, EventFrame, Member } from "@/api/types";
+import { findCall, findMentions } from "@/features/composer/mentions";
 
 const chat = (id: string, minute: number, number = 1, more: Partial<Chat> = {}): Chat => ({
   id,
@@ -52,9 +54,80 @@ describe("the list of chats", () => {
   });
 });
 
-describe("members", () => {
-  const head = { type: "event", stream: "cnv_1", number: 2, tag: 1, at: "", actor_id: null } as const;
+const head = { type: "event", stream: "cnv_1", number: 2, tag: 1, at: "", actor_id: null } as const;
 
+describe("a chat of the list", () => {
+  const said = (entities: Entity[], sender = "act_other") =>
+    ({
+      ...head,
+      kind: "message.created",
+      data: {
+        message: {
+          id: "msg_1",
+          kind: "text",
+          number: 1,
+          sender: { id: sender, kind: "user", name: "Other" },
+          text: "@Me",
+          entities,
+          attachments: [],
+          created_at: "2026-01-02T10:00:00Z",
+        },
+      },
+    }) as unknown as EventFrame;
+
+  it.each<[string, Entity[], number]>([
+    ["by name", [{ kind: "mention", actor_id: "act_me", offset: 0, length: 3 }], 1],
+    ["with all", [{ kind: "mention_all", offset: 0, length: 3 }], 1],
+    ["not when another is", [{ kind: "mention", actor_id: "act_x", offset: 0, length: 3 }], 0],
+  ])("counts that one was called, %s", (_, entities, mentions) => {
+    const next = patchConversation(chat("a", 1), said(entities), "act_me");
+    expect([next.unread, next.mentions]).toEqual([1, mentions]);
+  });
+
+  it("follows what the group shows of itself and how many it has", () => {
+    const changed = {
+      ...head,
+      kind: "conversation.changed",
+      data: { title: "Tea", description: "Hot", avatar: null },
+    } as EventFrame;
+    const left = {
+      ...head,
+      number: 3,
+      kind: "member.left",
+      data: { member: member("b"), member_count: 7 },
+    } as EventFrame;
+    const next = [changed, left].reduce(
+      (one, frame) => patchConversation(one, frame, "act_me"),
+      chat("a", 1),
+    );
+    expect(next).toMatchObject({ title: "Tea", description: "Hot", member_count: 7 });
+  });
+});
+
+describe("calling people", () => {
+  it("is seen at the caret, at the beginning of a word alone", () => {
+    expect(findCall("hi @bo", 6)).toEqual({ from: 3, words: "bo" });
+    expect(findCall("@", 1)).toEqual({ from: 0, words: "" });
+    expect(findCall("a@b", 3)).toBeNull();
+    expect(findCall("hi @bo there", 3)).toBeNull();
+  });
+
+  it("marks each name that still stands, the longest first", () => {
+    const called = new Map([
+      ["@Anna", "act_1"],
+      ["@Anna Maria", "act_2"],
+      ["@all", null],
+      ["@Gone", "act_3"],
+    ]);
+    expect(findMentions("@Anna Maria and @Anna, @all", called)).toEqual([
+      { kind: "mention", actor_id: "act_2", offset: 0, length: 11 },
+      { kind: "mention", actor_id: "act_1", offset: 16, length: 5 },
+      { kind: "mention_all", offset: 23, length: 4 },
+    ]);
+  });
+});
+
+describe("members", () => {
   it("come, change and go by events", () => {
     const joined = { ...head, kind: "member.joined", data: { member: member("b") } } as EventFrame;
     const changed = {

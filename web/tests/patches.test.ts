@@ -74,7 +74,14 @@ const DEEDS: Partial<Record<EventKind, (scene: Scene) => void>> = {
 };
 
 /** Kinds that desk screens do not show: they move the cursor and nothing else. */
-const WITHOUT_EFFECT: EventKind[] = ["member.joined", "member.left", "member.changed"];
+const WITHOUT_EFFECT: EventKind[] = [
+  "message.pinned",
+  "message.unpinned",
+  "member.joined",
+  "member.left",
+  "member.changed",
+  "conversation.changed",
+];
 
 function applyAll(snapshot: ReturnType<Scene["snapshot"]>, frames: StreamFrame[], me: string) {
   return frames.reduce(
