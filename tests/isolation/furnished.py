@@ -7,6 +7,7 @@ from uuid import UUID
 
 from parley.conversations import drafts, editing, hiding, pins, reading
 from parley.conversations.group_schemas import DraftRequest
+from parley.conversations.invite_links import create_invite_link
 from parley.conversations.schemas import EntityJson
 from parley.infra.db import Tx
 from parley.kit.ids import parse_id, public_id, uuid7
@@ -24,6 +25,7 @@ class Furnished:
     group: UUID
     ids: dict[str, str]
     marks: list[str]
+    link_token: str
     """Words and ids that nobody outside may ever read."""
 
 
@@ -44,6 +46,9 @@ async def furnish(house: House, name: str) -> Furnished:
         await editing.add_reaction(tx, owner.caller, room.id, message, "+")
         await reading.mark_read(tx, agent.caller, room.id, 1)
         await pins.pin_message(tx, agent.caller, room.id, message)
+        link = await create_invite_link(
+            tx, owner.caller, group, origin="http://x", expires_at=None, max_uses=None
+        )
         for who, where in ((agent, room.id), (owner, room.id), (owner, group)):
             wording = DraftRequest(
                 text=f"{name} begins", reply_to_id=sent.message.id if where == room.id else None
@@ -58,12 +63,12 @@ async def furnish(house: House, name: str) -> Furnished:
         await _insert_integrations(tx, place.id, key.id, agent.id, group, f"{name}-agent-id")
     ids = {
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
-        "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
+        "link_id": link.id, "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
         "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
         "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+", "external_id": f"{name}-agent-id", "channel": "telegram",
     }  # fmt: skip
     marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
-    return Furnished(place, owner, agent, room, group, ids, marks)
+    return Furnished(place, owner, agent, room, group, ids, marks, link.url.rpartition("=")[2])
 
 
 async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, name: str) -> None:
@@ -89,11 +94,6 @@ async def _insert_of_groups(tx: Tx, workspace: UUID, group: UUID, owner: UUID, b
         """INSERT INTO ban (workspace_id, conversation_id, actor_id, banned_by, until, created_at)
         VALUES ($1, $2, $3, $4, now() - interval '1 day', now())""",
         workspace, group, banned, owner,
-    )  # fmt: skip
-    await tx.execute(
-        """INSERT INTO invite_link (workspace_id, id, conversation_id, hash, created_by, created_at)
-        VALUES ($1, $2, $3, $4, $5, now())""",
-        workspace, uuid7(), group, uuid7().bytes, owner,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def filters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 PUBLIC = "whoever comes, without a token"
 OWN = "everybody, about themselves and what they are part of"
 CONVERSATION = "those who see the conversation"
+GROUP = "owners and moderators of the group"
 DESK = "those who work in the inbox"
 STAFF = "the people at the desk, of their own inboxes"
 ADMIN = "admins"
@@ -77,12 +78,20 @@ CLASSES: dict[str, str] = {
     "GET /v1/conversations/{conversation_id}/events": CONVERSATION,
     "GET /v1/conversations/{conversation_id}/members": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/members": CONVERSATION,
-    "PATCH /v1/conversations/{conversation_id}": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/members/batch": CONVERSATION,
-    "PATCH /v1/conversations/{conversation_id}/members/{actor_id}": CONVERSATION,
+    "PATCH /v1/conversations/{conversation_id}": GROUP,
+    "POST /v1/conversations/{conversation_id}/members/batch": GROUP,
+    "PATCH /v1/conversations/{conversation_id}/members/{actor_id}": GROUP,
     "DELETE /v1/conversations/{conversation_id}/members/{actor_id}": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/leave": CONVERSATION,
     "PUT /v1/conversations/{conversation_id}/preferences": CONVERSATION,
+    "GET /v1/conversations/{conversation_id}/bans": GROUP,
+    "POST /v1/conversations/{conversation_id}/bans": GROUP,
+    "DELETE /v1/conversations/{conversation_id}/bans/{actor_id}": GROUP,
+    "GET /v1/conversations/{conversation_id}/invite-links": GROUP,
+    "POST /v1/conversations/{conversation_id}/invite-links": GROUP,
+    "DELETE /v1/conversations/{conversation_id}/invite-links/{link_id}": GROUP,
+    "POST /v1/invite-links/check": OWN,
+    "POST /v1/invite-links/join": OWN,
     "GET /v1/drafts": OWN,
     "GET /v1/conversations/{conversation_id}/draft": CONVERSATION,
     "PUT /v1/conversations/{conversation_id}/draft": CONVERSATION,
@@ -162,6 +171,10 @@ def bodies(thing: Furnished) -> dict[str, Any]:
         "POST /v1/conversations/{conversation_id}/members/batch": {"actor_ids": [thing.ids["actor_id"]]},
         "PATCH /v1/conversations/{conversation_id}/members/{actor_id}": {"role": "reader"},
         "PUT /v1/conversations/{conversation_id}/preferences": {"is_pinned": True},
+        "POST /v1/conversations/{conversation_id}/bans": {"actor_id": thing.ids["actor_id"]},
+        "POST /v1/conversations/{conversation_id}/invite-links": {"max_uses": 1},
+        "POST /v1/invite-links/check": {"token": thing.link_token},
+        "POST /v1/invite-links/join": {"token": thing.link_token},
         "PUT /v1/conversations/{conversation_id}/draft": {"text": "intruding"},
         "POST /v1/conversations/{conversation_id}/members": {"actor_id": thing.ids["actor_id"]},
         "POST /v1/conversations/{conversation_id}/messages": {"client_id": "1", "text": "intruding"},
@@ -359,7 +372,8 @@ async def test_an_admin_of_the_workspace_gets_through_everywhere(house: House, o
     for name, kind in CLASSES.items():
         if kind == PUBLIC or not name.startswith("GET") or name.endswith(("content", "thumbnail")):
             continue
-        answer = await request(house, name, ours.owner, ours)
+        ids = ours.ids | {"conversation_id": public_id("cnv", ours.group)} if kind == GROUP else ours.ids
+        answer = await request(house, name, ours.owner, ours, ids)
         assert answer.status_code == 200, (name, answer.text)
 
 
@@ -393,7 +407,7 @@ async def test_a_group_is_closed_to_those_who_are_not_in_it(house: House, ours: 
     ids = await in_the_group(house, ours)
     role = who.removeprefix("key ")
     stranger = await ours.place.bot("Strange", role) if role != who else await ours.place.user("Stan", role)
-    await require_closed(house, stranger, ours, ids, CONVERSATION)
+    await require_closed(house, stranger, ours, ids, CONVERSATION, GROUP)
 
 
 async def test_a_removed_member_is_a_stranger_at_once(house: House, ours: Furnished) -> None:
@@ -404,7 +418,7 @@ async def test_a_removed_member_is_a_stranger_at_once(house: House, ours: Furnis
             assert (await owner.post(f"{url}/members", json={"actor_id": newcomer.public})).is_success
             assert (await client.get(f"{url}/messages")).status_code == 200
             assert (await owner.delete(f"{url}/members/{newcomer.public}")).is_success
-        await require_closed(house, newcomer, ours, ids, CONVERSATION)
+        await require_closed(house, newcomer, ours, ids, CONVERSATION, GROUP)
 
 
 async def test_an_agent_taken_out_of_the_inbox_is_a_stranger_at_once(house: House, ours: Furnished) -> None:

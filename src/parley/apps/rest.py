@@ -19,6 +19,7 @@ from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
 from parley.conversations import (
     Collector,
+    access_api,
     chats_api,
     fields_api,
     groups_api,
@@ -48,6 +49,7 @@ ROUTES = [
     *fields_api.routes,
     *messages_api.routes,
     *groups_api.routes,
+    *access_api.routes,
     *chats_api.routes,
     *contacts_api.routes,
     *media_api.routes,

@@ -173,12 +173,37 @@ _MESSAGES_AND_EVENTS = (
     ),
 )
 
+_GROUPS = (
+    Check(
+        name="conversations.member_count",
+        holds="A conversation among actors counts its members right, and each of them has it among their chats.",
+        remedy="Set conversation.member_count to the number named, and member.is_chat of its members to true.",
+        walk=_CONVERSATIONS,
+        sql=f"""SELECT 'conversation ' || c.id || ' counts ' || c.member_count || ' members and has ' || m.count || ', '
+                || m.chats || ' of them with it among their chats' AS finding
+            FROM conversation c CROSS JOIN LATERAL (SELECT count(*) AS count, count(*) FILTER (WHERE is_chat) AS chats
+                FROM member WHERE conversation_id = c.id) m
+            WHERE {_STEP} AND c.kind <> 'desk' AND (c.member_count <> m.count OR m.chats <> m.count)""",
+    ),
+    Check(
+        name="conversations.bans",
+        holds="Who is kept out of a conversation is no member of it.",
+        remedy="Take the member out, or lift the ban.",
+        walk=_CONVERSATIONS,
+        sql=f"""SELECT 'actor ' || b.actor_id || ' is banned from conversation ' || c.id || ' and a member of it' AS finding
+            FROM conversation c JOIN ban b ON b.conversation_id = c.id
+            JOIN member m ON m.conversation_id = c.id AND m.actor_id = b.actor_id
+            WHERE {_STEP} AND (b.until IS NULL OR b.until > now())""",
+    ),
+)
+
 CONVERSATION_CHECKS = (
     *stream_checks(
         "stream", table="event", key="conversation_id", parent="conversation", noun="conversation"
     ),
     *_COUNTERS,
     *_MESSAGES_AND_EVENTS,
+    *_GROUPS,
     reference_check(
         "conversations.references",
         Reference("conversation", ("workspace_id", "created_by"), "actor", ("workspace_id", "id")),

@@ -8,7 +8,14 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from parley.conversations.schemas import TEXT_LIMIT, EntityJson, Role, require_within
+from parley.conversations.schemas import (
+    TEXT_LIMIT,
+    ActorRef,
+    ConversationKind,
+    EntityJson,
+    Role,
+    require_within,
+)
 from parley.kit.text import clean_text
 
 DESCRIPTION_LIMIT = 2_000
@@ -68,3 +75,59 @@ class DraftJson(msgspec.Struct, frozen=True, kw_only=True):
     entities: list[EntityJson]
     reply_to_id: str | None
     changed_at: dt.datetime
+
+
+class BanRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whom to keep out, and until when; for good without a time."""
+
+    actor_id: str
+    until: dt.datetime | None = None
+
+
+class BanJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is kept out of a conversation."""
+
+    actor: ActorRef
+    banned_by: ActorRef
+    until: dt.datetime | None
+    created_at: dt.datetime
+
+
+class InviteLinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A link to make; without bounds it works until it is revoked."""
+
+    expires_at: dt.datetime | None = None
+    max_uses: Annotated[int, Meta(ge=1, le=MOST_USES)] | None = None
+
+
+class InviteLinkJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A link by which users of the workspace join."""
+
+    id: str
+    expires_at: dt.datetime | None
+    max_uses: int | None
+    use_count: int
+    created_by: ActorRef
+    created_at: dt.datetime
+
+
+class NewInviteLink(InviteLinkJson, frozen=True, kw_only=True):
+    """A link just made, with its address, which is told only here."""
+
+    url: str
+
+
+class LinkToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The token of a link's address."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class CheckedLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a link leads. ``conversation_id``: only for who is a member already."""
+
+    kind: ConversationKind
+    title: str | None
+    description: str | None
+    member_count: int
+    conversation_id: str | None

@@ -11,7 +11,6 @@ import msgspec
 from parley.accounts import Caller, find_actors
 from parley.conversations import members_store, store, streams
 from parley.conversations.chats import get_conversation
-from parley.conversations.errors import ConversationNotFound
 from parley.conversations.joining import format_member, join, part
 from parley.conversations.rights import DEFAULT_ROLE, Right, require_rank, require_right
 from parley.conversations.schemas import Conversation, MemberJson
@@ -158,16 +157,22 @@ async def lock_group(
 
     Raises: ConversationNotFound, Forbidden.
     """
-    conversation = await store.lock_conversation(tx, caller.workspace_id, conversation_id)
+    await store.lock_conversation(tx, caller.workspace_id, conversation_id)
+    return await require_group(tx, caller, conversation_id, right)
+
+
+async def require_group(
+    tx: Tx, caller: Caller, conversation_id: UUID, right: Right | None
+) -> tuple[asyncpg.Record, asyncpg.Record]:
+    """As `lock_group`, without the lock: for those who only look."""
     await require_view(tx, caller, conversation_id)
+    found = await members_store.get_conversations(tx, [conversation_id], caller.actor_id)
     member = await members_store.find_member(tx, conversation_id, caller.actor_id)
-    if conversation is None:
-        raise ConversationNotFound
-    if conversation["kind"] not in ("group", "broadcast") or member is None:
+    if not found or found[0]["kind"] not in ("group", "broadcast") or member is None:
         raise Forbidden("This is for groups and broadcasts; the members of this conversation are fixed.")
     if right is not None:
-        require_right(conversation["kind"], member["role"], right)
-    return conversation, member
+        require_right(found[0]["kind"], member["role"], right)
+    return found[0], member
 
 
 async def _set_role(tx: Tx, caller: Caller, conversation: asyncpg.Record, actor_id: UUID, role: str) -> None:

@@ -311,6 +311,50 @@ export interface paths {
         patch: operations["change_conversation"];
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/bans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is kept out
+         * @description Who is kept out. Owners and moderators.
+         */
+        get: operations["list_bans"];
+        put?: never;
+        /**
+         * Take somebody out and keep them out, until a time or for good
+         * @description Take somebody out and keep them out, until a time or for good. Owners and moderators.
+         */
+        post: operations["ban_actor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/bans/{actor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Keep somebody out no more
+         * @description Keep somebody out no more. Owners and moderators.
+         */
+        delete: operations["lift_ban"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/draft": {
         parameters: {
             query?: never;
@@ -382,6 +426,50 @@ export interface paths {
          */
         post: operations["forward_messages"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/invite-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The links that are not revoked, newest first
+         * @description The links that are not revoked, newest first. Owners and moderators.
+         */
+        get: operations["list_invite_links"];
+        put?: never;
+        /**
+         * Make a link by which users of the workspace join; its address is told once
+         * @description Make a link by which users of the workspace join; its address is told once. Owners and moderators.
+         */
+        post: operations["create_invite_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/invite-links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let nobody join by a link any more
+         * @description Let nobody join by a link any more. Owners and moderators.
+         */
+        delete: operations["revoke_invite_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -889,6 +977,43 @@ export interface paths {
          * @description Say to what a link invites and whom. 410 `link_used` when it does no longer.
          */
         post: operations["check_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invite-links/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where a link leads; 410 `invite_link_invalid` when nowhere (any more) */
+        post: operations["check_invite_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invite-links/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join by a link; who is a member already uses nothing up
+         * @description Join by a link; who is a member already uses nothing up. 410 `invite_link_invalid`, 403 `banned`.
+         */
+        post: operations["join_by_invite_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1478,6 +1603,19 @@ export interface components {
             media_id: string;
             thumbnail: components["schemas"]["Thumbnail"] | null;
         };
+        /** BanJson */
+        BanJson: {
+            actor: components["schemas"]["ActorRef"];
+            banned_by: components["schemas"]["ActorRef"];
+            /** Format: date-time */
+            created_at: string;
+            until: string | null;
+        };
+        /** BanRequest */
+        BanRequest: {
+            actor_id: string;
+            until?: string | null;
+        };
         /** ChangeMe */
         ChangeMe: {
             /** @description Such as `ru` or `en-GB`. */
@@ -1525,6 +1663,15 @@ export interface components {
             /** @default false */
             refresh_in_body: boolean;
             workspace_id?: string | null;
+        };
+        /** CheckedLink */
+        CheckedLink: {
+            conversation_id: string | null;
+            description: string | null;
+            /** @enum {string} */
+            kind: "direct" | "group" | "broadcast" | "desk";
+            member_count: number;
+            title: string | null;
         };
         /** CodeAsked */
         CodeAsked: {
@@ -1823,6 +1970,21 @@ export interface components {
         InviteLink: {
             invite_url: string;
         };
+        /** InviteLinkJson */
+        InviteLinkJson: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["ActorRef"];
+            expires_at: string | null;
+            id: string;
+            max_uses: number | null;
+            use_count: number;
+        };
+        /** InviteLinkRequest */
+        InviteLinkRequest: {
+            expires_at?: string | null;
+            max_uses?: number | null;
+        };
         /** IssuedSession */
         IssuedSession: {
             access_token: string;
@@ -1840,11 +2002,6 @@ export interface components {
             received_at: string;
             /** @enum {string} */
             state: "ready" | "leased" | "done" | "failed" | "held";
-        };
-        /** LinkToken */
-        LinkToken: {
-            /** @description The token of a link or a session. */
-            token: string;
         };
         /** LoginName */
         LoginName: {
@@ -1942,6 +2099,17 @@ export interface components {
             role: "owner" | "moderator" | "member" | "reader" | null;
             unread: number;
         };
+        /** NewInviteLink */
+        NewInviteLink: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["ActorRef"];
+            expires_at: string | null;
+            id: string;
+            max_uses: number | null;
+            url: string;
+            use_count: number;
+        };
         /** OpenRequest */
         OpenRequest: {
             /** @enum {string} */
@@ -1974,9 +2142,19 @@ export interface components {
             items: components["schemas"]["Contact"][];
             next: string | null;
         };
+        /** Page[BanJson] */
+        "Page_parley.conversations.group_schemas.BanJson_": {
+            items: components["schemas"]["BanJson"][];
+            next: string | null;
+        };
         /** Page[DraftJson] */
         "Page_parley.conversations.group_schemas.DraftJson_": {
             items: components["schemas"]["DraftJson"][];
+            next: string | null;
+        };
+        /** Page[InviteLinkJson] */
+        "Page_parley.conversations.group_schemas.InviteLinkJson_": {
+            items: components["schemas"]["InviteLinkJson"][];
             next: string | null;
         };
         /** Page[Conversation] */
@@ -2265,6 +2443,15 @@ export interface components {
         WorkspaceName: {
             id: string;
             name: string;
+        };
+        /** LinkToken */
+        accounts_schemas_LinkToken: {
+            /** @description The token of a link or a session. */
+            token: string;
+        };
+        /** LinkToken */
+        conversations_group_schemas_LinkToken: {
+            token: string;
         };
     };
     responses: {
@@ -2742,6 +2929,81 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_bans: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.BanJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ban_actor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BanRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BanJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    lift_ban: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                actor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     get_draft: {
         parameters: {
             query?: never;
@@ -2916,6 +3178,78 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_parley.conversations.schemas.Message_"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_invite_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.InviteLinkJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    create_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteLinkRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInviteLink"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    revoke_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };
@@ -3865,7 +4199,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkToken"];
+                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
             };
         };
         responses: {
@@ -3876,6 +4210,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    check_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedLink"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    join_by_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
                 };
             };
             default: components["responses"]["Error"];
@@ -4179,7 +4563,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkToken"];
+                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
             };
         };
         responses: {
