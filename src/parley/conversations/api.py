@@ -127,7 +127,7 @@ async def list_messages(
     limit: _Limit = 50,
 ) -> MessagePage:
     """A stretch of history beside a position, ascending; the newest messages when none is given."""
-    async with runtime.db.transaction(caller.workspace_id) as tx:
+    async with runtime.db.snapshot(caller.workspace_id) as tx:
         return await history.read_page(
             tx, caller, _conversation(conversation_id), before=before, after=after, around=around, limit=limit
         )
@@ -267,7 +267,7 @@ async def list_events(
 ) -> EventPage:
     """What you missed after a cursor, at most 1000 events; 410 `reset` when a fresh snapshot is needed."""
     key = _conversation(conversation_id)
-    async with runtime.db.transaction(caller.workspace_id) as tx:
+    async with runtime.db.snapshot(caller.workspace_id) as tx:
         view = await require_view(tx, caller, key)
         missed = await streams.resume(tx, key, Cursor(after, tag))
         events = await mask_hidden(tx, caller.actor_id, [key], missed)
@@ -290,7 +290,7 @@ async def sync_streams(runtime: GivenRuntime, caller: GivenCaller, data: JSONBod
     snapshot and go on from `head`. `gone`: you may see it no longer. Ask with `Accept-Encoding: gzip`.
     """
     cursors = {_conversation(key): cursor for key, cursor in data.conversations.items()}
-    async with runtime.db.transaction(caller.workspace_id) as tx:
+    async with runtime.db.snapshot(caller.workspace_id) as tx:
         return SyncAnswer(streams=await sync(tx, caller, cursors, data.personal))
 
 

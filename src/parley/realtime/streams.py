@@ -12,6 +12,7 @@ from uuid import UUID
 
 from parley.conversations import Cursor, View, is_for
 from parley.kit.events import ALL, STAFF, Event, Signal, StreamKind
+from parley.kit.ids import parse_id
 from parley.realtime.frames import (
     EventFrames,
     Ready,
@@ -203,9 +204,17 @@ class Stream:
                     session.send(frames.shown_to(view) if subscription.may_see(event) else frames.hidden)
         for subscription in tuple(self.waiting):
             subscription.offer(frames)
+        if event.kind == "member.left":
+            self._let_go(parse_id("act", event.data["member"]["actor"]["id"]))
         if self.kind == "personal":
             for session in self.sessions():
                 session.on_personal_event(event)
+
+    def _let_go(self, actor_id: UUID) -> None:
+        """Hold back whoever was taken out from this event on, before a later one: their personal stream may lag behind."""
+        for session in self.sessions():
+            if session.is_known and session.actor_id == actor_id:
+                session.review_rights(self.id)
 
     # ------------------------------------------------------------ signals
 

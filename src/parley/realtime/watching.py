@@ -145,7 +145,9 @@ async def _start(subscription: Subscription, cursor: Cursor | None) -> None:
     reset: Cursor | None = None
     missed: list[Event] = []
     subscription.rights_version = session.rights_version
-    async with session.fanout.db.transaction(stream.workspace_id) as tx:
+    async with session.fanout.db.snapshot(
+        stream.workspace_id
+    ) as tx:  # one moment: nothing after a removal is read
         if stream.kind == "conversation":
             subscription.view = await _require_view(tx, subscription)
         head = await _read_head(tx, stream)
@@ -172,7 +174,10 @@ async def _follow(subscription: Subscription) -> None:
             continue
         if stream.catch_up(subscription):
             return
-        async with session.fanout.db.transaction(stream.workspace_id) as tx:
+        # the right and the events of one moment: nothing that came after a removal is read
+        async with session.fanout.db.snapshot(stream.workspace_id) as tx:
+            if stream.kind == "conversation":
+                subscription.view = await _require_view(tx, subscription)
             missed = await _for_reader(tx, subscription, await _read_events(tx, subscription))
         if not missed:
             # published numbers that the database does not have: it may have lost commits
