@@ -81,6 +81,7 @@ class House:
         *,
         audience: str = "all",
         kind: str = "message.created",
+        data: dict[str, Any] | None = None,
     ) -> Event:
         """Record an event in a conversation."""
         async with self.runtime.db.transaction(self.workspace_id) as tx:
@@ -89,7 +90,7 @@ class House:
                 workspace_id=self.workspace_id,
                 conversation_id=conversation_id,
                 kind=kind,
-                data={"message": {"text": text}},
+                data=data or {"message": {"text": text}},
                 actor_id=self.anna.id,
                 audience=audience,
             )

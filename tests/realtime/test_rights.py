@@ -82,6 +82,24 @@ async def test_a_removed_member_is_told_gone_and_gets_nothing_more(served: Serve
         assert "without Boris" not in str(boris.frames)
 
 
+async def test_a_removed_member_leaves_the_room_at_the_event_itself(served: Served) -> None:
+    """What tells them personally never comes here, as when the process that removed them dies after its commit."""
+    house = served.house
+    gone = {"member": {"actor": {"id": public_id("act", house.boris.id)}}, "member_count": 1}
+    async with served.client(house.anna) as anna, served.client(house.boris) as boris:
+        await anna.watch(house.group)
+        await boris.watch(house.group)
+        await house.append(house.group, "with Boris")
+        await house.sql("DELETE FROM member WHERE actor_id = $1", house.boris.id)
+        await house.append(house.group, kind="member.left", data=gone)
+        for n in range(5):
+            await house.append(house.group, f"without Boris {n}")
+        await anna.reach(house.group, 7)
+        await boris.until(lambda: boris.of(house.group)[-1]["type"] == "gone")
+        assert boris.numbers(house.group) == [1, 2]
+        assert "without Boris" not in str(boris.frames)
+
+
 async def test_a_member_taken_in_again_while_the_right_is_looked_at_is_not_told_gone(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
