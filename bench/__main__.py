@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from bench import fanout, group, history, idle, intake, latency, send_rest, start, sync
+from bench import fanout, group, history, idle, intake, latency, search, send_rest, start, sync
 from bench.figures import Figure, describe_machine, render_table, write_results
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -18,6 +18,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "intake.telegram.accepted": partial(intake.run, "accepted"),
     "intake.telegram.processed": partial(intake.run, "processed"),
     "history.1m": history.run,
+    "search.1m": search.run,
     "start.cold": partial(start.run, "start.cold"),
     "memory.idle": partial(start.run, "memory.idle"),
     "fanout.socketio.500": partial(fanout.run, "socketio"),

@@ -6,6 +6,7 @@ Only passwords are left out; people hold tokens of sessions written straight int
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
@@ -26,6 +27,7 @@ from parley.channels.contract import Person as ChannelPerson
 from parley.contacts import ensure_identity
 from parley.conversations import Collector, Draft, Posted, post_message
 from parley.conversations.members import open_conversation
+from parley.conversations.search_index import follow
 from parley.desk import reactions
 from parley.desk.intake import ensure_conversation
 from parley.infra.crypto import hash_token
@@ -247,6 +249,16 @@ async def open_house(dsn: str, data_dir: Path, **settings: Any) -> AsyncIterator
         house = House(runtime, dsn)
         yield house
         await house.collector.drain()
+
+
+async def index_all(house: House) -> None:
+    """Have search know everything committed so far, as its follower would within a second."""
+    async with asyncio.timeout(10):
+        while await house.sql(
+            """SELECT FROM event e, follower f WHERE f.name = 'search' AND (e.transaction, e.conversation_id, e.number)
+                > (f.transaction, (f.position ->> 0)::uuid, (f.position ->> 1)::bigint) LIMIT 1"""
+        ) or await house.sql("SELECT FROM follower, event WHERE name = 'search' AND position = '[]' LIMIT 1"):
+            await follow(house.db)
 
 
 async def read_numbers(house: House, conversation_id: UUID) -> list[int]:

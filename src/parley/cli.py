@@ -224,6 +224,21 @@ def release_deliveries() -> None:
     _run(work())
 
 
+@admin.command
+def reindex() -> None:
+    """Index every message for search anew, also while the server runs; search goes on meanwhile."""
+
+    async def work() -> None:
+        from parley.conversations.search_index import reindex as index_all
+        from parley.infra.runtime import open_runtime
+
+        settings = load_settings()
+        async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
+            print(f"{await index_all(runtime.db)} messages indexed")
+
+    _run(work())
+
+
 @journal.command
 def replay() -> None:
     """Run all failed journal items again, oldest first (after a fix)."""

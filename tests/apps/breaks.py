@@ -156,6 +156,15 @@ BREAKS = [
     _statements("conversations.notes", "tells of a note to all", "UPDATE event SET audience = 'all' WHERE audience = 'staff' "
                 "AND data -> 'message' ->> 'kind' = 'note'"),
     _statements("conversations.tombstones", "still has words", "UPDATE message SET text = 'x' WHERE deleted_at IS NOT NULL"),
+    _statements("search.complete", "is not indexed",
+                "DELETE FROM message_search WHERE message_id = (SELECT message_id FROM message_search LIMIT 1)"),
+    _statements("search.complete", "at version 99", "UPDATE message_search SET version = 99"),
+    _statements("search.deleted", "and another's", "UPDATE message_search SET is_note = NOT is_note"),
+    _statements("search.deleted", "and not there", """INSERT INTO message_search (workspace_id, conversation_id, message_id,
+                at, sender_id, version, is_note, words)
+                SELECT workspace_id, id, gen_random_uuid(), now(), id, 1, false, '' FROM conversation"""),
+    _statements("search.function", "is closed to parley_app", "REVOKE EXECUTE ON FUNCTION search_messages FROM parley_app"),
+    _statements("search.function", "runs as who calls it", "ALTER FUNCTION search_messages SECURITY INVOKER"),
     _statements("conversations.versions", "has 0 former ones", "DELETE FROM message_version"),
     _statements("conversations.pairs", "its key missing", "UPDATE conversation SET direct_key = NULL"),
     _statements("conversations.member_count", "counts 99 members",

@@ -10,7 +10,7 @@ from parley.conversations import editing, reading
 from parley.desk.delivery_store import DELIVERIES
 from parley.infra.schedules import register_schedules
 from parley.kit.ids import parse_id, uuid7
-from tests.house import House, Person, Room, Workspace, open_house
+from tests.house import House, Person, Room, Workspace, index_all, open_house
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
@@ -24,6 +24,7 @@ async def furnish_soundly(dsn: str, data_dir: Path) -> None:
         inbox = await place.inbox(agent)
         room = await place.room(inbox)
         await _furnish_desk(house, place, room, agent)
+        await index_all(house)
         await _furnish_work(house)
 
 

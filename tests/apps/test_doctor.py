@@ -31,7 +31,7 @@ PATIENCE = 0.2
 """Second looks come sooner; no state of these tests is older than that makes wrong."""
 OF_THE_SURROUNDINGS = {
     "infra.durability", "infra.feed", "infra.idle_transactions", "infra.roles", "infra.wraparound", "infra.checksums",
-    "infra.connections", "infra.clocks", "infra.disk",
+    "infra.connections", "infra.clocks", "infra.disk", "search.letters",
 }  # fmt: skip
 """Broken by tests of their own below: they are of the cluster or the machine, which others use as well."""
 
@@ -231,6 +231,7 @@ async def test_a_role_that_passes_by_row_security_is_named(patient: tuple[str, P
         ("infra.wraparound", "> $1", "> $1 - 1000000000", "transactions old"),
         ("infra.checksums", "checksum_failures > 0", "checksum_failures >= 0", None),
         ("infra.connections", "* 0.9", "* 0", "connections are taken"),
+        ("search.letters", "<> 'привет'", "<> 'x'", "in small letters is"),
     ],
 )
 async def test_limits_of_the_cluster_are_told_once_they_are_passed(

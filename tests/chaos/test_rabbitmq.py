@@ -54,7 +54,7 @@ async def _is_following(dsn: str) -> bool:
     """Whether the follower has a place, from which on everything is published."""
     connection = await asyncpg.connect(dsn)
     try:
-        return bool(await connection.fetchval("SELECT count(*) FROM follower"))
+        return bool(await connection.fetchval("SELECT count(*) FROM follower WHERE name = 'amqp'"))
     finally:
         await connection.close()
 

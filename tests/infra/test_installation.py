@@ -217,6 +217,7 @@ async def test_the_feed_goes_on_after_a_dump_whose_transactions_lie_ahead(
             INSERT INTO event (workspace_id, conversation_id, number, tag, kind, audience, data, at, transaction)
                 SELECT workspace_id, id, n, n, 'message.created', 'all', '{}', now(),
                     (900000000000 + n)::text::xid8 FROM conversation, generate_series(1, 4) n;
+            DELETE FROM follower;
             INSERT INTO follower (name, transaction) VALUES ('slow', '900000000003'), ('fast', '900000000005')"""
         )
         async with db.system() as tx:

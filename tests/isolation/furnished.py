@@ -11,7 +11,7 @@ from parley.conversations.invite_links import create_invite_link
 from parley.conversations.schemas import EntityJson
 from parley.infra.db import Tx
 from parley.kit.ids import parse_id, public_id, uuid7
-from tests.house import House, Person, Room, Workspace
+from tests.house import House, Person, Room, Workspace, index_all
 
 
 @dataclasses.dataclass
@@ -55,6 +55,7 @@ async def furnish(house: House, name: str) -> Furnished:
             )
             await drafts.set_draft(tx, who.caller, where, wording)
     await _talk(place, group, owner, agent, name)
+    await index_all(house)
     item, api_key = uuid7(), (await house.sql("SELECT id FROM api_key WHERE actor_id = $1", key.id))[0]["id"]
     async with house.db.system() as tx:
         await _insert_of_groups(tx, place.id, group, owner.id, agent.id)

@@ -109,6 +109,7 @@ CLASSES: dict[str, str] = {
     "PUT /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
     "DELETE /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/messages/{message_id}/delivery": DESK,
+    "GET /v1/search/messages": OWN,
     "GET /v1/channels": OWN,
     "GET /v1/inboxes": STAFF,
     "POST /v1/inboxes": ADMIN,
@@ -194,6 +195,7 @@ def bodies(thing: Furnished) -> dict[str, Any]:
 
 
 QUERIES = {
+    "GET /v1/search/messages": {"query": "asks"},
     "GET /v1/conversations/{conversation_id}/events": {"after": "0", "tag": "0"},
     "GET /v1/desk/conversations/changes": {"since": "0"},
     "GET /v1/desk/conversations": {"status": "all", "limit": "100"},

@@ -18,6 +18,7 @@ from parley.accounts.checks import ACCOUNT_CHECKS
 from parley.apps.work import SCHEDULES
 from parley.contacts.checks import CONTACT_CHECKS
 from parley.conversations.checks import CONVERSATION_CHECKS
+from parley.conversations.search_checks import SEARCH_CHECKS
 from parley.desk.checks import DESK_CHECKS
 from parley.infra.checking import Check, Place, Probe, Result, run_check
 from parley.infra.checks import infra_checks
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     *ACCOUNT_CHECKS,
     *CONTACT_CHECKS,
     *CONVERSATION_CHECKS,
+    *SEARCH_CHECKS,
     *MEDIA_CHECKS,
     *DESK_CHECKS,
 )

@@ -26,6 +26,7 @@ from parley.conversations import (
     list_visible_inboxes,
     may_see_media,
     messages_api,
+    search_api,
 )
 from parley.conversations import api as conversations_api
 from parley.desk import api as desk_api
@@ -46,6 +47,7 @@ ROUTES = [
     *accounts_api.routes,
     *people_api.routes,
     *conversations_api.routes,
+    *search_api.routes,
     *fields_api.routes,
     *messages_api.routes,
     *groups_api.routes,

@@ -1,4 +1,4 @@
-"""The workers of a process: journal, ledger, jobs, schedules, polling, publishing."""
+"""The workers of a process: journal, ledger, jobs, schedules, polling, publishing, the index of search."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
+from parley.conversations.search_index import SearchIndex
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
 from parley.desk.assignment import RELEASE_KIND, release_assignments
@@ -76,16 +77,18 @@ async def run_workers(
     publishing = make_publishing(runtime, metrics)
     if publishing is not None:
         tasks.append(asyncio.create_task(publishing.run(), name="publishing"))
+    index = asyncio.create_task(SearchIndex(runtime.db, metrics).run(), name="search")
     try:
         yield
     finally:
         poller.cancel()
+        index.cancel()
         scheduler.stop()
         if publishing is not None:
             publishing.stop()
         for worker in workers:
             worker.stop()
-        for result in await asyncio.gather(poller, *tasks, return_exceptions=True):
+        for result in await asyncio.gather(poller, index, *tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("work.ended_badly", exc_info=result)
 

@@ -229,6 +229,34 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     pinned_at: dt.datetime
 
 
+Has = Literal["file", "image", "link"]
+"""What a message can be asked to have. ``file``: any file, pictures too."""
+
+
+class FoundConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message was found. ``peer``: the other one of a direct conversation, the contact of a desk's."""
+
+    id: str
+    kind: ConversationKind
+    title: str | None
+    peer: ActorRef | None
+
+
+class Highlight(msgspec.Struct, frozen=True):
+    """A stretch of a text by which it was found, in UTF-16 units."""
+
+    offset: int
+    length: int
+
+
+class FoundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was searched for. ``highlights`` are in order and do not overlap."""
+
+    message: Message
+    conversation: FoundConversation
+    highlights: list[Highlight]
+
+
 class VersionJson(msgspec.Struct, frozen=True, kw_only=True):
     """A text that a message had before."""
 

@@ -32,6 +32,8 @@ _SCOPED = "EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.att
 CLOSED_TO_APP = (
     "session",
     "one_time_token",
+    "message_search",
+    "search_rebuild",
     "login",
     "attempt",
     "follower",

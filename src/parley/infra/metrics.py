@@ -61,6 +61,11 @@ class Metrics:
             "How old what was published last was by then.",
             registry=self.registry,
         )
+        self.search_lag_seconds = Gauge(
+            "parley_search_lag_seconds",
+            "How old the oldest event was when search last read some: how late messages are found.",
+            registry=self.registry,
+        )
 
 
 def render_metrics(metrics: Metrics) -> bytes:

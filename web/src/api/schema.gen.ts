@@ -1172,6 +1172,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/search/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages you may see with all these words, newest first
+         * @description Messages you may see with all these words, newest first.
+         *
+         *     Words are found in any of their forms, Russian and English, the last one also by its beginning; `"words in quotes"` in a row. `from`: an actor's id. `date_from` is included, `date_to` is not; both with a zone. `has` may be given several times: `file` (any file), `image`, `link`. Highlights are stretches of the message's text in UTF-16 units.
+         */
+        get: operations["search_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -1916,6 +1938,25 @@ export interface components {
             conversation_id: string;
             message_id: string;
         };
+        /** FoundConversation */
+        FoundConversation: {
+            id: string;
+            /** @enum {string} */
+            kind: "direct" | "group" | "broadcast" | "desk";
+            peer: components["schemas"]["ActorRef"] | null;
+            title: string | null;
+        };
+        /** FoundMessage */
+        FoundMessage: {
+            conversation: components["schemas"]["FoundConversation"];
+            highlights: components["schemas"]["Highlight"][];
+            message: components["schemas"]["Message"];
+        };
+        /** Highlight */
+        Highlight: {
+            length: number;
+            offset: number;
+        };
         /** IdentityJson */
         IdentityJson: {
             address: string;
@@ -2160,6 +2201,11 @@ export interface components {
         /** Page[Conversation] */
         "Page_parley.conversations.schemas.Conversation_": {
             items: components["schemas"]["Conversation"][];
+            next: string | null;
+        };
+        /** Page[FoundMessage] */
+        "Page_parley.conversations.schemas.FoundMessage_": {
+            items: components["schemas"]["FoundMessage"][];
             next: string | null;
         };
         /** Page[MemberJson] */
@@ -4482,6 +4528,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    search_messages: {
+        parameters: {
+            query?: {
+                query?: string;
+                conversation_id?: string | null;
+                from?: string | null;
+                date_from?: string | null;
+                date_to?: string | null;
+                has?: ("file" | "image" | "link")[] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.FoundMessage_"];
                 };
             };
             default: components["responses"]["Error"];

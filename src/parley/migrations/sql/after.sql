@@ -35,7 +35,7 @@ BEGIN
                        AND policyname = 'system') THEN
             EXECUTE format('CREATE POLICY system ON %I TO parley_system USING (true) WITH CHECK (true)', t.name);
         END IF;
-        IF t.is_scoped AND t.name NOT IN ('one_time_token', 'session', 'sign_in_challenge') THEN
+        IF t.is_scoped AND t.name NOT IN ('one_time_token', 'session', 'sign_in_challenge', 'message_search') THEN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO parley_app', t.name);
             IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'public' AND tablename = t.name
                            AND policyname = 'workspace') THEN
@@ -50,6 +50,12 @@ BEGIN
         EXECUTE 'CREATE POLICY workspace ON workspace TO parley_app USING '
             || replace(visible, 'workspace_id =', 'id =') || ' WITH CHECK ' || replace(visible, 'workspace_id =', 'id =');
     END IF;
+    -- Search reads past the policies (0007_search.sql): one function does, for requests, and says who sees what itself.
+    GRANT CREATE ON SCHEMA public TO parley_system;
+    ALTER FUNCTION search_messages OWNER TO parley_system;
+    REVOKE CREATE ON SCHEMA public FROM parley_system;
+    REVOKE ALL ON FUNCTION search_messages FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION search_messages TO parley_app;
     -- Nobody rewrites the audit.
     REVOKE UPDATE, DELETE ON audit_entry FROM parley_app, parley_system;
 END $$;
