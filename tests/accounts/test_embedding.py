@@ -221,6 +221,9 @@ async def test_a_token_for_a_browser_is_the_users_own_and_ends_with_the_key(
     async with house.client(Person(key.caller, last)) as browser, house.client(admin) as boss:
         assert (await browser.get("/v1/me")).json()["actor"]["id"] == user["id"]
         assert (await browser.get(f"{BY_ID}/17")).status_code == 403
+        assert (await browser.get("/v1/sessions")).status_code == 403, (
+            "how they sign in is not the key's business"
+        )
         [listed] = (await boss.get("/v1/api-keys")).json()["items"]
         assert (await boss.delete(f"/v1/api-keys/{listed['id']}")).status_code == 204
         assert (await browser.get("/v1/me")).status_code == 401

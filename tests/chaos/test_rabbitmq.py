@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from parley.brokers.shapes import EVENTS_EXCHANGE
+from parley.kit.ids import public_id
 from tests.brokers.conftest import Heard, Listener, listening
 from tests.programs import Json, Server, eventually, running
 from tests.rabbitmq import RabbitMq
@@ -105,7 +106,7 @@ async def _require_all(events: Listener, dsn: str) -> None:
         ORDER BY conversation_id, number"""
     )
     await connection.close()
-    stored: dict[int, int] = {row["tag"]: row["number"] for row in rows}
+    stored = {(public_id("cnv", row["conversation_id"]), row["number"]): row["tag"] for row in rows}
     bodies: dict[str, Json] = {}
     numbers: dict[str, list[int]] = defaultdict(list)
     for one in events.heard:
@@ -120,7 +121,7 @@ async def _require_all(events: Listener, dsn: str) -> None:
         assert len(set(told)) == len(told)
 
 
-def _number(one: Heard, stored: dict[int, int]) -> int:
+def _number(one: Heard, stored: dict[tuple[str, int], int]) -> int:
     number: int = one.headers["x-parley-number"]
-    assert stored[one.headers["x-parley-tag"]] == number
+    assert stored[one.body["dialogId"], number] == one.headers["x-parley-tag"]
     return number

@@ -148,11 +148,10 @@ def forget_callers(
     session_id: UUID | None = None,
     actor_id: UUID | None = None,
     login_id: UUID | None = None,
-    workspace_id: UUID | None = None,
 ) -> None:
-    """Have the tokens of a session, an actor, a login or a workspace looked up anew; call it after the commit that changed it.
+    """Have the tokens of a session, an actor or a login looked up anew; call it after the commit that changed it.
 
-    An actor's: also those whom its key acts for.
+    An actor's: also those of whom its key acts for, and of the sessions that its key opened.
     """
     cache = _caches.get(db)
     if cache is not None:
@@ -161,7 +160,6 @@ def forget_callers(
                 (session_id is not None and caller.session_id == session_id)
                 or (actor_id is not None and actor_id in (caller.actor_id, caller.by_id))
                 or (login_id is not None and caller.login_id == login_id)
-                or (workspace_id is not None and caller.workspace_id == workspace_id)
             )
         )
 
@@ -224,6 +222,7 @@ def _user(row: Record, now: dt.datetime) -> Caller | None:
         name=row["name"],
         login_id=row["login_id"],
         expires_at=expires_at,
+        by_id=row["issued_by"],
     )
 
 

@@ -22,8 +22,8 @@ class Caller(msgspec.Struct, frozen=True):
     """An authenticated actor. Users may what their role says; bots what the scopes of their key say.
 
     ``expires_at`` ends the token this was made of (None: API keys). ``address`` is where the request came from,
-    for the audit. ``by_id`` is the bot whose API key acts for this actor: then the rights are the actor's as far as
-    the key's scopes reach (`acting.find_acted`).
+    for the audit. ``by_id`` is the bot whose API key acts for this actor, with rights as far as the key's scopes
+    reach (`acting.find_acted`), or opened this session for them: how they sign in is not its business.
     """
 
     workspace_id: UUID

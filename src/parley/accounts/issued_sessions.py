@@ -56,7 +56,7 @@ async def revoke_issued_sessions(db: Database, caller: Caller, bot_id: UUID) -> 
     """End the sessions that a revoked key opened."""
     async with db.system() as tx:
         await acting_store.revoke_issued(tx, caller.workspace_id, bot_id)
-    forget_callers(db, actor_id=bot_id, workspace_id=caller.workspace_id)
+    forget_callers(db, actor_id=bot_id)
 
 
 async def _insert(tx: Tx, caller: Caller, user_id: UUID, lasts: dt.timedelta) -> IssuedSession:

@@ -114,7 +114,8 @@ async def insert_session(tx: Tx, row: dict[str, Any]) -> None:
 async def find_session(tx: Tx, access_hash: bytes) -> Record | None:
     """Return the usable session of an access token, the present or the one before it. Indexes: the two hashes."""
     sql = f"""
-        SELECT s.id, s.workspace_id, s.actor_id, s.login_id, s.expires_at AS session_expires_at, a.role, a.name,
+        SELECT s.id, s.workspace_id, s.actor_id, s.login_id, s.issued_by, s.expires_at AS session_expires_at,
+               a.role, a.name,
                CASE WHEN s.access_hash = $1 THEN s.access_expires_at ELSE s.previous_access_expires_at END AS expires_at
         {_SESSION_ACTOR}
         WHERE (s.access_hash = $1 OR s.previous_access_hash = $1) AND {_USABLE}"""
@@ -124,7 +125,8 @@ async def find_session(tx: Tx, access_hash: bytes) -> Record | None:
 async def find_sessions(tx: Tx, access_hashes: Sequence[bytes]) -> list[Record]:
     """As `find_session`, of many tokens at once, each row with the ``token_hash`` it was found by."""
     sql = f"""
-        SELECT t.token_hash, s.id, s.workspace_id, s.actor_id, s.login_id, s.expires_at AS session_expires_at,
+        SELECT t.token_hash, s.id, s.workspace_id, s.actor_id, s.login_id, s.issued_by,
+               s.expires_at AS session_expires_at,
                a.role, a.name,
                CASE WHEN s.access_hash = t.token_hash THEN s.access_expires_at
                     ELSE s.previous_access_expires_at END AS expires_at
