@@ -7,7 +7,20 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from bench import fanout, group, history, idle, intake, latency, search, send_rest, start, sync
+from bench import (
+    fanout,
+    group,
+    group10,
+    history,
+    idle,
+    intake,
+    latency,
+    search,
+    send_rest,
+    start,
+    storm,
+    sync,
+)
 from bench.figures import Figure, describe_machine, render_table, write_results
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -23,6 +36,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "memory.idle": partial(start.run, "memory.idle"),
     "fanout.socketio.500": partial(fanout.run, "socketio"),
     "fanout.ws.500": partial(fanout.run, "ws"),
+    "fanout.socketio.500.vs_node": fanout.run_against_node,
+    "send.group10.vs_node_pg": partial(group10.run, "node_pg"),
+    "send.group10.p99": group10.run_latency,
+    "send.group10.vs_ejabberd": partial(group10.run, "ejabberd"),
+    "storm.2000": partial(storm.run, "storm.2000"),
+    "storm.2000.live_p99": partial(storm.run, "storm.2000.live_p99"),
     "sync.5000": partial(sync.run, "sync.5000"),
     "sync.5000.bytes": partial(sync.run, "sync.5000.bytes"),
     "group.10000": partial(group.run, "group.10000"),

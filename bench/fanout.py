@@ -1,4 +1,4 @@
-"""`fanout.ws.500`, `fanout.socketio.500`: durable sends into one room of 500 sockets, against a bare picows server."""
+"""`fanout.*.500`: durable sends into one room of 500 sockets, against a bare picows server or Node's Socket.IO."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import uvloop
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, cpu_seconds, pin, resident_bytes
+from bench.node_server import node_server
 from bench.sockets import Reader, Transport, open_readers, watch_all
 from bench.stage import API_KEY, Stage, free_port, open_stage
 from bench.yardstick import TEXT
@@ -154,8 +155,35 @@ async def bare_room(size: int) -> AsyncIterator[tuple[Room, Send, int]]:
         await process.wait()
 
 
-async def measure(kind: Literal["ws", "socketio"]) -> Figure:
-    """Alternate Parley and the bare server."""
+@contextlib.asynccontextmanager
+async def node_room(size: int) -> AsyncIterator[tuple[Room, Send, int]]:
+    """Run Node's Socket.IO on the server's core with as many sockets; what it sends is stored nowhere."""
+    async with node_server(size) as (port, process_id), Keeper("127.0.0.1", port) as keeper:
+        room = Room()
+        room.readers = await open_readers(port, "socketio", ["-"] * SOCKETS, room.on_event)
+        await watch_all(room.readers, "room")
+
+        async def send() -> int:
+            body = {"client_id": "-", "text": TEXT}
+            position: int = (await keeper.post("/v1/conversations/room/messages", body, "-"))["position"]
+            return position
+
+        yield room, send, process_id
+        for reader in room.readers:
+            reader.close()
+
+
+PEERS = {
+    "bare": (bare_room, "bare picows server, one ready frame"),
+    "node": (node_room, "Node socket.io 4.8, nothing stored"),
+}
+
+
+async def measure(
+    name: str, kind: Literal["ws", "socketio"], peer: Literal["bare", "node"], bar: str
+) -> Figure:
+    """Alternate Parley and the peer."""
+    open_peer, about = PEERS[peer]
     rounds: list[Round] = []
     details: list[tuple[float, ...]] = []
     async with open_stage() as stage, stage.parley() as process_id:
@@ -163,7 +191,7 @@ async def measure(kind: Literal["ws", "socketio"]) -> Figure:
         async with parley_room(stage, process_id, kind, SOCKETS, SOCKETS) as (room, send, memory):
             await saturate(room, send, process_id)
             event_bytes = await _event_bytes(stage)
-            async with bare_room(event_bytes) as (bare, send_bare, bare_id):
+            async with open_peer(event_bytes) as (bare, send_bare, bare_id):
                 await saturate(bare, send_bare, bare_id)
                 for number in range(ROUNDS):
                     watch = CpuWatch()
@@ -195,14 +223,14 @@ async def measure(kind: Literal["ws", "socketio"]) -> Figure:
         statistics.median(column) for column in zip(*details, strict=True)
     )
     return make_figure(
-        f"fanout.{kind}.500",
+        name,
         "deliveries/s",
-        "bare picows server, one ready frame",
-        "ratio >= 0.5",
+        about,
+        bar,
         rounds,
         notes=f"{IN_FLIGHT} messages in flight, {event_bytes} bytes an event. CPU of the server {cpu:.1f} us a delivery "
-        f"(bare {bare_cpu:.1f}), memory {memory:.0f} kB a socket. At 10 messages/s p50 {p50:.1f}, p99 {p99:.1f} ms "
-        f"(bare {bare_p50:.1f}, {bare_p99:.1f}).",
+        f"({peer} {bare_cpu:.1f}), memory {memory:.0f} kB a socket. At 10 messages/s p50 {p50:.1f}, p99 {p99:.1f} ms "
+        f"({peer} {bare_p50:.1f}, {bare_p99:.1f}).",
     )
 
 
@@ -218,5 +246,10 @@ async def _event_bytes(stage: Stage) -> int:
 
 
 def run(kind: Literal["ws", "socketio"]) -> Figure:
-    """Measure and return the figure."""
-    return uvloop.run(measure(kind))
+    """Measure against the bare server and return the figure."""
+    return uvloop.run(measure(f"fanout.{kind}.500", kind, "bare", "ratio >= 0.5"))
+
+
+def run_against_node() -> Figure:
+    """Measure Socket.IO against Node's and return the figure."""
+    return uvloop.run(measure("fanout.socketio.500.vs_node", "socketio", "node", "ratio >= 1.2"))

@@ -55,7 +55,7 @@ class _Group:
 @contextlib.asynccontextmanager
 async def _open_group(stage: Stage, members: int, online: int) -> AsyncIterator[_Group]:
     conversation, tokens = await stage.make_group(members)
-    async with open_crowd(Order(stage.port, "ws", conversation, tokens[:online])) as crowd:
+    async with open_crowd(Order(stage.port, "ws", {conversation: tokens[:online]})) as crowd:
         yield _Group(conversation, crowd)
 
 

@@ -41,6 +41,7 @@ class Reader(asyncio.Protocol):
         self.last = 0
         self.skipped = 0
         self.repeated = 0
+        self.cursor: dict[str, int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
@@ -140,6 +141,16 @@ class Reader(asyncio.Protocol):
             data: dict[str, object] = said["data"]
             return data
 
+    async def watch(self, conversation_id: str, cursor: dict[str, int] | None = None) -> None:
+        """Follow a conversation, from its head on or from a cursor; `cursor` is then where it is live."""
+        more = {} if cursor is None else {"cursor": cursor}
+        head = (await self.ask(2, do="watch", conversation_id=conversation_id, **more))["head"]
+        assert isinstance(head, dict)
+        self.cursor = head
+        if cursor is None:
+            self.last = head["number"]
+        self.skipped += head["number"] - self.last  # what was missed comes before the answer
+
     def close(self) -> None:
         """Hang up."""
         self._transport.close()
@@ -183,9 +194,6 @@ async def watch_all(readers: Sequence[Reader], conversation_id: str) -> None:
 
     async def watch(reader: Reader) -> None:
         async with gate:
-            data = await reader.ask(2, do="watch", conversation_id=conversation_id)
-            head = data["head"]
-            assert isinstance(head, dict)
-            reader.last = head["number"]
+            await reader.watch(conversation_id)
 
     await asyncio.gather(*(watch(reader) for reader in readers))

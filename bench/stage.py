@@ -34,10 +34,11 @@ def conversation_uuid(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def open_stage() -> AsyncIterator[Stage]:
-    """Start and seed everything; stop and delete it on leaving."""
+async def open_stage(*, is_on_tcp: bool = False) -> AsyncIterator[Stage]:
+    """Start and seed everything; stop and delete it on leaving. ``is_on_tcp``: for peers that know no socket files."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        postgres = EmbeddedPostgres(Path(folder) / "database", settings=POSTGRES_SETTINGS)
+        listen = {"listen_addresses": "127.0.0.1"} if is_on_tcp else {}
+        postgres = EmbeddedPostgres(Path(folder) / "database", settings=POSTGRES_SETTINGS | listen)
         dsn = await postgres.start()
         try:
             await migrate(dsn)
@@ -107,6 +108,14 @@ class Stage:
     async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
         """Open a connection as the owner."""
         return await asyncpg.connect(self.dsn)
+
+    async def execute_in(self, database: str, sql: str) -> None:
+        """Run statements in another database of the cluster, as its owner."""
+        connection = await asyncpg.connect(self.dsn, database=database)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
 
     async def analyze(self) -> None:
         """Take statistics, as autovacuum does within a minute: a measurement begins with tables that are known."""

@@ -1,0 +1,227 @@
+"""`send.group10.*`: durable sends to groups of ten until every screen shows them, against Node and ejabberd.
+
+The peers store a message in the same PostgreSQL before anybody hears of it, as Parley does; all run on one core, the
+database and the generator on the other. A send counts when the last of the ten screens has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import itertools
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import uvloop
+
+from bench.ejabberd import ejabberd_groups
+from bench.fanout import Room, Send
+from bench.figures import Figure, Round, make_figure
+from bench.keeper import Keeper
+from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin
+from bench.node_server import make_node_rooms, node_server
+from bench.open_loop import percentile
+from bench.sockets import open_readers, watch_all
+from bench.stage import API_KEY, Stage, open_stage
+from bench.yardstick import TEXT
+
+GROUPS = 48
+MEMBERS = 10
+IN_FLIGHT = 16
+SECONDS = 4.0
+ROUNDS = 5
+EVENT_BYTES = 900
+"""Of a message's event at Parley; Node's are filled up to it."""
+
+
+class Place(NamedTuple):
+    """A group whose ten screens are open, and how one writes into it."""
+
+    room: Room
+    send: Send
+
+
+async def saturate(places: Sequence[Place]) -> float:
+    """Keep `IN_FLIGHT` messages under way, no two in one group; return messages a second on all their screens."""
+    end = time.perf_counter() + SECONDS
+    counts = [0] * IN_FLIGHT
+
+    async def client(number: int) -> None:
+        for place in itertools.cycle(places[number::IN_FLIGHT]):
+            if time.perf_counter() > end:
+                return
+            await _until_shown(place)
+            counts[number] += 1
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client(number) for number in range(IN_FLIGHT)))
+    return sum(counts) / (time.perf_counter() - started)
+
+
+async def pace(places: Sequence[Place], rate: float) -> list[float]:
+    """Send at Poisson-distributed moments; return seconds from each to the last of its screens."""
+    choose = random.Random(10)
+    waits: list[float] = []
+
+    async def one(place: Place, due: float) -> None:
+        number = await place.send()
+        await place.room.everywhere(number)
+        waits.append(max(place.room.arrivals.pop(number)) - due)
+
+    tasks: list[asyncio.Task[None]] = []
+    due = time.perf_counter()
+    end = due + SECONDS
+    while due < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(choose.choice(places), due)))
+        due += choose.expovariate(rate)
+    await asyncio.gather(*tasks)
+    return waits
+
+
+async def _until_shown(place: Place) -> None:
+    number = await place.send()
+    await place.room.everywhere(number)
+    place.room.arrivals.pop(number)
+
+
+@contextlib.asynccontextmanager
+async def parley_groups(stage: Stage) -> AsyncIterator[list[Place]]:
+    """Open the groups at a running Parley, over `/socket.io`."""
+    places: list[Place] = []
+    async with Keeper("127.0.0.1", stage.port) as keeper:
+        for _ in range(GROUPS):
+            conversation, tokens = await stage.make_group(MEMBERS)
+            room = Room()
+            room.readers = await open_readers(stage.port, "socketio", tokens, room.on_event)
+            await watch_all(room.readers, conversation)
+            places.append(Place(room, _post(keeper, conversation, API_KEY)))
+        yield places
+    _hang_up(places)
+
+
+@contextlib.asynccontextmanager
+async def node_groups(stage: Stage) -> AsyncIterator[list[Place]]:
+    """Open as many at Node's Socket.IO, which stores a row before it emits."""
+    names = [f"group-{number}" for number in range(GROUPS)]
+    await make_node_rooms(stage, names)
+    places: list[Place] = []
+    async with (
+        node_server(EVENT_BYTES, dsn=stage.dsn) as (port, _),
+        Keeper("127.0.0.1", port) as keeper,
+    ):
+        await stage.pin_database()
+        for name in names:
+            room = Room()
+            room.readers = await open_readers(port, "socketio", ["-"] * MEMBERS, room.on_event)
+            await watch_all(room.readers, name)
+            places.append(Place(room, _post(keeper, name, "-")))
+        yield places
+        _hang_up(places)
+
+
+def _post(keeper: Keeper, conversation: str, token: str) -> Send:
+    keys = itertools.count()
+
+    async def send() -> int:
+        body = {"client_id": f"{conversation}-{next(keys)}", "text": TEXT}
+        answer = await keeper.post(f"/v1/conversations/{conversation}/messages", body, token)
+        position: int = answer["position"]
+        return position
+
+    return send
+
+
+def _hang_up(places: Sequence[Place]) -> None:
+    for place in places:
+        for reader in place.room.readers:
+            reader.close()
+
+
+def _faults(places: Sequence[Place]) -> tuple[int, int]:
+    found = [place.room.faults() for place in places]
+    return sum(one[0] for one in found), sum(one[1] for one in found)
+
+
+PEERS = {
+    "node_pg": (node_groups, "Node socket.io 4.8 that inserts a row first"),
+    "ejabberd": (ejabberd_groups, "ejabberd 23.01, MUC with mod_mam on PostgreSQL"),
+}
+
+
+@functools.cache
+def _measured(peer: str) -> dict[str, Figure]:
+    return uvloop.run(measure(peer))
+
+
+async def measure(peer: str) -> dict[str, Figure]:
+    """Alternate Parley and a peer, each closed loop and then open loop at half its rate."""
+    open_peer, about = PEERS[peer]
+    rounds: list[Round] = []
+    latencies: list[Round] = []
+    notes: list[tuple[float, float, float]] = []
+    async with open_stage(is_on_tcp=peer == "ejabberd") as stage, stage.parley() as process_id:
+        pin(os.getpid(), OTHER_CORE)
+        async with parley_groups(stage) as ours, open_peer(stage) as theirs:
+            await saturate(ours)
+            await saturate(theirs)
+            await stage.analyze()
+            for number in range(ROUNDS):
+                watch, cpu = CpuWatch(), cpu_seconds(process_id)
+                value = await saturate(ours)
+                cpu = (cpu_seconds(process_id) - cpu) / (value * SECONDS) * 1e6
+                _, generator = watch.read()
+                against = await saturate(theirs)
+                steal, _ = watch.read()
+                p99 = percentile(await pace(ours, value / 2), 0.99) * 1000
+                their_p99 = percentile(await pace(theirs, against / 2), 0.99) * 1000
+                lost, doubled = _faults(ours)
+                rounds.append(
+                    Round(
+                        value=value, against_value=against, steal=steal, generator_cpu=generator,
+                        lost=lost, doubled=doubled,
+                    )
+                )  # fmt: skip
+                latencies.append(
+                    Round(
+                        value=p99,
+                        against_value=150.0,
+                        steal=steal,
+                        generator_cpu=generator,
+                        lost=lost,
+                        doubled=doubled,
+                    )
+                )
+                notes.append((cpu, p99, their_p99))
+                print(
+                    f"  round {number + 1}: {value:.0f}/s ({cpu:.0f} us, p99 {p99:.0f} ms) against {against:.0f}/s "
+                    f"(p99 {their_p99:.0f} ms), steal {steal:.0%}, generator {generator:.0%}",
+                    file=sys.stderr,
+                )
+            disorder = sum(_faults(theirs))
+    cpu, p99, their_p99 = (sorted(column)[len(notes) // 2] for column in zip(*notes, strict=True))
+    text = (
+        f"{IN_FLIGHT} in flight in {GROUPS} groups; server's CPU {cpu:.0f} us a message; p99 at half load {p99:.0f} ms, "
+        f"peer {their_p99:.0f} ms; lost or doubled or out of order at the peer's screens: {disorder}"
+    )
+    return {
+        "ratio": make_figure(
+            f"send.group10.vs_{peer}", "messages/s", about, "ratio >= 1.0", rounds, notes=text
+        ),
+        "p99": make_figure("send.group10.p99", "ms p99", "bar", "< 150 ms", latencies, notes=text),
+    }
+
+
+def run(peer: str) -> Figure:
+    """Measure against one peer and return the figure."""
+    return _measured(peer)["ratio"]
+
+
+def run_latency() -> Figure:
+    """Return the p99 to the last screen at half load, of the measurement against Node."""
+    return _measured("node_pg")["p99"]
