@@ -22,6 +22,7 @@ from parley.infra.db import Database, Tx
 from parley.infra.failures import describe_failure
 from parley.infra.feed import FeedPosition, feed_end, read_feed
 from parley.kit.events import Event, Hint, Mark, Signal, StreamKind, Touch
+from parley.realtime.entrance import Entrance
 from parley.realtime.frames import Ready, touched_frame
 from parley.realtime.meters import Tally
 from parley.realtime.session import Session
@@ -45,6 +46,7 @@ class Fanout:
     def __init__(self, db: Database, bus: Bus) -> None:
         self.db = db
         self.tally = Tally()
+        self.entrance = Entrance()
         self._bus = bus
         self._streams: dict[UUID, Stream] = {}
         self._inboxes: dict[UUID, set[Session]] = {}

@@ -91,7 +91,8 @@ class Gateway:
         self.fanout.tally.sockets = len(self._sessions)
 
     async def _authenticate(self, token: str) -> Caller:
-        return await authenticate(self._runtime.db, token)
+        async with self.fanout.entrance.turn():
+            return await authenticate(self._runtime.db, token)
 
     async def _guard(self) -> None:
         """Close sessions whose token expired or was revoked, and notice changed roles: one read for all of them."""

@@ -266,8 +266,12 @@ class Session:
         """Let the client in. Raises: Unauthenticated, HelloAgain."""
         if self.is_known:
             raise errors.HelloAgain
-        caller = await self._authenticate(token)
-        self._hello_timer.cancel()
+        self._hello_timer.cancel()  # said in time; that we are busy is not its fault
+        try:
+            caller = await self._authenticate(token)
+        except BaseException:
+            self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._on_no_hello)
+            raise
         self.token, self._caller = token, caller
 
     async def greet(self, personal: Cursor | None) -> None:

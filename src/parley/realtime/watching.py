@@ -145,9 +145,8 @@ async def _start(subscription: Subscription, cursor: Cursor | None) -> None:
     reset: Cursor | None = None
     missed: list[Event] = []
     subscription.rights_version = session.rights_version
-    async with session.fanout.db.snapshot(
-        stream.workspace_id
-    ) as tx:  # one moment: nothing after a removal is read
+    # a snapshot: of one moment, nothing after a removal is read
+    async with session.fanout.entrance.turn(), session.fanout.db.snapshot(stream.workspace_id) as tx:
         if stream.kind == "conversation":
             subscription.view = await _require_view(tx, subscription)
         head = await _read_head(tx, stream)
