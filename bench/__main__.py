@@ -9,6 +9,7 @@ from functools import partial
 
 from bench import (
     fanout,
+    fanout_redis,
     group,
     group10,
     history,
@@ -37,6 +38,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "fanout.socketio.500": partial(fanout.run, "socketio"),
     "fanout.ws.500": partial(fanout.run, "ws"),
     "fanout.socketio.500.vs_node": fanout.run_against_node,
+    "fanout.redis.2x250.vs_node": fanout_redis.run,
     "send.group10.vs_node_pg": partial(group10.run, "node_pg"),
     "send.group10.p99": group10.run_latency,
     "send.group10.vs_ejabberd": partial(group10.run, "ejabberd"),

@@ -71,19 +71,19 @@ class Room:
         )
 
 
-async def saturate(room: Room, send: Send, process_id: int) -> tuple[float, float]:
-    """Keep `IN_FLIGHT` messages under way; return (deliveries a second, server's CPU us a delivery)."""
+async def saturate(room: Room, send: Send, *process_ids: int) -> tuple[float, float]:
+    """Keep `IN_FLIGHT` messages under way; return (deliveries a second, the servers' CPU us a delivery)."""
     end = time.perf_counter() + SECONDS
 
     async def client() -> None:
         while time.perf_counter() < end:
             await room.everywhere(await send())
 
-    before, cpu, started = room.deliveries, cpu_seconds(process_id), time.perf_counter()
+    before, cpu, started = room.deliveries, sum(map(cpu_seconds, process_ids)), time.perf_counter()
     await asyncio.gather(*(client() for _ in range(IN_FLIGHT)))
     elapsed, count = time.perf_counter() - started, room.deliveries - before
     room.arrivals.clear()
-    return count / elapsed, (cpu_seconds(process_id) - cpu) / count * 1e6
+    return count / elapsed, (sum(map(cpu_seconds, process_ids)) - cpu) / count * 1e6
 
 
 async def pace(room: Room, send: Send) -> tuple[float, float]:

@@ -59,22 +59,24 @@ class Stage:
         self.port = free_port()
 
     @contextlib.asynccontextmanager
-    async def parley(self) -> AsyncIterator[int]:
-        """Run `parley serve` on its core; gives its process id."""
+    async def parley(self, role: str = "serve", port: int | None = None, **more: str) -> AsyncIterator[int]:
+        """Run a Parley process on the server's core, by default `parley serve`; gives its process id."""
+        port = port or self.port
         environment = {
             **os.environ,
             "DATABASE_URL": self.dsn,
             "PARLEY_DATA_DIR": str(self.folder / "data"),
-            "PARLEY_PORT": str(self.port),
+            "PARLEY_PORT": str(port),
             "PARLEY_SANDBOX": "0",
             "PARLEY_LOG_LEVEL": "warning",
+            **more,
         }
-        log = (self.folder / "parley.log").open("wb")
+        log = (self.folder / f"parley-{port}.log").open("wb")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parley", "serve", env=environment, stdout=log, stderr=log
+            sys.executable, "-m", "parley", role, env=environment, stdout=log, stderr=log
         )
         try:
-            await self._until_ready(process)
+            await self._until_ready(process, port)
             pin(process.pid, SERVER_CORE)
             await self.pin_database()
             yield process.pid
@@ -84,14 +86,12 @@ class Stage:
             await process.wait()
             log.close()
 
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _until_ready(self, process: asyncio.subprocess.Process, port: int) -> None:
         for _ in range(600):
             if process.returncode is not None:
-                raise RuntimeError((self.folder / "parley.log").read_text())
+                raise RuntimeError((self.folder / f"parley-{port}.log").read_text())
             try:
-                await asyncio.to_thread(
-                    urllib.request.urlopen, f"http://127.0.0.1:{self.port}/readyz", timeout=2
-                )
+                await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/readyz", timeout=2)
                 return
             except OSError:
                 await asyncio.sleep(0.05)
