@@ -37,6 +37,7 @@ class Copy:
     pending: list[Json] | None = None
     seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
     pins: dict[str, Json] = dataclasses.field(default_factory=dict)
+    scheduled: dict[str, Json] = dataclasses.field(default_factory=dict)
     hidden: set[str] = dataclasses.field(default_factory=set)
 
     @property
@@ -172,6 +173,13 @@ def _find(copy: Copy, message_id: str) -> Json:
     return next((message for message in copy.messages.values() if message["id"] == message_id), None)
 
 
+def set_scheduled(copy: Copy, scheduled: Json) -> None:
+    """Apply a `scheduled.changed` of the personal stream."""
+    copy.scheduled.pop(scheduled["id"], None)
+    if scheduled["state"] in ("waiting", "failed"):
+        copy.scheduled[scheduled["id"]] = scheduled
+
+
 def hide(copy: Copy, message_id: str) -> None:
     """Apply a `message.hidden` of the personal stream: the message is ignored from now on."""
     copy.hidden.add(message_id)
@@ -226,6 +234,7 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
         "draft": copy.draft,
         "fields": copy.fields,
         "preferences": {key: copy.about["my"][key] for key in PREFERENCES},
+        "scheduled": dict(sorted(copy.scheduled.items())),
     }
 
 

@@ -137,7 +137,15 @@ class Crowd:
                 WHERE conversation_id = $1 AND kind = 'contact')""",
             parse_id("cnv", places.desk),
         )
-        return heard["count"] == places.written and not {"queued", "sending"} & set(states.values())
+        [due] = await self.sql(
+            "SELECT count(*) FROM job WHERE work IN ('ready', 'leased') AND due_at < now() + interval '1 hour'"
+            " AND kind = 'conversations.post_scheduled'"
+        )
+        return (
+            not due["count"]
+            and heard["count"] == places.written
+            and not {"queued", "sending"} & set(states.values())
+        )
 
     async def _require_stored(self, conversation_id: str, state: Json) -> None:
         key = parse_id("cnv", conversation_id)
@@ -192,6 +200,7 @@ class Turmoil:
         self.seed = seed
         self.counts: dict[str, int] = {}
         self._sent: dict[str, list[tuple[str, str]]] = {place: [] for place in places.all}
+        self._plans: list[tuple[str, str, str]] = []
         self._bodies: list[tuple[str, str, Json, str]] = []
         self._steps = [
             (24, self._send),
@@ -206,6 +215,8 @@ class Turmoil:
             (5, self._pin),
             (4, self._hide),
             (5, self._forward),
+            (4, self._plan),
+            (4, self._change_plan),
         ]
         if breaks:
             self._steps += [(6, self._cut), (2, self._stay_away)]
@@ -328,6 +339,31 @@ class Turmoil:
         if known is None or name == "olga":
             return None
         return await self._ask(name, "DELETE", f"/v1/conversations/{place}/messages/{known[0]}?for=me")
+
+    async def _plan(self, number: int) -> Json:
+        """Have something said very soon, or tomorrow."""
+        place = self.random.choice([self.places.group, self.places.direct, self.places.broadcast])
+        name = self._who(place)
+        soon = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.3)).isoformat()
+        body = {
+            "client_id": f"{self.seed}/{number}",
+            "text": f"planned {number}",
+            "send_at": self.random.choice([soon, tomorrow()]),
+        }
+        made = await self._ask(name, "POST", f"/v1/conversations/{place}/scheduled", body)
+        if made:
+            self._plans.append((name, place, made["id"]))
+        return made
+
+    async def _change_plan(self, number: int) -> Json:
+        if not self._plans:
+            return None
+        name, place, key = self.random.choice(self._plans[-6:])
+        path = f"/v1/conversations/{place}/scheduled/{key}"
+        step = self.random.choice(["PATCH", "DELETE", "POST"])
+        if step == "POST":
+            return await self._ask(name, step, f"{path}/send")
+        return await self._ask(name, step, path, {"text": f"replanned {number}"} if step == "PATCH" else None)
 
     async def _forward(self, number: int) -> Json:
         source, place = self.random.choice(self.places.all), self.random.choice(self.places.all)

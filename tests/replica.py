@@ -30,6 +30,7 @@ from tests.copies import (
     hide,
     plain_state,
     set_preferences,
+    set_scheduled,
 )
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -405,6 +406,8 @@ class Replica:
         pins = (await self._get(f"{path}/pins"))["items"]
         copy.fields = await self._get(f"{path}/fields")
         draft = await self._find(f"{path}/draft")
+        scheduled = (await self._get(f"{path}/scheduled"))["items"]
+        copy.scheduled = {one["id"]: one for one in scheduled}
         copy.about, copy.desk, copy.draft, copy.read_number = about, desk, draft, about["read_number"]
         copy.messages = {one["position"]: one for one in messages if one["id"] not in copy.hidden}
         copy.pins = {
@@ -516,6 +519,8 @@ class Replica:
                 copy.read_number = max(copy.read_number, frame["data"]["read_number"])
             elif frame["kind"] == "message.hidden":
                 hide(copy, frame["data"]["message_id"])
+            elif frame["kind"] == "scheduled.changed":
+                set_scheduled(copy, frame["data"]["scheduled"])
             elif frame["kind"] == "mention.created":
                 continue
             elif frame["kind"] == "conversation.preferences_changed":

@@ -54,7 +54,7 @@ async def furnish(house: House, name: str) -> Furnished:
                 text=f"{name} begins", reply_to_id=sent.message.id if where == room.id else None
             )
             await drafts.set_draft(tx, who.caller, where, wording)
-    await _talk(place, group, owner, agent, name)
+    later = await _talk(place, group, owner, agent, name)
     await index_all(house)
     item, api_key = uuid7(), (await house.sql("SELECT id FROM api_key WHERE actor_id = $1", key.id))[0]["id"]
     async with house.db.system() as tx:
@@ -66,14 +66,15 @@ async def furnish(house: House, name: str) -> Furnished:
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
         "link_id": link.id, "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
         "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
-        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+", "external_id": f"{name}-agent-id", "channel": "telegram",
+        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+",
+        "scheduled_id": public_id("sch", later), "external_id": f"{name}-agent-id", "channel": "telegram",
     }  # fmt: skip
     marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
     return Furnished(place, owner, agent, room, group, ids, marks, link.url.rpartition("=")[2])
 
 
-async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, name: str) -> None:
-    """What people do with messages in a group."""
+async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, name: str) -> UUID:
+    """What people do with messages in a group; return one that is scheduled."""
     calls = [EntityJson(kind="mention", offset=0, length=1, actor_id=agent.public)]
     called = await place.say(group, owner, f"{name} calls", entities=calls)
     async with place.house.db.transaction(place.id) as tx:
@@ -88,6 +89,7 @@ async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, nam
         )  # fmt: skip
         await tx.execute("INSERT INTO scheduled_media VALUES ($1, $2, 1, $3)", place.id, later, media)
         await tx.execute("INSERT INTO read_step VALUES ($1, $2, $3, 0, 1, now())", place.id, group, agent.id)
+    return later
 
 
 async def _insert_of_groups(tx: Tx, workspace: UUID, group: UUID, owner: UUID, banned: UUID) -> None:

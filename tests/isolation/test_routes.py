@@ -105,6 +105,12 @@ CLASSES: dict[str, str] = {
     "DELETE /v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": CONVERSATION,
     "PUT /v1/conversations/{conversation_id}/read": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/forward": CONVERSATION,
+    "GET /v1/scheduled": OWN,
+    "GET /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
+    "POST /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
+    "PATCH /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": CONVERSATION,
+    "DELETE /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": CONVERSATION,
+    "POST /v1/conversations/{conversation_id}/scheduled/{scheduled_id}/send": CONVERSATION,
     "GET /v1/conversations/{conversation_id}/pins": CONVERSATION,
     "PUT /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
     "DELETE /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
@@ -181,6 +187,10 @@ def bodies(thing: Furnished) -> dict[str, Any]:
         "POST /v1/conversations/{conversation_id}/messages": {"client_id": "1", "text": "intruding"},
         "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": {"text": "intruding"},
         "PUT /v1/conversations/{conversation_id}/read": {"number": 1},
+        "POST /v1/conversations/{conversation_id}/scheduled": {
+            "client_id": "1", "text": "intruding", "send_at": "2026-12-01T00:00:00Z",
+        },
+        "PATCH /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": {"text": "intruding"},
         "POST /v1/conversations/{conversation_id}/forward": {
             "client_id": "1", "conversation_id": thing.ids["conversation_id"],
             "message_ids": [thing.ids["message_id"]],
@@ -385,6 +395,7 @@ async def in_the_group(house: House, thing: Furnished) -> dict[str, str]:
     sent = await thing.place.say(thing.group, thing.owner, "among us", media_ids=[media])
     return thing.ids | {
         "conversation_id": public_id("cnv", thing.group),
+        "scheduled_id": thing.ids["scheduled_id"],
         "message_id": sent.message.id,
         "media_id": public_id("med", media),
     }

@@ -140,6 +140,15 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
     def last(name: str, method: str, path: str = "messages/{}", body: Json = None) -> Awaitable[object]:
         return act(crowd, name, method, f"{group}/{path.format(sent[-1])}", body)
 
+    planned: list[str] = []
+
+    async def plan(key: str) -> None:
+        body = {"client_id": key, "text": key, "send_at": tomorrow()}
+        planned.append((await act(crowd, "anna", "POST", f"{group}/scheduled", body))["id"])
+
+    def change(method: str, body: Json = None) -> Awaitable[object]:
+        return act(crowd, "anna", method, f"{group}/scheduled/{planned[-1]}", body)
+
     async def hide() -> None:
         await last("mia", "DELETE", "messages/{}?for=me")
         await mia.until(lambda: mia.personal[-1]["kind"] == "message.hidden")
@@ -177,6 +186,11 @@ def in_a_group(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obje
         lambda: last("anna", "DELETE"),
         lambda: send("boris", "to be forwarded", entities=call("mention", actor_id=mia.actor_id)),
         lambda: send("olga", "", forward={"conversation_id": places.group, "message_id": sent[-1]}),
+        lambda: plan("one"),
+        lambda: change("PATCH", {"text": "another"}),
+        lambda: change("DELETE"),
+        lambda: plan("two"),
+        lambda: act(crowd, "anna", "POST", f"{group}/scheduled/{planned[-1]}/send"),
         stay_away_and_come_back,
         leave,
         lambda: send("anna"),

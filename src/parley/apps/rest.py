@@ -26,6 +26,7 @@ from parley.conversations import (
     list_visible_inboxes,
     may_see_media,
     messages_api,
+    scheduling_api,
     search_api,
 )
 from parley.conversations import api as conversations_api
@@ -53,6 +54,7 @@ ROUTES = [
     *groups_api.routes,
     *access_api.routes,
     *chats_api.routes,
+    *scheduling_api.routes,
     *contacts_api.routes,
     *media_api.routes,
     *desk_api.routes,

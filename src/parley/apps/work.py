@@ -12,6 +12,8 @@ import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
+from parley.conversations.scheduling import POST_KIND, post_due
+from parley.conversations.scheduling_store import delete_posted_before
 from parley.conversations.search_index import SearchIndex
 from parley.conversations.store import delete_events_before
 from parley.desk.accounts import Channels
@@ -43,7 +45,7 @@ INTAKE_LANES = 6
 SEND_CODE_RETRIES = 4
 """A code that cannot be sent within its five minutes is not sent."""
 WORK_KEPT_DAYS = 30
-"""Days for which journal items and jobs that are done are kept."""
+"""Days for which journal items, jobs and scheduled messages that are done are kept."""
 
 log = structlog.get_logger()
 
@@ -119,12 +121,16 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
     async def release(job: Job) -> None:
         await release_assignments(runtime.db, job)
 
+    async def post(job: Job) -> None:
+        await post_due(runtime.db, job)
+
     async def sweep(_: Job) -> None:
         await sweep_old(runtime)
 
     jobs = Jobs()
     jobs.on(FETCH_KIND, MediaFetcher(runtime, channels, pictures).handle, retries=FETCH_RETRIES)
     jobs.on(RELEASE_KIND, release)
+    jobs.on(POST_KIND, post)
     code_delivery = CodeDelivery(runtime.db, runtime.keys, runtime.settings, make_sms_sender(runtime))
     jobs.on(SEND_CODE_KIND, code_delivery.handle, retries=SEND_CODE_RETRIES)
     jobs.on("desk.wake_snoozed", wake, retries=0)
@@ -148,5 +154,9 @@ async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
                 count = await table.prune(tx, before=work_before, limit=batch)
     async with runtime.db.system() as tx:
         await delete_parked_before(tx, work_before)
+    count = batch
+    while count >= batch:
+        async with runtime.db.system() as tx:
+            count = await delete_posted_before(tx, work_before, batch)
     await sweep_accounts(runtime.db)
     await delete_unattached(runtime)

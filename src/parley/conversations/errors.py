@@ -83,6 +83,30 @@ class MayNotMentionAll(Forbidden):
     code = "may_not_mention_all"
 
 
+class ScheduledNotFound(NotFound):
+    """There is no such scheduled message of yours."""
+
+    code = "scheduled_not_found"
+
+
+class ScheduledPosted(Conflict):
+    """The message was posted already."""
+
+    code = "scheduled_posted"
+
+
+class BadSchedule(Malformed):
+    """The time is past, or more than a year away."""
+
+    code = "bad_schedule"
+
+
+class TooManyScheduled(Conflict):
+    """As many of your messages wait in this conversation as can."""
+
+    code = "too_many_scheduled"
+
+
 class TooManyPins(Conflict):
     """As many messages are pinned as can be; take one off first."""
 

@@ -11,6 +11,7 @@ import msgspec
 from parley.accounts import Caller
 from parley.conversations import editing, history, members_store, pins_store, streams
 from parley.conversations.errors import MaySpeakNot, MessageDeleted, TooManyPins
+from parley.conversations.rights import may
 from parley.conversations.schemas import ActorRef, Pin
 from parley.conversations.visibility import View, require_view
 from parley.infra.db import Tx
@@ -73,9 +74,7 @@ async def _lock(
 
 
 def _may_pin(kind: str, role: str | None, view: View) -> bool:
-    if kind == "desk":
-        return view == "staff"
-    return kind == "direct" or role in ("owner", "moderator")
+    return view == "staff" if kind == "desk" else may(kind, role, "pin")
 
 
 async def _tell(

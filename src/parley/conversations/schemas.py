@@ -18,7 +18,7 @@ Role = Literal["owner", "moderator", "member", "reader"]
 TEXT_LIMIT = 20_000
 """Characters in one message at the most; a channel may split it into several of the provider's."""
 
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """A key or an address: nothing that cannot be stored or shown, since it is kept as it comes."""
 
 
@@ -43,11 +43,11 @@ class EntityJson(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     ``mention`` with an ``actor_id`` calls a person, ``mention_all`` everybody; who is in the conversation is called.
     """
 
-    kind: Annotated[str, Meta(max_length=32, pattern=_PLAIN)]
+    kind: Annotated[str, Meta(max_length=32, pattern=PLAIN)]
     offset: Annotated[int, Meta(ge=0, le=100_000)]
     length: Annotated[int, Meta(ge=1, le=100_000)]
-    url: Annotated[str, Meta(max_length=2048, pattern=_PLAIN)] | None = None
-    language: Annotated[str, Meta(max_length=64, pattern=_PLAIN)] | None = None
+    url: Annotated[str, Meta(max_length=2048, pattern=PLAIN)] | None = None
+    language: Annotated[str, Meta(max_length=64, pattern=PLAIN)] | None = None
     actor_id: Annotated[str, Meta(pattern=r"^act_[0-9a-z]{26}$")] | None = None
 
 
@@ -323,7 +323,7 @@ class ForwardSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class ForwardRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Messages to forward from one conversation, in this order. ``client_id`` makes a repeat harmless, for ever."""
 
-    client_id: Annotated[str, Meta(min_length=1, max_length=120, pattern=_PLAIN)]
+    client_id: Annotated[str, Meta(min_length=1, max_length=120, pattern=PLAIN)]
     conversation_id: str
     message_ids: Annotated[list[str], Meta(min_length=1, max_length=100)]
     kind: Literal["text", "note"] = "text"
@@ -335,7 +335,7 @@ class SendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     With ``forward`` it has no words of its own.
     """
 
-    client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PLAIN)]
+    client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PLAIN)]
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
     entities: Annotated[list[EntityJson], Meta(max_length=500)] = []
     media_ids: Annotated[list[str], Meta(max_length=30)] = []

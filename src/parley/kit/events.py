@@ -37,6 +37,7 @@ CONVERSATION_KINDS: dict[str, str] = {
 PERSONAL_KINDS: dict[str, str] = {
     "read.moved": "You have read further, on whichever device: `conversation_id`, `read_number`, `own_since`, `mentions` (unread ones that are left).",
     "mention.created": "A message calls you by name: `conversation_id`, `message_id`, `number` (null: a note), `sender_id`. One that calls everybody is told by itself alone.",
+    "scheduled.changed": "A message you scheduled was made, changed, cancelled, posted or failed, as its state says: `scheduled`.",
     "message.hidden": "You deleted a message for yourself: ignore it from now on: `conversation_id`, `message_id`, `position`, `own_since`, `mentions`.",
     "conversation.added": "You were taken into a conversation: `conversation_id`.",
     "conversation.removed": "You were taken out of a conversation, with your preferences and draft: `conversation_id`.",

@@ -16,6 +16,7 @@ _COLUMNS = """workspace_id, id, state, kind, name, content_type, size_bytes, sha
     thumbnail_width, thumbnail_height, error, source, uploaded_by, created_at"""
 
 _UNUSED = """NOT EXISTS (SELECT FROM attachment a WHERE a.workspace_id = m.workspace_id AND a.media_id = m.id)
+    AND NOT EXISTS (SELECT FROM scheduled_media s WHERE s.workspace_id = m.workspace_id AND s.media_id = m.id)
     AND NOT EXISTS (SELECT FROM actor a WHERE a.workspace_id = m.workspace_id AND a.avatar_media_id = m.id)
     AND NOT EXISTS (SELECT FROM conversation c WHERE c.workspace_id = m.workspace_id AND c.avatar_media_id = m.id)"""
 

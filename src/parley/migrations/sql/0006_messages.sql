@@ -43,7 +43,8 @@ CREATE TABLE hidden_message (
     FOREIGN KEY (workspace_id, actor_id) REFERENCES actor (workspace_id, id)
 );
 
--- A message to be posted later. It goes when it is posted or cancelled; one that failed stays for its author to see.
+-- A message to be posted later. It goes when it is cancelled, and some time after it was posted, so that a repeated
+-- request finds what became of it; one that failed stays for its author to see.
 CREATE TABLE scheduled_message (
     workspace_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -58,11 +59,16 @@ CREATE TABLE scheduled_message (
     version integer NOT NULL DEFAULT 1,
     error_code text,
     error_text text,
+    -- once it is posted; what it said is in the message then, and here no more
+    message_id uuid,
+    posted_at timestamptz,
     created_at timestamptz NOT NULL,
+    CHECK ((message_id IS NULL) = (posted_at IS NULL)),
     PRIMARY KEY (workspace_id, id),
     UNIQUE (conversation_id, actor_id, client_id),
     FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversation (workspace_id, id),
     FOREIGN KEY (conversation_id, reply_to_id) REFERENCES message (conversation_id, id),
+    FOREIGN KEY (conversation_id, message_id) REFERENCES message (conversation_id, id),
     FOREIGN KEY (workspace_id, actor_id) REFERENCES actor (workspace_id, id)
 );
 CREATE INDEX scheduled_message_actor ON scheduled_message (workspace_id, actor_id, send_at);
