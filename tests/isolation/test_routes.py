@@ -106,6 +106,7 @@ CLASSES: dict[str, str] = {
     "PUT /v1/conversations/{conversation_id}/read": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/forward": CONVERSATION,
     "GET /v1/scheduled": OWN,
+    "GET /v1/conversations/{conversation_id}/messages/{message_id}/readers": CONVERSATION,
     "GET /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
     "POST /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
     "PATCH /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": CONVERSATION,

@@ -79,6 +79,7 @@ async def test_an_upload_answers_what_it_is(house: House) -> None:
         "width": 960,
         "height": 480,
         "duration_seconds": None,
+        "waveform": None,
         "state": "ready",
         "thumbnail": {"width": 480, "height": 240},
     }

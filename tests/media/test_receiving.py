@@ -205,6 +205,7 @@ async def test_a_pending_file_says_what_the_provider_says(runtime: Runtime, work
         "width": None,
         "height": None,
         "duration_seconds": 2.5,
+        "waveform": None,
         "state": "pending",
         "thumbnail": None,
         "error": None,

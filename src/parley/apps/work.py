@@ -12,6 +12,7 @@ import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
+from parley.conversations.readers_store import delete_steps_before
 from parley.conversations.scheduling import POST_KIND, post_due
 from parley.conversations.scheduling_store import delete_posted_before
 from parley.conversations.search_index import SearchIndex
@@ -139,14 +140,19 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
 
 
 async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
-    """Remove what is kept for a time only: events, finished work, spent tokens, files that nobody attached."""
+    """Remove what is kept for a time only: events, when was read what, finished work, spent tokens, files that nobody attached."""
     now = runtime.clock()
     events_before = now - dt.timedelta(days=runtime.settings.event_days)
     work_before = now - dt.timedelta(days=WORK_KEPT_DAYS)
-    count = batch
-    while count >= batch:
-        async with runtime.db.system() as tx:
-            count = await delete_events_before(tx, events_before, batch)
+    for delete_before, moment in (
+        (delete_events_before, events_before),
+        (delete_steps_before, events_before),
+        (delete_posted_before, work_before),
+    ):
+        count = batch
+        while count >= batch:
+            async with runtime.db.system() as tx:
+                count = await delete_before(tx, moment, batch)
     for table in (JOURNAL, JOBS):
         count = batch
         while count >= batch:
@@ -154,9 +160,5 @@ async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
                 count = await table.prune(tx, before=work_before, limit=batch)
     async with runtime.db.system() as tx:
         await delete_parked_before(tx, work_before)
-    count = batch
-    while count >= batch:
-        async with runtime.db.system() as tx:
-            count = await delete_posted_before(tx, work_before, batch)
     await sweep_accounts(runtime.db)
     await delete_unattached(runtime)

@@ -1,4 +1,4 @@
-"""REST of what is done with messages beside sending and reading them: forwarding many, pinning."""
+"""REST of what is done with messages beside sending and reading them: forwarding many, pinning, who read them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from parley.accounts import GivenCaller, GivenRuntime
-from parley.conversations import pins
+from parley.conversations import pins, readers
 from parley.conversations.api import GivenCollector
 from parley.conversations.collector import Collector
 from parley.conversations.forwarding import draft_forwards
+from parley.conversations.readers import Readers
 from parley.conversations.schemas import ForwardRequest, Message, Pin
 from parley.conversations.sending import Draft
 from parley.kit.ids import parse_id
@@ -86,4 +87,19 @@ async def unpin_message(
         await pins.unpin_message(tx, caller, parse_id("cnv", conversation_id), parse_id("msg", message_id))
 
 
-routes = [forward_messages, list_pins, pin_message, unpin_message]
+@get(
+    "/v1/conversations/{conversation_id:str}/messages/{message_id:str}/readers",
+    tags=_TAGS,
+    operation_id="get_readers",
+)
+async def get_readers(
+    runtime: GivenRuntime, caller: GivenCaller, conversation_id: FromPath[str], message_id: FromPath[str]
+) -> Readers:
+    """Who has read a message and when, in small groups and pairs; how many did, elsewhere."""
+    async with runtime.db.transaction(caller.workspace_id) as tx:
+        return await readers.get_readers(
+            tx, caller, parse_id("cnv", conversation_id), parse_id("msg", message_id)
+        )
+
+
+routes = [forward_messages, list_pins, pin_message, unpin_message, get_readers]

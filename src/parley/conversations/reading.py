@@ -8,8 +8,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from parley.accounts import Caller, record_personal
-from parley.conversations import members_store, mentions_store, store
+from parley.conversations import members_store, mentions_store, readers_store, store
 from parley.conversations.errors import ConversationNotFound
+from parley.conversations.readers import NAMED_KINDS
 from parley.conversations.schemas import ReadState
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
@@ -33,6 +34,10 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
     number = min(number, last)
     is_further = number > read
     if is_further:
+        if conversation["kind"] in NAMED_KINDS:
+            await readers_store.record_step(
+                tx, caller.workspace_id, conversation_id, caller.actor_id, above=read, number=number
+            )
         read = number
         own = (
             await members_store.count_own(tx, conversation_id, caller.actor_id, number)

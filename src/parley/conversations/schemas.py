@@ -59,7 +59,10 @@ class Thumbnail(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a message. ``pending``: still on its way from the provider."""
+    """A file of a message. ``pending``: still on its way from the provider.
+
+    ``waveform``: of a sound that was decoded here, heights of at most 100 bars, 0 to 31.
+    """
 
     media_id: str
     kind: MediaKind
@@ -69,6 +72,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None
     height: int | None
     duration_seconds: float | None
+    waveform: list[int] | None
     state: MediaState
     thumbnail: Thumbnail | None
     error: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import MediaType, Request, Response, get, post
@@ -33,9 +33,19 @@ _Name = Annotated[str, QueryParameter(max_length=1000, description="The file's n
 
 @post("/v1/media", tags=_TAGS, operation_id="upload_media", request_max_body_size=None)
 async def upload_media(
-    request: Request[Any, Any, Any], runtime: _Runtime, caller: _Caller, pictures: _Pictures, name: _Name = ""
+    request: Request[Any, Any, Any],
+    runtime: _Runtime,
+    caller: _Caller,
+    pictures: _Pictures,
+    name: _Name = "",
+    kind: Annotated[
+        Literal["voice"] | None, QueryParameter(description="voice: a recording, shown with its waveform.")
+    ] = None,
 ) -> MediaJson:
-    """Upload a file: the body is its bytes. What it is, is found from them; the type that is sent is not looked at."""
+    """Upload a file: the body is its bytes. What it is, is found from them; the type that is sent is not looked at.
+
+    With `kind=voice` a sound becomes a voice note: how long it is and its waveform are found here.
+    """
     media = await receiving.store_upload(
         runtime,
         caller,
@@ -43,6 +53,7 @@ async def upload_media(
         name=name,
         chunks=_read_body(request),
         size_bytes=request.content_length,
+        is_voice=kind == "voice",
     )
     return to_json(media)
 

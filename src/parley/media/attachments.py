@@ -40,6 +40,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None
     height: int | None
     duration_seconds: float | None
+    waveform: list[int] | None
     thumbnail_width: int | None
     thumbnail_height: int | None
     error: str | None
@@ -92,6 +93,7 @@ def _public_fields(media: Media) -> dict[str, Any]:
         "width": media.width,
         "height": media.height,
         "duration_seconds": media.duration_seconds,
+        "waveform": media.waveform,
         "state": media.state,
         "thumbnail": thumbnail,
     }

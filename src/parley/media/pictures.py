@@ -1,6 +1,6 @@
-"""The parent's side of the thumbnailer: one child process, asked for one picture at a time.
+"""The parent's side of the thumbnailer: one child process, asked about one picture or sound at a time.
 
-The child is started at the first picture, killed when it takes too long or answers nonsense, and started anew for
+The child is started at the first file, killed when it takes too long or answers nonsense, and started anew for
 the next. It inherits no socket, no environment and no working directory of ours.
 """
 
@@ -11,9 +11,9 @@ import contextlib
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import structlog
@@ -26,6 +26,13 @@ MAX_PICTURE_BYTES = 64 * 1024 * 1024
 
 TIMEOUT_SECONDS = 60.0
 """Real time for one picture, from the first byte sent; the child's own limit is 30 s of processor time."""
+
+SOUND_TYPES = frozenset({
+    "audio/ogg", "audio/mpeg", "audio/mp4", "audio/webm", "audio/wav", "video/mp4", "video/webm", "video/quicktime",
+})  # fmt: skip
+"""What is listened to; those of film hold voice notes as well, as browsers record them."""
+
+T = TypeVar("T")
 
 _MAX_ANSWER = 4096
 _PROGRAM = Path(__file__).with_name("thumbnailer.py")
@@ -53,6 +60,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     is_animated: bool = False
     thumbnail: Part | None = None
     picture: Part | None = None
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """What was heard of a sound; ``has_film``: there is something to see as well. ``refused``: why it is no sound."""
+
+    refused: str | None = None
+    duration_seconds: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
+    waveform: Annotated[list[Annotated[int, Meta(ge=0, le=31)]], Meta(max_length=100)] = []
+    has_film: bool = False
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,14 +99,35 @@ class Pictures:
         ``picture_key`` may be ``key``. Returns None when it is broken, too large, or took too long: never an error
         of the file's making. Raises: NotFound, Unavailable of the object store.
         """
+
+        async def talk(process: Process) -> Rendered | None:
+            await _send(process, blobs, key, size_bytes, has_picture=picture_key is not None)
+            return await _receive(process, blobs, thumbnail_key, picture_key)
+
+        return await self._ask(key, size_bytes, talk)
+
+    async def listen(self, blobs: Blobs, key: str, size_bytes: int, content_type: str) -> Sound | None:
+        """Decode the object ``key``, of a type in `SOUND_TYPES`; return how long it is and what it looks like.
+
+        Returns None when it is broken, too large or too long, or took too long. Raises: as `render`.
+        """
+
+        async def talk(process: Process) -> Sound | None:
+            await _send(process, blobs, key, size_bytes, has_picture=False, sound=content_type)
+            heard = msgspec.json.decode(await _read_header(process), type=Sound)
+            return heard if heard.refused is None else None
+
+        return await self._ask(key, size_bytes, talk)
+
+    async def _ask(
+        self, key: str, size_bytes: int, talk: Callable[[Process], Awaitable[T | None]]
+    ) -> T | None:
         if size_bytes > MAX_PICTURE_BYTES:
             return None
         async with self._lock:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    process = await self._ensure_process()
-                    await _send(process, blobs, key, size_bytes, has_picture=picture_key is not None)
-                    return await _receive(process, blobs, thumbnail_key, picture_key)
+                    return await talk(await self._ensure_process())
             except (TimeoutError, OSError, EOFError, msgspec.MsgspecError) as error:
                 log.warning(
                     "media.picture_failed", key=key, size_bytes=size_bytes, error=type(error).__name__
@@ -131,9 +168,11 @@ async def open_pictures() -> AsyncIterator[Pictures]:
         await pictures.close()
 
 
-async def _send(process: Process, blobs: Blobs, key: str, size_bytes: int, *, has_picture: bool) -> None:
+async def _send(
+    process: Process, blobs: Blobs, key: str, size_bytes: int, *, has_picture: bool, sound: str | None = None
+) -> None:
     assert process.stdin is not None
-    request = msgspec.json.encode({"size_bytes": size_bytes, "has_picture": has_picture})
+    request = msgspec.json.encode({"size_bytes": size_bytes, "has_picture": has_picture, "sound": sound})
     process.stdin.write(struct.pack(">I", len(request)) + request)
     async for chunk in blobs.open(key):
         process.stdin.write(chunk)
@@ -144,10 +183,7 @@ async def _receive(
     process: Process, blobs: Blobs, thumbnail_key: str, picture_key: str | None
 ) -> Rendered | None:
     assert process.stdout is not None
-    (length,) = struct.unpack(">I", await process.stdout.readexactly(4))
-    if length > _MAX_ANSWER:
-        raise EOFError("the answer is no answer")
-    answer = msgspec.json.decode(await process.stdout.readexactly(length), type=Answer)
+    answer = msgspec.json.decode(await _read_header(process), type=Answer)
     if answer.refused is not None or answer.thumbnail is None:
         log.info("media.picture_refused", reason=answer.refused)
         return None
@@ -164,6 +200,14 @@ async def _receive(
         thumbnail_height=answer.thumbnail.height,
         picture=stored,
     )
+
+
+async def _read_header(process: Process) -> bytes:
+    assert process.stdout is not None
+    (length,) = struct.unpack(">I", await process.stdout.readexactly(4))
+    if length > _MAX_ANSWER:
+        raise EOFError("the answer is no answer")
+    return await process.stdout.readexactly(length)
 
 
 async def _store_part(pipe: asyncio.StreamReader, blobs: Blobs, key: str, part: Part) -> Stored:

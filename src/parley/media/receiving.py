@@ -24,9 +24,11 @@ from parley.media import store
 from parley.media.attachments import Media, MediaKind, incoming_key, object_key, thumbnail_key
 from parley.media.errors import MediaNotFound
 from parley.media.names import clean_file_name, match_extension
-from parley.media.pictures import Pictures, Rendered
+from parley.media.pictures import SOUND_TYPES, Pictures, Rendered
 from parley.media.sniffing import HEAD_BYTES, OCTET_STREAM, PICTURES, kind_of_type, sniff_type
 
+LISTEN_BYTES = 10 * 1024 * 1024
+"""Sounds that are no voice notes are decoded up to this: some minutes of music, a second or two of a core."""
 _MAX_ERROR = 200
 # What a provider's word for a file may turn out to be; anything else is a "file".
 _FITTING = {
@@ -115,8 +117,11 @@ async def store_upload(
     name: str,
     chunks: AsyncIterator[bytes],
     size_bytes: int | None = None,
+    is_voice: bool = False,
 ) -> Media:
     """Stream an upload in and return it, ready. ``size_bytes`` is what the client announced, refused at once if too much.
+
+    ``is_voice``: it was recorded to be heard in place; what turns out to be no sound alone becomes what it is instead.
 
     When it raises, or is cancelled, nothing is left of it.
     Raises: TooLarge, Unavailable, whatever ``chunks`` raises.
@@ -125,7 +130,13 @@ async def store_upload(
     if size_bytes is not None and size_bytes > limit:
         raise TooLarge("The file is larger than may be uploaded.", limit_bytes=limit)
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        media = _new_media(caller.workspace_id, tx, name=clean_text(name), uploaded_by=caller.actor_id)
+        media = _new_media(
+            caller.workspace_id,
+            tx,
+            kind="voice" if is_voice else "file",
+            name=clean_text(name),
+            uploaded_by=caller.actor_id,
+        )
         await store.insert_media(tx, media)
     try:
         return await _receive(runtime, pictures, media, chunks, limit)
@@ -187,16 +198,28 @@ async def _take_in(
         if rendered is None or rendered.content_type != content_type:
             rendered, content_type = None, OCTET_STREAM
             await blobs.delete(thumbnail_key(media))
+    sound = None
+    if content_type in SOUND_TYPES and _is_worth_hearing(media, content_type, stored.size_bytes):
+        sound = await pictures.listen(blobs, key, stored.size_bytes, content_type)
     if rendered is not None and rendered.picture is not None:
         stored = rendered.picture
     else:
         await blobs.move(key, object_key(media))
-    kind = _decide_kind(None if is_upload else media.kind, content_type, rendered)
+    is_voice = sound is not None and not sound.has_film
+    said = None if is_upload and not (media.kind == "voice" and is_voice) else media.kind
+    kind = _decide_kind(said, content_type, rendered)
     return {
         **_describe(media, kind, content_type, rendered),
+        "duration_seconds": sound.duration_seconds if sound else media.duration_seconds,
+        "waveform": sound.waveform if sound and kind in ("voice", "audio") else None,
         "size_bytes": stored.size_bytes,
         "sha256": stored.sha256,
     }
+
+
+def _is_worth_hearing(media: Media, content_type: str, size_bytes: int) -> bool:
+    """Voice notes always; other sounds while they do not keep the line waiting; films never."""
+    return media.kind == "voice" or (content_type.startswith("audio/") and size_bytes <= LISTEN_BYTES)
 
 
 def _describe(media: Media, kind: str, content_type: str, rendered: Rendered | None) -> dict[str, Any]:

@@ -15,7 +15,10 @@ class ThumbnailJson(msgspec.Struct, kw_only=True):
 
 
 class MediaJson(msgspec.Struct, kw_only=True, rename={"media_id": "id"}):
-    """A file. ``size_bytes``, ``width`` and ``height`` are null where they are not known."""
+    """A file. ``size_bytes``, ``width`` and ``height`` are null where they are not known.
+
+    ``waveform``: of a sound that was decoded here, heights of at most 100 bars, 0 to 31.
+    """
 
     media_id: str
     kind: MediaKind
@@ -25,6 +28,7 @@ class MediaJson(msgspec.Struct, kw_only=True, rename={"media_id": "id"}):
     width: int | None
     height: int | None
     duration_seconds: float | None
+    waveform: list[int] | None
     state: MediaState
     thumbnail: ThumbnailJson | None
 

@@ -13,7 +13,7 @@ from parley.infra.db import Tx
 from parley.media.attachments import Media
 
 _COLUMNS = """workspace_id, id, state, kind, name, content_type, size_bytes, sha256, width, height, duration_seconds,
-    thumbnail_width, thumbnail_height, error, source, uploaded_by, created_at"""
+    waveform, thumbnail_width, thumbnail_height, error, source, uploaded_by, created_at"""
 
 _UNUSED = """NOT EXISTS (SELECT FROM attachment a WHERE a.workspace_id = m.workspace_id AND a.media_id = m.id)
     AND NOT EXISTS (SELECT FROM scheduled_media s WHERE s.workspace_id = m.workspace_id AND s.media_id = m.id)
@@ -56,7 +56,8 @@ async def mark_ready(tx: Tx, media_id: UUID, known: dict[str, Any]) -> Media | N
     """Say that the bytes are stored, and what they are. Returns the file, None when it is gone. Repeat: the last counts."""
     row = await tx.fetchrow(
         f"""UPDATE media SET state = 'ready', error = NULL, kind = $2, name = $3, content_type = $4, size_bytes = $5,
-            sha256 = $6, width = $7, height = $8, thumbnail_width = $9, thumbnail_height = $10
+            sha256 = $6, width = $7, height = $8, thumbnail_width = $9, thumbnail_height = $10,
+            duration_seconds = $11, waveform = $12
         WHERE id = $1 RETURNING {_COLUMNS}""",
         media_id,
         known["kind"],
@@ -68,6 +69,8 @@ async def mark_ready(tx: Tx, media_id: UUID, known: dict[str, Any]) -> Media | N
         known["height"],
         known["thumbnail_width"],
         known["thumbnail_height"],
+        known["duration_seconds"],
+        known["waveform"],
     )
     return _media(row) if row else None
 

@@ -1,12 +1,13 @@
-"""The program that decodes pictures: a child process of its own, poor in rights, that may be killed at any time.
+"""The program that decodes pictures and sounds: a child process of its own, poor in rights, that may be killed at any time.
 
-Started by its path (`parley.media.pictures`), so it imports nothing of Parley but the standard library and Pillow.
-It speaks over its standard input and output, one picture after another:
+Started by its path (`parley.media.pictures`), so it imports nothing of Parley, but the standard library, Pillow and,
+for the first sound, PyAV. It speaks over its standard input and output, one file after another:
 
-    request:  length (4 bytes, big-endian), JSON {"size_bytes", "has_picture"}, the file's bytes
+    request:  length (4 bytes, big-endian), JSON {"size_bytes", "has_picture", "sound": type|null}, the file's bytes
     answer:   length, JSON {"refused": reason}
            or length, JSON {"content_type", "width", "height", "is_animated", "thumbnail": Part, "picture": Part|null},
               the thumbnail's bytes, the picture's bytes       Part = {"width", "height", "size_bytes"}
+           or, of a sound, length, JSON {"duration_seconds", "waveform", "has_film"}
 
 ``picture`` is the file encoded anew: upright, in sRGB, without EXIF, comments or anything behind its end. Of an
 animation it is the file itself without EXIF and texts, null when it has none.
@@ -15,12 +16,15 @@ animation it is the file itself without EXIF and texts, null when it has none.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import resource
 import struct
 import sys
 import warnings
+from array import array
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageCms, PngImagePlugin
@@ -33,7 +37,7 @@ THUMBNAIL_PIXELS = 480
 
 MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 30
-"""For one picture."""
+"""For one file."""
 
 _FORMATS = {
     "JPEG": "image/jpeg",
@@ -57,8 +61,28 @@ _PNG_WORDS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 _WEBP_WORDS_FLAGS = 0x0C  # of VP8X: EXIF, XMP
 
 
+SOUND_FORMATS = {
+    "audio/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "mp4",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "audio/webm": "matroska",
+    "video/webm": "matroska",
+    "audio/wav": "wav",
+}
+"""FFmpeg's reader for each type that was found by content: never one that it would guess, which could open other files."""
+MAX_SOUND_SECONDS = 3600
+"""Longer sounds are not decoded to their end, and so have no waveform."""
+BARS = 100
+BAR_HEIGHT = 31
+_RATE = 8000
+_WINDOW = 160  # samples, 20 ms
+_SILENCE = 64  # of 32 768: below this all of it is noise of the recorder
+
+
 class Refused(Exception):
-    """The file is not a picture that we decode."""
+    """The file is not a picture or sound that we decode."""
 
 
 def render(data: bytes, *, has_picture: bool) -> tuple[dict[str, Any], list[bytes]]:
@@ -190,12 +214,80 @@ def _encode_thumbnail(image: Image.Image) -> tuple[dict[str, int], bytes]:
     return {"width": small.width, "height": small.height, "size_bytes": len(encoded)}, encoded
 
 
-def _answer(data: bytes, *, has_picture: bool) -> tuple[dict[str, Any], list[bytes]]:
+def measure(data: bytes, content_type: str) -> dict[str, Any]:
+    """Decode a sound; return how long it really is, and the heights of its bars: the loudest moment of each stretch.
+
+    Raises: Refused, or whatever PyAV raises over a broken file.
+    """
+    import av  # 40 MB that pictures do not need
+
+    with av.open(io.BytesIO(data), format=SOUND_FORMATS[content_type]) as container:
+        if not container.streams.audio:
+            raise Refused("no sound in it")
+        peaks: list[int] = []
+        count, left = 0, array("h")
+        for samples in _read_samples(av, container):
+            count += len(samples)
+            left += samples
+            whole = len(left) - len(left) % _WINDOW
+            peaks += [_find_peak(left[start : start + _WINDOW]) for start in range(0, whole, _WINDOW)]
+            left = left[whole:]
+            if count > MAX_SOUND_SECONDS * _RATE:
+                raise Refused("too long")
+        if left:
+            peaks.append(_find_peak(left))
+        if not count:
+            raise Refused("no sound in it")
+        return {
+            "duration_seconds": round(count / _RATE, 2),
+            "waveform": _draw_bars(peaks),
+            "has_film": any(not _is_cover(stream) for stream in container.streams.video),
+        }
+
+
+def _find_peak(window: array[int]) -> int:
+    highest, lowest = max(window), min(window)
+    return max(highest, -lowest)
+
+
+def _read_samples(av: Any, container: Any) -> Iterator[array[int]]:
+    """Yield what is heard, in one channel of 16 bits."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+    stream = container.streams.audio[0]
+    stream.thread_type = "NONE"
+    frames = (made for frame in container.decode(stream) for made in resampler.resample(frame))
+    for frame in frames:
+        yield _samples_of(frame)
+    for frame in resampler.resample(None):
+        yield _samples_of(frame)
+
+
+def _samples_of(frame: Any) -> array[int]:
+    """A plane may be longer than the samples in it."""
+    return array("h", bytes(frame.planes[0])[: frame.samples * 2])
+
+
+def _is_cover(stream: Any) -> bool:
+    return stream.codec_context is not None and stream.codec_context.name in ("mjpeg", "png", "bmp", "gif")
+
+
+def _draw_bars(peaks: list[int]) -> list[int]:
+    bars = min(BARS, len(peaks))
+    highest = max(peaks)
+    if highest < _SILENCE:
+        return [0] * bars
+    edges = [len(peaks) * n // bars for n in range(bars + 1)]
+    return [round(max(peaks[start:end]) / highest * BAR_HEIGHT) for start, end in itertools.pairwise(edges)]
+
+
+def _answer(data: bytes, *, has_picture: bool, sound: str | None) -> tuple[dict[str, Any], list[bytes]]:
     try:
+        if sound is not None:
+            return measure(data, sound), []
         return render(data, has_picture=has_picture)
     except Refused as error:
         return {"refused": str(error)}, []
-    except Exception as error:  # noqa: BLE001 - a hostile file makes Pillow raise anything; all mean: no picture
+    except Exception as error:  # noqa: BLE001 - a hostile file makes the libraries raise anything; all mean: nothing in it
         return {"refused": type(error).__name__}, []
 
 
@@ -219,7 +311,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         request = json.loads(requests.read(struct.unpack(">I", prefix)[0]))
         data = requests.read(request["size_bytes"])
         _allow_cpu(CPU_SECONDS)
-        answer, parts = _answer(data, has_picture=request["has_picture"])
+        answer, parts = _answer(data, has_picture=request["has_picture"], sound=request["sound"])
         header = json.dumps(answer).encode()
         answers.write(struct.pack(">I", len(header)) + header)
         answers.writelines(parts)

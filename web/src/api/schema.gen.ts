@@ -217,23 +217,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/chats": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Your direct conversations, groups and broadcasts: pinned ones first, then most lately spoken in */
-        get: operations["list_chats"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/contacts": {
         parameters: {
             query?: never;
@@ -304,73 +287,6 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /**
-         * Change title, description or picture of a group or broadcast
-         * @description Change title, description or picture of a group or broadcast. Owners and moderators.
-         */
-        patch: operations["change_conversation"];
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/bans": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Who is kept out
-         * @description Who is kept out. Owners and moderators.
-         */
-        get: operations["list_bans"];
-        put?: never;
-        /**
-         * Take somebody out and keep them out, until a time or for good
-         * @description Take somebody out and keep them out, until a time or for good. Owners and moderators.
-         */
-        post: operations["ban_actor"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/bans/{actor_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Keep somebody out no more
-         * @description Keep somebody out no more. Owners and moderators.
-         */
-        delete: operations["lift_ban"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/draft": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What you began to write in a conversation; 404 `no_draft` when it is nothing */
-        get: operations["get_draft"];
-        /** Keep what you began to write, for your other devices; an empty draft is none */
-        put: operations["set_draft"];
-        post?: never;
-        /** Take your draft away */
-        delete: operations["delete_draft"];
-        options?: never;
-        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -431,70 +347,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/conversations/{conversation_id}/invite-links": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The links that are not revoked, newest first
-         * @description The links that are not revoked, newest first. Owners and moderators.
-         */
-        get: operations["list_invite_links"];
-        put?: never;
-        /**
-         * Make a link by which users of the workspace join; its address is told once
-         * @description Make a link by which users of the workspace join; its address is told once. Owners and moderators.
-         */
-        post: operations["create_invite_link"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/invite-links/{link_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Let nobody join by a link any more
-         * @description Let nobody join by a link any more. Owners and moderators.
-         */
-        delete: operations["revoke_invite_link"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/leave": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Go out of a group or broadcast
-         * @description Go out of a group or broadcast. The last owner makes somebody else one first: 409.
-         */
-        post: operations["leave_conversation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/conversations/{conversation_id}/members": {
         parameters: {
             query?: never;
@@ -507,23 +359,6 @@ export interface paths {
         put?: never;
         /** Add somebody, or change their role */
         post: operations["add_member"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/conversations/{conversation_id}/members/batch": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Add up to 1 000 at once, all or nobody; answers those who were no members before */
-        post: operations["add_members"];
         delete?: never;
         options?: never;
         head?: never;
@@ -544,11 +379,7 @@ export interface paths {
         delete: operations["remove_member"];
         options?: never;
         head?: never;
-        /**
-         * Give a member another role
-         * @description Give a member another role. Owners and moderators; only an owner makes owners or changes them.
-         */
-        patch: operations["change_role"];
+        patch?: never;
         trace?: never;
     };
     "/v1/conversations/{conversation_id}/messages": {
@@ -642,6 +473,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/messages/{message_id}/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who has read a message and when, in small groups and pairs; how many did, elsewhere */
+        get: operations["get_readers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/messages/{message_id}/versions": {
         parameters: {
             query?: never;
@@ -694,23 +542,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/conversations/{conversation_id}/preferences": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /** Mute, archive or pin a conversation for yourself; what is left out stays */
-        put: operations["set_preferences"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/conversations/{conversation_id}/read": {
         parameters: {
             query?: never;
@@ -722,6 +553,65 @@ export interface paths {
         /** Move your read position on to a message number */
         put: operations["mark_read"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/scheduled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your messages that wait for their time here, or failed */
+        get: operations["list_scheduled"];
+        put?: never;
+        /**
+         * Have a message posted later, at most a year from now
+         * @description Have a message posted later, at most a year from now. A repeat of the same `client_id` finds the first.
+         */
+        post: operations["schedule_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/scheduled/{scheduled_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take your scheduled message back */
+        delete: operations["cancel_scheduled"];
+        options?: never;
+        head?: never;
+        /** Change time, words or files of your scheduled message; one that failed waits again */
+        patch: operations["change_scheduled"];
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/scheduled/{scheduled_id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post your scheduled message now
+         * @description Post your scheduled message now. A repeat answers with the message that was posted.
+         */
+        post: operations["send_scheduled"];
         delete?: never;
         options?: never;
         head?: never;
@@ -828,23 +718,6 @@ export interface paths {
         put?: never;
         /** Run a failed item again */
         post: operations["replay_journal_item"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/drafts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What you began to write, by conversation */
-        get: operations["list_drafts"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -983,43 +856,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/invite-links/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Where a link leads; 410 `invite_link_invalid` when nowhere (any more) */
-        post: operations["check_invite_link"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/invite-links/join": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Join by a link; who is a member already uses nothing up
-         * @description Join by a link; who is a member already uses nothing up. 410 `invite_link_invalid`, 403 `banned`.
-         */
-        post: operations["join_by_invite_link"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -1076,6 +912,8 @@ export interface paths {
         /**
          * Upload a file: the body is its bytes
          * @description Upload a file: the body is its bytes. What it is, is found from them; the type that is sent is not looked at.
+         *
+         *     With `kind=voice` a sound becomes a voice note: how long it is and its waveform are found here.
          */
         post: operations["upload_media"];
         delete?: never;
@@ -1135,26 +973,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/people": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * People to talk with
-         * @description Find users and bots of the workspace by name or external id, in order of their names.
-         */
-        get: operations["list_people"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/sandbox/inboxes": {
         parameters: {
             query?: never;
@@ -1172,20 +990,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/search/messages": {
+    "/v1/scheduled": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * Messages you may see with all these words, newest first
-         * @description Messages you may see with all these words, newest first.
-         *
-         *     Words are found in any of their forms, Russian and English, the last one also by its beginning; `"words in quotes"` in a row. `from`: an actor's id. `date_from` is included, `date_to` is not; both with a zone. `has` may be given several times: `file` (any file), `image`, `link`. Highlights are stretches of the message's text in UTF-16 units.
-         */
-        get: operations["search_messages"];
+        /** Your messages that wait for their time or failed, in all conversations, also those you are in no more */
+        get: operations["list_all_scheduled"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1601,6 +1414,7 @@ export interface components {
             /** @enum {string} */
             state: "pending" | "ready" | "failed";
             thumbnail: components["schemas"]["Thumbnail"] | null;
+            waveform: number[] | null;
             width: number | null;
         };
         /** AuditEntry */
@@ -1619,24 +1433,6 @@ export interface components {
             by_id: string | null;
             id: string;
             target: string;
-        };
-        /** Avatar */
-        Avatar: {
-            media_id: string;
-            thumbnail: components["schemas"]["Thumbnail"] | null;
-        };
-        /** BanJson */
-        BanJson: {
-            actor: components["schemas"]["ActorRef"];
-            banned_by: components["schemas"]["ActorRef"];
-            /** Format: date-time */
-            created_at: string;
-            until: string | null;
-        };
-        /** BanRequest */
-        BanRequest: {
-            actor_id: string;
-            until?: string | null;
         };
         /** ChangeMe */
         ChangeMe: {
@@ -1686,15 +1482,6 @@ export interface components {
             refresh_in_body: boolean;
             workspace_id?: string | null;
         };
-        /** CheckedLink */
-        CheckedLink: {
-            conversation_id: string | null;
-            description: string | null;
-            /** @enum {string} */
-            kind: "direct" | "group" | "broadcast" | "desk";
-            member_count: number;
-            title: string | null;
-        };
         /** CodeAsked */
         CodeAsked: {
             digits: number;
@@ -1729,10 +1516,8 @@ export interface components {
         };
         /** Conversation */
         Conversation: {
-            avatar: components["schemas"]["Avatar"] | null;
             /** Format: date-time */
             created_at: string;
-            description: string | null;
             head: components["schemas"]["Cursor"];
             id: string;
             inbox_id: string | null;
@@ -1740,9 +1525,7 @@ export interface components {
             kind: "direct" | "group" | "broadcast" | "desk";
             last_message: components["schemas"]["Snippet"] | null;
             last_number: number;
-            member_count: number | null;
             mentions: number;
-            my: components["schemas"]["MyPart"];
             own_since: number;
             peer: components["schemas"]["ActorRef"] | null;
             read_number: number;
@@ -1750,12 +1533,6 @@ export interface components {
             role: "owner" | "moderator" | "member" | "reader" | null;
             title: string | null;
             unread: number;
-        };
-        /** ConversationChange */
-        ConversationChange: {
-            avatar_media_id?: string | null;
-            description?: string | null;
-            title?: string;
         };
         /** ConversationFields */
         ConversationFields: {
@@ -1830,22 +1607,6 @@ export interface components {
             items: components["schemas"]["DeskConversation"][];
             next: string | null;
             token: string;
-        };
-        /** DraftJson */
-        DraftJson: {
-            /** Format: date-time */
-            changed_at: string;
-            conversation_id: string;
-            entities: components["schemas"]["EntityJson"][];
-            reply_to_id: string | null;
-            text: string;
-        };
-        /** DraftRequest */
-        DraftRequest: {
-            entities?: components["schemas"]["EntityJson"][];
-            reply_to_id?: string | null;
-            /** @default  */
-            text: string;
         };
         /** EditRequest */
         EditRequest: {
@@ -1938,25 +1699,6 @@ export interface components {
             conversation_id: string;
             message_id: string;
         };
-        /** FoundConversation */
-        FoundConversation: {
-            id: string;
-            /** @enum {string} */
-            kind: "direct" | "group" | "broadcast" | "desk";
-            peer: components["schemas"]["ActorRef"] | null;
-            title: string | null;
-        };
-        /** FoundMessage */
-        FoundMessage: {
-            conversation: components["schemas"]["FoundConversation"];
-            highlights: components["schemas"]["Highlight"][];
-            message: components["schemas"]["Message"];
-        };
-        /** Highlight */
-        Highlight: {
-            length: number;
-            offset: number;
-        };
         /** IdentityJson */
         IdentityJson: {
             address: string;
@@ -2011,21 +1753,6 @@ export interface components {
         InviteLink: {
             invite_url: string;
         };
-        /** InviteLinkJson */
-        InviteLinkJson: {
-            /** Format: date-time */
-            created_at: string;
-            created_by: components["schemas"]["ActorRef"];
-            expires_at: string | null;
-            id: string;
-            max_uses: number | null;
-            use_count: number;
-        };
-        /** InviteLinkRequest */
-        InviteLinkRequest: {
-            expires_at?: string | null;
-            max_uses?: number | null;
-        };
         /** IssuedSession */
         IssuedSession: {
             access_token: string;
@@ -2043,6 +1770,11 @@ export interface components {
             received_at: string;
             /** @enum {string} */
             state: "ready" | "leased" | "done" | "failed" | "held";
+        };
+        /** LinkToken */
+        LinkToken: {
+            /** @description The token of a link or a session. */
+            token: string;
         };
         /** LoginName */
         LoginName: {
@@ -2071,6 +1803,7 @@ export interface components {
             /** @enum {string} */
             state: "pending" | "ready" | "failed";
             thumbnail: components["schemas"]["ThumbnailJson"] | null;
+            waveform: number[] | null;
             width: number | null;
         };
         /** MemberJson */
@@ -2085,14 +1818,11 @@ export interface components {
         /** MemberRequest */
         MemberRequest: {
             actor_id: string;
-            /** @enum {null|string} */
-            role?: "owner" | "moderator" | "member" | "reader" | null;
-        };
-        /** MembersRequest */
-        MembersRequest: {
-            actor_ids: string[];
-            /** @enum {null|string} */
-            role?: "owner" | "moderator" | "member" | "reader" | null;
+            /**
+             * @default member
+             * @enum {string}
+             */
+            role: "owner" | "moderator" | "member" | "reader";
         };
         /** Message */
         Message: {
@@ -2129,28 +1859,6 @@ export interface components {
             own_since: number;
             read_number: number;
         };
-        /** MyPart */
-        MyPart: {
-            is_archived: boolean;
-            is_pinned: boolean;
-            mentions: number;
-            muted_until: string | null;
-            read_number: number;
-            /** @enum {null|string} */
-            role: "owner" | "moderator" | "member" | "reader" | null;
-            unread: number;
-        };
-        /** NewInviteLink */
-        NewInviteLink: {
-            /** Format: date-time */
-            created_at: string;
-            created_by: components["schemas"]["ActorRef"];
-            expires_at: string | null;
-            id: string;
-            max_uses: number | null;
-            url: string;
-            use_count: number;
-        };
         /** OpenRequest */
         OpenRequest: {
             /** @enum {string} */
@@ -2168,11 +1876,6 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next: string | null;
         };
-        /** Page[Person] */
-        "Page_parley.accounts.schemas.Person_": {
-            items: components["schemas"]["Person"][];
-            next: string | null;
-        };
         /** Page[User] */
         "Page_parley.accounts.schemas.User_": {
             items: components["schemas"]["User"][];
@@ -2183,29 +1886,14 @@ export interface components {
             items: components["schemas"]["Contact"][];
             next: string | null;
         };
-        /** Page[BanJson] */
-        "Page_parley.conversations.group_schemas.BanJson_": {
-            items: components["schemas"]["BanJson"][];
-            next: string | null;
-        };
-        /** Page[DraftJson] */
-        "Page_parley.conversations.group_schemas.DraftJson_": {
-            items: components["schemas"]["DraftJson"][];
-            next: string | null;
-        };
-        /** Page[InviteLinkJson] */
-        "Page_parley.conversations.group_schemas.InviteLinkJson_": {
-            items: components["schemas"]["InviteLinkJson"][];
+        /** Page[Scheduled] */
+        "Page_parley.conversations.scheduling_schemas.Scheduled_": {
+            items: components["schemas"]["Scheduled"][];
             next: string | null;
         };
         /** Page[Conversation] */
         "Page_parley.conversations.schemas.Conversation_": {
             items: components["schemas"]["Conversation"][];
-            next: string | null;
-        };
-        /** Page[FoundMessage] */
-        "Page_parley.conversations.schemas.FoundMessage_": {
-            items: components["schemas"]["FoundMessage"][];
             next: string | null;
         };
         /** Page[MemberJson] */
@@ -2238,29 +1926,12 @@ export interface components {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
         };
-        /** Person */
-        Person: {
-            id: string;
-            is_online: boolean | null;
-            /** @enum {string} */
-            kind: "user" | "contact" | "bot";
-            last_seen_at: string | null;
-            name: string;
-            /** @enum {null|string} */
-            role: "owner" | "admin" | "agent" | "member" | null;
-        };
         /** Pin */
         Pin: {
             message: components["schemas"]["Message"];
             /** Format: date-time */
             pinned_at: string;
             pinned_by: components["schemas"]["ActorRef"];
-        };
-        /** PreferencesRequest */
-        PreferencesRequest: {
-            is_archived?: boolean;
-            is_pinned?: boolean;
-            muted_until?: string | null;
         };
         /** PutExternalUser */
         PutExternalUser: {
@@ -2290,6 +1961,16 @@ export interface components {
             read_number: number;
             unread: number;
         };
+        /** Reader */
+        Reader: {
+            actor: components["schemas"]["ActorRef"];
+            read_at: string | null;
+        };
+        /** Readers */
+        Readers: {
+            count: number;
+            readers: components["schemas"]["Reader"][] | null;
+        };
         /** ReconnectRequest */
         ReconnectRequest: {
             secrets?: {
@@ -2308,10 +1989,47 @@ export interface components {
             sender_name: string;
             text: string;
         };
-        /** RoleRequest */
-        RoleRequest: {
+        /** ScheduleChange */
+        ScheduleChange: {
+            entities?: components["schemas"]["EntityJson"][];
+            media_ids?: string[];
+            send_at?: string;
+            text?: string;
+        };
+        /** ScheduleRequest */
+        ScheduleRequest: {
+            client_id: string;
+            entities?: components["schemas"]["EntityJson"][];
+            media_ids?: string[];
+            reply_to?: string | null;
+            /** Format: date-time */
+            send_at: string;
+            /** @default  */
+            text: string;
+        };
+        /** Scheduled */
+        Scheduled: {
+            attachments: components["schemas"]["Attachment"][];
+            client_id: string;
+            conversation_id: string;
+            /** Format: date-time */
+            created_at: string;
+            entities: components["schemas"]["EntityJson"][];
+            error: components["schemas"]["ScheduledError"] | null;
+            id: string;
+            message_id: string | null;
+            reply_to_id: string | null;
+            /** Format: date-time */
+            send_at: string;
             /** @enum {string} */
-            role: "owner" | "moderator" | "member" | "reader";
+            state: "waiting" | "failed" | "posted" | "cancelled";
+            text: string;
+            version: number;
+        };
+        /** ScheduledError */
+        ScheduledError: {
+            code: string;
+            message: string;
         };
         /** SendRequest */
         SendRequest: {
@@ -2489,15 +2207,6 @@ export interface components {
         WorkspaceName: {
             id: string;
             name: string;
-        };
-        /** LinkToken */
-        accounts_schemas_LinkToken: {
-            /** @description The token of a link or a session. */
-            token: string;
-        };
-        /** LinkToken */
-        conversations_group_schemas_LinkToken: {
-            token: string;
         };
     };
     responses: {
@@ -2776,31 +2485,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_chats: {
-        parameters: {
-            query?: {
-                archived?: boolean;
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.schemas.Conversation_"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     list_contacts: {
         parameters: {
             query?: {
@@ -2948,179 +2632,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    change_conversation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConversationChange"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conversation"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    list_bans: {
-        parameters: {
-            query?: {
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.BanJson_"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    ban_actor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BanRequest"];
-            };
-        };
-        responses: {
-            /** @description Document created, URL follows */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BanJson"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    lift_ban: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-                actor_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, nothing follows */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    get_draft: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DraftJson"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    set_draft: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["DraftRequest"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DraftJson"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    delete_draft: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, nothing follows */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     list_events: {
         parameters: {
             query: {
@@ -3228,99 +2739,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_invite_links: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.InviteLinkJson_"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    create_invite_link: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["InviteLinkRequest"];
-            };
-        };
-        responses: {
-            /** @description Document created, URL follows */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewInviteLink"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    revoke_invite_link: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-                link_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, nothing follows */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    leave_conversation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, nothing follows */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     list_members: {
         parameters: {
             query?: {
@@ -3374,33 +2792,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    add_members: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MembersRequest"];
-            };
-        };
-        responses: {
-            /** @description Document created, URL follows */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.schemas.MemberJson_"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     remove_member: {
         parameters: {
             query?: never;
@@ -3419,34 +2810,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    change_role: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-                actor_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RoleRequest"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MemberJson"];
-                };
             };
             default: components["responses"]["Error"];
         };
@@ -3662,6 +3025,30 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_readers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readers"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_message_versions: {
         parameters: {
             query?: never;
@@ -3753,33 +3140,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    set_preferences: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                conversation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PreferencesRequest"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conversation"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     mark_read: {
         parameters: {
             query?: never;
@@ -3802,6 +3162,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadState"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_scheduled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.scheduling_schemas.Scheduled_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    schedule_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scheduled"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    cancel_scheduled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                scheduled_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    change_scheduled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                scheduled_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scheduled"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    send_scheduled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                scheduled_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
                 };
             };
             default: components["responses"]["Error"];
@@ -3972,30 +3456,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    list_drafts: {
-        parameters: {
-            query?: {
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.DraftJson_"];
-                };
             };
             default: components["responses"]["Error"];
         };
@@ -4245,7 +3705,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
+                "application/json": components["schemas"]["LinkToken"];
             };
         };
         responses: {
@@ -4256,56 +3716,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Invitation"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    check_invite_link: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckedLink"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    join_by_invite_link: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conversation"];
                 };
             };
             default: components["responses"]["Error"];
@@ -4385,6 +3795,8 @@ export interface operations {
             query?: {
                 /** @description The file's name, with its ending. */
                 name?: string;
+                /** @description voice: a recording, shown with its waveform. */
+                kind?: "voice" | null;
             };
             header?: never;
             path?: never;
@@ -4484,34 +3896,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_people: {
-        parameters: {
-            query?: {
-                /** @description Part of a name or of an external id. */
-                query?: string;
-                /** @description The `next` of the page before. */
-                cursor?: string | null;
-                /** @description Items in a page at the most. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_parley.accounts.schemas.Person_"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
     connect_sandbox: {
         parameters: {
             query?: never;
@@ -4533,18 +3917,9 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    search_messages: {
+    list_all_scheduled: {
         parameters: {
-            query?: {
-                query?: string;
-                conversation_id?: string | null;
-                from?: string | null;
-                date_from?: string | null;
-                date_to?: string | null;
-                has?: ("file" | "image" | "link")[] | null;
-                cursor?: string | null;
-                limit?: number;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -4557,7 +3932,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_parley.conversations.schemas.FoundMessage_"];
+                    "application/json": components["schemas"]["Page_parley.conversations.scheduling_schemas.Scheduled_"];
                 };
             };
             default: components["responses"]["Error"];
@@ -4639,7 +4014,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
+                "application/json": components["schemas"]["LinkToken"];
             };
         };
         responses: {

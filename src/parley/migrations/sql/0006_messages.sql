@@ -63,7 +63,6 @@ CREATE TABLE scheduled_message (
     message_id uuid,
     posted_at timestamptz,
     created_at timestamptz NOT NULL,
-    CHECK ((message_id IS NULL) = (posted_at IS NULL)),
     PRIMARY KEY (workspace_id, id),
     UNIQUE (conversation_id, actor_id, client_id),
     FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversation (workspace_id, id),
