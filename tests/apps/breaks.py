@@ -155,6 +155,12 @@ BREAKS = [
         WHERE conversation_id = {_GROUP} AND kind <> 'message.created'"""),
     _statements("conversations.notes", "tells of a note to all", "UPDATE event SET audience = 'all' WHERE audience = 'staff' "
                 "AND data -> 'message' ->> 'kind' = 'note'"),
+    _statements("conversations.tombstones", "mentions or a pin",
+                "INSERT INTO pin SELECT workspace_id, conversation_id, id, sender_id, now() FROM message"
+                " WHERE deleted_at IS NOT NULL"),
+    _statements("conversations.mentions", "its mention says 1001",
+                "INSERT INTO mention SELECT workspace_id, conversation_id, id, number + 1000, sender_id, NULL FROM message"
+                " WHERE number = 1"),
     _statements("conversations.tombstones", "still has words", "UPDATE message SET text = 'x' WHERE deleted_at IS NOT NULL"),
     _statements("search.complete", "is not indexed",
                 "DELETE FROM message_search WHERE message_id = (SELECT message_id FROM message_search LIMIT 1)"),

@@ -138,17 +138,29 @@ _MESSAGES_AND_EVENTS = (
         name="conversations.tombstones",
         holds="A deleted message keeps its number and nothing else.",
         remedy="What somebody deleted is still stored: empty text, entities, quote and extra of the message, delete its "
-        "versions, attachments and reactions.",
+        "versions, attachments, reactions, mentions and pin.",
         walk=_MESSAGES,
         sql=f"""SELECT 'message ' || m.id || ' of conversation ' || m.conversation_id || ' is deleted and still has '
                 || CASE WHEN m.text <> '' OR m.entities IS NOT NULL OR m.quote IS NOT NULL OR m.extra IS NOT NULL
-                    THEN 'words' ELSE 'versions, files or reactions' END AS finding
+                    THEN 'words' ELSE 'versions, files, reactions, mentions or a pin' END AS finding
             FROM message m WHERE {_MESSAGE_STEP} AND m.deleted_at IS NOT NULL AND (
                 m.text <> '' OR m.entities IS NOT NULL OR m.quote IS NOT NULL OR m.extra IS NOT NULL
                 OR EXISTS (SELECT FROM message_version v WHERE v.conversation_id = m.conversation_id
                     AND v.message_id = m.id)
                 OR EXISTS (SELECT FROM attachment a WHERE a.conversation_id = m.conversation_id AND a.message_id = m.id)
+                OR EXISTS (SELECT FROM mention x WHERE x.conversation_id = m.conversation_id AND x.message_id = m.id)
+                OR EXISTS (SELECT FROM pin p WHERE p.conversation_id = m.conversation_id AND p.message_id = m.id)
                 OR EXISTS (SELECT FROM reaction r WHERE r.conversation_id = m.conversation_id AND r.message_id = m.id))""",
+    ),
+    Check(
+        name="conversations.mentions",
+        holds="A mention carries the number and the sender of its message, so unread mentions are counted right.",
+        remedy="Mention badges of this conversation are wrong: set number and sender_id of the row to the message's.",
+        walk=_MESSAGES,
+        sql=f"""SELECT 'message ' || m.id || ' of conversation ' || m.conversation_id || ' has number '
+                || coalesce(m.number::text, 'none') || ', its mention says ' || x.number AS finding
+            FROM message m JOIN mention x ON x.conversation_id = m.conversation_id AND x.message_id = m.id
+            WHERE {_MESSAGE_STEP} AND (x.number, x.sender_id) IS DISTINCT FROM (m.number, m.sender_id)""",
     ),
     Check(
         name="conversations.versions",

@@ -217,6 +217,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your direct conversations, groups and broadcasts: pinned ones first, then most lately spoken in */
+        get: operations["list_chats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/contacts": {
         parameters: {
             query?: never;
@@ -287,6 +304,73 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /**
+         * Change title, description or picture of a group or broadcast
+         * @description Change title, description or picture of a group or broadcast. Owners and moderators.
+         */
+        patch: operations["change_conversation"];
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/bans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is kept out
+         * @description Who is kept out. Owners and moderators.
+         */
+        get: operations["list_bans"];
+        put?: never;
+        /**
+         * Take somebody out and keep them out, until a time or for good
+         * @description Take somebody out and keep them out, until a time or for good. Owners and moderators.
+         */
+        post: operations["ban_actor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/bans/{actor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Keep somebody out no more
+         * @description Keep somebody out no more. Owners and moderators.
+         */
+        delete: operations["lift_ban"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you began to write in a conversation; 404 `no_draft` when it is nothing */
+        get: operations["get_draft"];
+        /** Keep what you began to write, for your other devices; an empty draft is none */
+        put: operations["set_draft"];
+        post?: never;
+        /** Take your draft away */
+        delete: operations["delete_draft"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -347,6 +431,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversations/{conversation_id}/invite-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The links that are not revoked, newest first
+         * @description The links that are not revoked, newest first. Owners and moderators.
+         */
+        get: operations["list_invite_links"];
+        put?: never;
+        /**
+         * Make a link by which users of the workspace join; its address is told once
+         * @description Make a link by which users of the workspace join; its address is told once. Owners and moderators.
+         */
+        post: operations["create_invite_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/invite-links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let nobody join by a link any more
+         * @description Let nobody join by a link any more. Owners and moderators.
+         */
+        delete: operations["revoke_invite_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go out of a group or broadcast
+         * @description Go out of a group or broadcast. The last owner makes somebody else one first: 409.
+         */
+        post: operations["leave_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversations/{conversation_id}/members": {
         parameters: {
             query?: never;
@@ -359,6 +507,23 @@ export interface paths {
         put?: never;
         /** Add somebody, or change their role */
         post: operations["add_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/members/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add up to 1 000 at once, all or nobody; answers those who were no members before */
+        post: operations["add_members"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,7 +544,11 @@ export interface paths {
         delete: operations["remove_member"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Give a member another role
+         * @description Give a member another role. Owners and moderators; only an owner makes owners or changes them.
+         */
+        patch: operations["change_role"];
         trace?: never;
     };
     "/v1/conversations/{conversation_id}/messages": {
@@ -537,6 +706,23 @@ export interface paths {
         post?: never;
         /** Take a pin off */
         delete: operations["unpin_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/conversations/{conversation_id}/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Mute, archive or pin a conversation for yourself; what is left out stays */
+        put: operations["set_preferences"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -724,6 +910,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you began to write, by conversation */
+        get: operations["list_drafts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/inboxes": {
         parameters: {
             query?: never;
@@ -856,6 +1059,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/invite-links/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where a link leads; 410 `invite_link_invalid` when nowhere (any more) */
+        post: operations["check_invite_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invite-links/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join by a link; who is a member already uses nothing up
+         * @description Join by a link; who is a member already uses nothing up. 410 `invite_link_invalid`, 403 `banned`.
+         */
+        post: operations["join_by_invite_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -973,6 +1213,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People to talk with
+         * @description Find users and bots of the workspace by name or external id, in order of their names.
+         */
+        get: operations["list_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandbox/inboxes": {
         parameters: {
             query?: never;
@@ -999,6 +1259,28 @@ export interface paths {
         };
         /** Your messages that wait for their time or failed, in all conversations, also those you are in no more */
         get: operations["list_all_scheduled"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages you may see with all these words, newest first
+         * @description Messages you may see with all these words, newest first.
+         *
+         *     Words are found in any of their forms, Russian and English, the last one also by its beginning; `"words in quotes"` in a row. `from`: an actor's id. `date_from` is included, `date_to` is not; both with a zone. `has` may be given several times: `file` (any file), `image`, `link`. Highlights are stretches of the message's text in UTF-16 units.
+         */
+        get: operations["search_messages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1434,6 +1716,24 @@ export interface components {
             id: string;
             target: string;
         };
+        /** Avatar */
+        Avatar: {
+            media_id: string;
+            thumbnail: components["schemas"]["Thumbnail"] | null;
+        };
+        /** BanJson */
+        BanJson: {
+            actor: components["schemas"]["ActorRef"];
+            banned_by: components["schemas"]["ActorRef"];
+            /** Format: date-time */
+            created_at: string;
+            until: string | null;
+        };
+        /** BanRequest */
+        BanRequest: {
+            actor_id: string;
+            until?: string | null;
+        };
         /** ChangeMe */
         ChangeMe: {
             /** @description Such as `ru` or `en-GB`. */
@@ -1482,6 +1782,15 @@ export interface components {
             refresh_in_body: boolean;
             workspace_id?: string | null;
         };
+        /** CheckedLink */
+        CheckedLink: {
+            conversation_id: string | null;
+            description: string | null;
+            /** @enum {string} */
+            kind: "direct" | "group" | "broadcast" | "desk";
+            member_count: number;
+            title: string | null;
+        };
         /** CodeAsked */
         CodeAsked: {
             digits: number;
@@ -1516,8 +1825,10 @@ export interface components {
         };
         /** Conversation */
         Conversation: {
+            avatar: components["schemas"]["Avatar"] | null;
             /** Format: date-time */
             created_at: string;
+            description: string | null;
             head: components["schemas"]["Cursor"];
             id: string;
             inbox_id: string | null;
@@ -1525,7 +1836,9 @@ export interface components {
             kind: "direct" | "group" | "broadcast" | "desk";
             last_message: components["schemas"]["Snippet"] | null;
             last_number: number;
+            member_count: number | null;
             mentions: number;
+            my: components["schemas"]["MyPart"];
             own_since: number;
             peer: components["schemas"]["ActorRef"] | null;
             read_number: number;
@@ -1533,6 +1846,12 @@ export interface components {
             role: "owner" | "moderator" | "member" | "reader" | null;
             title: string | null;
             unread: number;
+        };
+        /** ConversationChange */
+        ConversationChange: {
+            avatar_media_id?: string | null;
+            description?: string | null;
+            title?: string;
         };
         /** ConversationFields */
         ConversationFields: {
@@ -1607,6 +1926,22 @@ export interface components {
             items: components["schemas"]["DeskConversation"][];
             next: string | null;
             token: string;
+        };
+        /** DraftJson */
+        DraftJson: {
+            /** Format: date-time */
+            changed_at: string;
+            conversation_id: string;
+            entities: components["schemas"]["EntityJson"][];
+            reply_to_id: string | null;
+            text: string;
+        };
+        /** DraftRequest */
+        DraftRequest: {
+            entities?: components["schemas"]["EntityJson"][];
+            reply_to_id?: string | null;
+            /** @default  */
+            text: string;
         };
         /** EditRequest */
         EditRequest: {
@@ -1699,6 +2034,25 @@ export interface components {
             conversation_id: string;
             message_id: string;
         };
+        /** FoundConversation */
+        FoundConversation: {
+            id: string;
+            /** @enum {string} */
+            kind: "direct" | "group" | "broadcast" | "desk";
+            peer: components["schemas"]["ActorRef"] | null;
+            title: string | null;
+        };
+        /** FoundMessage */
+        FoundMessage: {
+            conversation: components["schemas"]["FoundConversation"];
+            highlights: components["schemas"]["Highlight"][];
+            message: components["schemas"]["Message"];
+        };
+        /** Highlight */
+        Highlight: {
+            length: number;
+            offset: number;
+        };
         /** IdentityJson */
         IdentityJson: {
             address: string;
@@ -1753,6 +2107,21 @@ export interface components {
         InviteLink: {
             invite_url: string;
         };
+        /** InviteLinkJson */
+        InviteLinkJson: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["ActorRef"];
+            expires_at: string | null;
+            id: string;
+            max_uses: number | null;
+            use_count: number;
+        };
+        /** InviteLinkRequest */
+        InviteLinkRequest: {
+            expires_at?: string | null;
+            max_uses?: number | null;
+        };
         /** IssuedSession */
         IssuedSession: {
             access_token: string;
@@ -1770,11 +2139,6 @@ export interface components {
             received_at: string;
             /** @enum {string} */
             state: "ready" | "leased" | "done" | "failed" | "held";
-        };
-        /** LinkToken */
-        LinkToken: {
-            /** @description The token of a link or a session. */
-            token: string;
         };
         /** LoginName */
         LoginName: {
@@ -1818,11 +2182,14 @@ export interface components {
         /** MemberRequest */
         MemberRequest: {
             actor_id: string;
-            /**
-             * @default member
-             * @enum {string}
-             */
-            role: "owner" | "moderator" | "member" | "reader";
+            /** @enum {null|string} */
+            role?: "owner" | "moderator" | "member" | "reader" | null;
+        };
+        /** MembersRequest */
+        MembersRequest: {
+            actor_ids: string[];
+            /** @enum {null|string} */
+            role?: "owner" | "moderator" | "member" | "reader" | null;
         };
         /** Message */
         Message: {
@@ -1859,6 +2226,28 @@ export interface components {
             own_since: number;
             read_number: number;
         };
+        /** MyPart */
+        MyPart: {
+            is_archived: boolean;
+            is_pinned: boolean;
+            mentions: number;
+            muted_until: string | null;
+            read_number: number;
+            /** @enum {null|string} */
+            role: "owner" | "moderator" | "member" | "reader" | null;
+            unread: number;
+        };
+        /** NewInviteLink */
+        NewInviteLink: {
+            /** Format: date-time */
+            created_at: string;
+            created_by: components["schemas"]["ActorRef"];
+            expires_at: string | null;
+            id: string;
+            max_uses: number | null;
+            url: string;
+            use_count: number;
+        };
         /** OpenRequest */
         OpenRequest: {
             /** @enum {string} */
@@ -1876,6 +2265,11 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next: string | null;
         };
+        /** Page[Person] */
+        "Page_parley.accounts.schemas.Person_": {
+            items: components["schemas"]["Person"][];
+            next: string | null;
+        };
         /** Page[User] */
         "Page_parley.accounts.schemas.User_": {
             items: components["schemas"]["User"][];
@@ -1886,6 +2280,21 @@ export interface components {
             items: components["schemas"]["Contact"][];
             next: string | null;
         };
+        /** Page[BanJson] */
+        "Page_parley.conversations.group_schemas.BanJson_": {
+            items: components["schemas"]["BanJson"][];
+            next: string | null;
+        };
+        /** Page[DraftJson] */
+        "Page_parley.conversations.group_schemas.DraftJson_": {
+            items: components["schemas"]["DraftJson"][];
+            next: string | null;
+        };
+        /** Page[InviteLinkJson] */
+        "Page_parley.conversations.group_schemas.InviteLinkJson_": {
+            items: components["schemas"]["InviteLinkJson"][];
+            next: string | null;
+        };
         /** Page[Scheduled] */
         "Page_parley.conversations.scheduling_schemas.Scheduled_": {
             items: components["schemas"]["Scheduled"][];
@@ -1894,6 +2303,11 @@ export interface components {
         /** Page[Conversation] */
         "Page_parley.conversations.schemas.Conversation_": {
             items: components["schemas"]["Conversation"][];
+            next: string | null;
+        };
+        /** Page[FoundMessage] */
+        "Page_parley.conversations.schemas.FoundMessage_": {
+            items: components["schemas"]["FoundMessage"][];
             next: string | null;
         };
         /** Page[MemberJson] */
@@ -1926,12 +2340,29 @@ export interface components {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
         };
+        /** Person */
+        Person: {
+            id: string;
+            is_online: boolean | null;
+            /** @enum {string} */
+            kind: "user" | "contact" | "bot";
+            last_seen_at: string | null;
+            name: string;
+            /** @enum {null|string} */
+            role: "owner" | "admin" | "agent" | "member" | null;
+        };
         /** Pin */
         Pin: {
             message: components["schemas"]["Message"];
             /** Format: date-time */
             pinned_at: string;
             pinned_by: components["schemas"]["ActorRef"];
+        };
+        /** PreferencesRequest */
+        PreferencesRequest: {
+            is_archived?: boolean;
+            is_pinned?: boolean;
+            muted_until?: string | null;
         };
         /** PutExternalUser */
         PutExternalUser: {
@@ -1988,6 +2419,11 @@ export interface components {
             quote: string | null;
             sender_name: string;
             text: string;
+        };
+        /** RoleRequest */
+        RoleRequest: {
+            /** @enum {string} */
+            role: "owner" | "moderator" | "member" | "reader";
         };
         /** ScheduleChange */
         ScheduleChange: {
@@ -2207,6 +2643,15 @@ export interface components {
         WorkspaceName: {
             id: string;
             name: string;
+        };
+        /** LinkToken */
+        accounts_schemas_LinkToken: {
+            /** @description The token of a link or a session. */
+            token: string;
+        };
+        /** LinkToken */
+        conversations_group_schemas_LinkToken: {
+            token: string;
         };
     };
     responses: {
@@ -2485,6 +2930,31 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_chats: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.Conversation_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_contacts: {
         parameters: {
             query?: {
@@ -2632,6 +3102,179 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    change_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_bans: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.BanJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ban_actor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BanRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BanJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    lift_ban: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                actor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    get_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    delete_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_events: {
         parameters: {
             query: {
@@ -2739,6 +3382,99 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_invite_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.InviteLinkJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    create_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteLinkRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInviteLink"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    revoke_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    leave_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -2792,6 +3528,33 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    add_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembersRequest"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.MemberJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     remove_member: {
         parameters: {
             query?: never;
@@ -2810,6 +3573,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    change_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                actor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberJson"];
+                };
             };
             default: components["responses"]["Error"];
         };
@@ -3140,6 +3931,33 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    set_preferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreferencesRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     mark_read: {
         parameters: {
             query?: never;
@@ -3460,6 +4278,30 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_drafts: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.group_schemas.DraftJson_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     list_inboxes: {
         parameters: {
             query?: never;
@@ -3705,7 +4547,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkToken"];
+                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
             };
         };
         responses: {
@@ -3716,6 +4558,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    check_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedLink"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    join_by_invite_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["conversations_group_schemas_LinkToken"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
                 };
             };
             default: components["responses"]["Error"];
@@ -3896,6 +4788,34 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_people: {
+        parameters: {
+            query?: {
+                /** @description Part of a name or of an external id. */
+                query?: string;
+                /** @description The `next` of the page before. */
+                cursor?: string | null;
+                /** @description Items in a page at the most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.accounts.schemas.Person_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     connect_sandbox: {
         parameters: {
             query?: never;
@@ -3933,6 +4853,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_parley.conversations.scheduling_schemas.Scheduled_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    search_messages: {
+        parameters: {
+            query?: {
+                query?: string;
+                conversation_id?: string | null;
+                from?: string | null;
+                date_from?: string | null;
+                date_to?: string | null;
+                has?: ("file" | "image" | "link")[] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_parley.conversations.schemas.FoundMessage_"];
                 };
             };
             default: components["responses"]["Error"];
@@ -4014,7 +4964,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkToken"];
+                "application/json": components["schemas"]["accounts_schemas_LinkToken"];
             };
         };
         responses: {
