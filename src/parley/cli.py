@@ -195,6 +195,21 @@ def reset_password(*, email: str, password: str | None = None) -> None:
 
 
 @admin.command
+def remove_second_factors(*, email: str) -> None:
+    """Take app, passkeys and recovery codes away from a login that is locked out, and end its sessions."""
+
+    async def work() -> None:
+        from parley.accounts import remove_second_factors as remove
+        from parley.infra.runtime import open_runtime
+
+        settings = load_settings()
+        async with _database(settings) as dsn, open_runtime(settings, dsn) as runtime:
+            await remove(runtime.db, email=email)
+
+    _run(work())
+
+
+@admin.command
 def hold_deliveries() -> None:
     """Hold outward messages that were not sent yet: before starting on a snapshot that was rolled back."""
 

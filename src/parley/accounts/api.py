@@ -8,7 +8,8 @@ from litestar import Request, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from parley.accounts import embedding_api, sign_in_api
+from parley.accounts import embedding_api, factors_api, sign_in_api
+from parley.accounts.answering import read_client
 from parley.accounts.api_keys import create_api_key, list_api_keys, revoke_api_key
 from parley.accounts.audit import list_audit
 from parley.accounts.authentication import GivenCaller, GivenRuntime, forget_callers
@@ -75,7 +76,7 @@ async def change_password_route(
     caller: GivenCaller,
 ) -> None:
     """Set a new password; all other sessions of the login end. 401 `wrong_credentials`, 429 `too_many`."""
-    client = sign_in_api.read_client(request)
+    client = read_client(request)
     await change_password(runtime.db, caller, client, current=data.current_password, new=data.new_password)
 
 
@@ -219,6 +220,7 @@ async def list_audit_route(
 
 routes: list[Any] = [
     *sign_in_api.routes,
+    *factors_api.routes,
     *embedding_api.routes,
     get_me_route,
     change_me_route,

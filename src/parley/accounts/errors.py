@@ -92,3 +92,46 @@ class OwnersOnly(Forbidden):
     """Only an owner makes, demotes or deactivates owners."""
 
     code = "owners_only"
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The first factor is right: give the second, one of ``methods``, with ``challenge``."""
+
+    code = "second_factor_needed"
+
+
+class ChallengeOver(ParleyError):
+    """This took too long, or was done already: begin again."""
+
+    code = "challenge_over"
+    kind = Kind.GONE
+
+
+class PasskeyRefused(Unauthenticated):
+    """This passkey is not known here, or what it signed is not right."""
+
+    code = "passkey_refused"
+
+
+class PasskeysOff(Conflict):
+    """Passkeys need a host name: open Parley by its name, or on this machine as localhost."""
+
+    code = "passkeys_off"
+
+
+class ProofNeeded(Unauthenticated):
+    """Prove anew that it is you: by your password, a code, or a recovery code."""
+
+    code = "proof_needed"
+
+
+class PhoneTaken(Conflict):
+    """Another login on this server has this number."""
+
+    code = "phone_taken"
+
+
+class LastWayIn(Conflict):
+    """You would have no way left to sign in."""
+
+    code = "last_way_in"

@@ -17,7 +17,8 @@ from parley.accounts.errors import AlreadyJoined, LinkUsed, WrongCredentials
 from parley.accounts.links import get_link, issue_link, use_link
 from parley.accounts.passwords import hash_password
 from parley.accounts.schemas import Invitation
-from parley.accounts.sessions import Client, OpenSession, begin_session
+from parley.accounts.second_factor import Entrant, make_caller, open_session, require_session
+from parley.accounts.sessions import Client, OpenSession
 from parley.accounts.sign_in import ProvenLogin, prove_password
 from parley.infra.crypto import Keys
 from parley.infra.db import Database, Tx
@@ -62,7 +63,7 @@ async def accept_invitation(
 ) -> OpenSession:
     """Join and sign in. Of several at once one succeeds; one that fails leaves the link usable.
 
-    Raises: LinkUsed; WrongCredentials and TooManyAttempts where the e-mail has a login with another password.
+    A login with a second factor has joined when that is asked for. Raises: SecondFactorNeeded; LinkUsed; WrongCredentials and TooManyAttempts where the e-mail has a login with another password.
     """
     invitation = await check_invitation(db, token)
     if invitation.has_login:
@@ -77,18 +78,17 @@ async def accept_invitation(
         if not await store.hold_login(tx, login.id, login.password_hash):
             raise WrongCredentials("The e-mail's login changed at this moment: try again with its password.")
         await store.join_login(tx, link["workspace_id"], invited["id"], login.id)
-        session = await begin_session(
-            tx,
-            keys,
-            client,
+        entrant = Entrant(
+            login_id=login.id,
             workspace_id=link["workspace_id"],
             actor_id=invited["id"],
-            login_id=login.id,
             role=invited["role"],
             name=invited["name"],
         )
-        await record_audit(tx, session.caller, "invitation.accepted", public_id("act", invited["id"]))
-        return session
+        opened = await open_session(tx, keys, client, entrant)
+        joined = make_caller(entrant, client)
+        await record_audit(tx, joined, "invitation.accepted", public_id("act", invited["id"]))
+    return require_session(opened)
 
 
 async def _get_invited(tx: Tx, link: Record, *, lock: bool) -> Record:

@@ -7,14 +7,15 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
-from parley.accounts import phone_store, store
+from parley.accounts import factor_store, phone_store, store
 from parley.accounts.audit import record_audit
 from parley.accounts.caller import Caller, Role
 from parley.accounts.choosing import choose_user
 from parley.accounts.errors import NameNeeded, WrongCode
 from parley.accounts.fields import require_name
 from parley.accounts.phone_codes import ProvenPhone, check_phone_code, use_phone_code
-from parley.accounts.sessions import Client, OpenSession, begin_session
+from parley.accounts.second_factor import Entrant, list_methods, open_session, require_session
+from parley.accounts.sessions import Client, OpenSession
 from parley.infra.crypto import Keys
 from parley.infra.db import Database, Tx
 from parley.infra.settings import Settings
@@ -22,7 +23,10 @@ from parley.kit.ids import parse_id, public_id, uuid7
 
 
 class PhoneUser(msgspec.Struct, frozen=True, kw_only=True):
-    """The user a number and its code have led to. ``is_new``: they joined with this."""
+    """The user a number and its code have led to. ``is_new``: they joined with this.
+
+    ``has_second_factor``: the code alone is not enough; a door that cannot ask for more must not let them in.
+    """
 
     login_id: UUID
     workspace_id: UUID
@@ -30,6 +34,7 @@ class PhoneUser(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     name: str
     is_new: bool
+    has_second_factor: bool
 
 
 async def is_phone_known(tx: Tx, phone: str, workspace_id: UUID) -> bool:
@@ -47,21 +52,20 @@ async def sign_in_by_phone(
     """Open a session for who holds the number. What fails after the code was right leaves it usable.
 
     Raises: WrongCode, TooManyAttempts, Malformed; then ChooseWorkspace, NameNeeded for a newcomer, Deactivated,
-    NotFound (no such workspace of theirs).
+    NotFound (no such workspace of theirs), SecondFactorNeeded.
     """
     proven = await check_phone_code(db, keys, settings, client, phone=phone, code=code)
     async with db.system() as tx:
         user = await enter_by_phone(tx, settings, proven, name=name, workspace_id=workspace_id)
-        return await begin_session(
-            tx,
-            keys,
-            client,
+        entrant = Entrant(
+            login_id=user.login_id,
             workspace_id=user.workspace_id,
             actor_id=user.actor_id,
-            login_id=user.login_id,
             role=user.role,
             name=user.name,
         )
+        opened = await open_session(tx, keys, client, entrant)
+    return require_session(opened)
 
 
 async def enter_by_phone(
@@ -88,6 +92,7 @@ async def enter_by_phone(
         role=user["role"],
         name=user["name"],
         is_new=False,
+        has_second_factor=bool(list_methods(await factor_store.find_factors(tx, user["login_id"]))),
     )
 
 
@@ -113,6 +118,13 @@ async def _join(
     await record_audit(
         tx, caller, "user.joined", public_id("act", actor_id), None, {"name": name, "by": "phone"}
     )
+    factors = await factor_store.find_factors(tx, login_id)
     return PhoneUser(
-        login_id=login_id, workspace_id=workspace_id, actor_id=actor_id, role="member", name=name, is_new=True
+        has_second_factor=bool(list_methods(factors)),
+        login_id=login_id,
+        workspace_id=workspace_id,
+        actor_id=actor_id,
+        role="member",
+        name=name,
+        is_new=True,
     )

@@ -84,12 +84,14 @@ async def find_user_of_phone(tx: Tx, phone: str, workspace_id: UUID) -> Record |
 
 async def insert_phone_login(tx: Tx, login_id: UUID, phone: str) -> bool:
     """Add a login; False when the number has one. Waits for a concurrent insert of the same number."""
+    await _lock_number(tx, phone)
     sql = "INSERT INTO login (id, phone) VALUES ($1, $2) ON CONFLICT (phone) DO NOTHING"
     return await tx.execute(sql, login_id, phone) == 1
 
 
 async def set_phone(tx: Tx, login_id: UUID, phone: str | None) -> bool:
     """Give a login a number, or take it away; False when another login has it."""
+    await _lock_number(tx, phone)
     if phone is not None and await tx.fetchval(
         "SELECT EXISTS (SELECT FROM login WHERE phone = $2 AND id <> $1)", login_id, phone
     ):
@@ -111,3 +113,10 @@ async def has_workspace_of_id(tx: Tx, workspace_id: UUID) -> bool:
 async def sweep_codes(tx: Tx, before: dt.datetime) -> int:
     """Delete codes that ended before then; return how many."""
     return await tx.execute("DELETE FROM phone_code WHERE expires_at < $1", before)
+
+
+async def _lock_number(tx: Tx, phone: str | None) -> None:
+    """Let one transaction at a time decide whose a number is."""
+    await tx.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('parley phone ' || COALESCE($1::text, '')))", phone
+    )

@@ -156,6 +156,7 @@ class SignInWays(Answer, kw_only=True):
     """How people sign in to this server."""
 
     has_phone: bool
+    has_passkeys: bool
 
 
 class Refresh(Request, kw_only=True):

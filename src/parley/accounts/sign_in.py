@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from parley.accounts import store
+from parley.accounts import factor_store, store
 from parley.accounts.attempts import count_attempt, forgive_attempts, take_back_attempt
 from parley.accounts.audit import record_audit
 from parley.accounts.authentication import forget_callers
@@ -19,7 +19,8 @@ from parley.accounts.choosing import choose_user
 from parley.accounts.errors import PasswordsBusy, WrongCredentials
 from parley.accounts.fields import normalise_email, require_email, require_password
 from parley.accounts.passwords import hash_password, is_outdated, is_password
-from parley.accounts.sessions import Client, OpenSession, begin_session
+from parley.accounts.second_factor import Entrant, open_session, require_session
+from parley.accounts.sessions import Client, OpenSession
 from parley.infra.crypto import Keys
 from parley.infra.db import Database
 from parley.kit.errors import NotFound
@@ -38,21 +39,22 @@ async def sign_in(
 ) -> OpenSession:
     """Open a session in the login's workspace, or in the one named where there are several.
 
-    Raises: WrongCredentials, TooManyAttempts, ChooseWorkspace, Deactivated, NotFound (no such workspace of theirs).
+    Raises: WrongCredentials, TooManyAttempts, ChooseWorkspace, Deactivated, NotFound (no such workspace of theirs),
+    SecondFactorNeeded.
     """
     login = await prove_password(db, client, email=require_email(email), password=password)
     async with db.system() as tx:
-        user = choose_user(await store.list_users_of_login(tx, login.id, login.password_hash), workspace_id)
-        return await begin_session(
-            tx,
-            keys,
-            client,
+        users = await store.list_users_of_login(tx, login.id, login.password_hash)
+        user = choose_user(users, workspace_id)
+        entrant = Entrant(
+            login_id=login.id,
             workspace_id=user["workspace_id"],
             actor_id=user["id"],
-            login_id=login.id,
             role=user["role"],
             name=user["name"],
         )
+        opened = await open_session(tx, keys, client, entrant)
+    return require_session(opened)
 
 
 async def prove_password(db: Database, client: Client, *, email: str, password: str) -> ProvenLogin:
@@ -86,13 +88,16 @@ async def change_password(db: Database, caller: Caller, client: Client, *, curre
     if caller.login_id is None:
         raise NotFound
     async with db.system() as tx:
-        email = await store.get_login_email(tx, caller.login_id)
+        email = await store.find_login_email(tx, caller.login_id)
+    if email is None:
+        raise NotFound("You sign in without a password.")
     login = await prove_password(db, client, email=email, password=current)
     new_hash = await hash_password(new)
     async with db.system() as tx:
         if not await store.replace_password(tx, login.id, login.password_hash, new_hash):
             raise WrongCredentials
         await store.revoke_sessions_of_login(tx, login.id, keep=caller.session_id)
+        await factor_store.drop_challenges(tx, login.id)
         await record_audit(tx, caller, "password.changed", public_id("act", caller.actor_id))
     forget_callers(db, login_id=login.id)
 
@@ -109,6 +114,7 @@ async def reset_password(db: Database, *, email: str, password: str) -> None:
             raise NotFound("Nobody signs in with this e-mail.")
         await store.replace_password(tx, row["id"], row["password_hash"], new_hash)
         await store.revoke_sessions_of_login(tx, row["id"], keep=None)
+        await factor_store.drop_challenges(tx, row["id"])
     forget_callers(db, login_id=row["id"])
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from parley.accounts.authentication import GivenRuntime, authenticate, read_address, read_bearer
-from parley.accounts.cookies import REFRESH_COOKIE, clear_cookies, make_cookies, require_own_origin
+from parley.accounts import second_factor_api
+from parley.accounts.answering import Http, answer_session, read_client, read_party
+from parley.accounts.authentication import GivenRuntime, authenticate, read_bearer
+from parley.accounts.cookies import REFRESH_COOKIE, clear_cookies, require_own_origin
 from parley.accounts.invitations import accept_invitation, check_invitation
+from parley.accounts.passkeys import find_relying_party
 from parley.accounts.phone_codes import CODE_FOR, request_phone_code
 from parley.accounts.phone_sign_in import sign_in_by_phone
 from parley.accounts.schemas import (
@@ -27,18 +29,15 @@ from parley.accounts.schemas import (
     SignIn,
     SignInWays,
 )
-from parley.accounts.sessions import Client, OpenSession, end_session, refresh_session
+from parley.accounts.sessions import end_session, refresh_session
 from parley.accounts.sign_in import sign_in
 from parley.accounts.tokens import find_session_id
-from parley.accounts.users import get_me
 from parley.accounts.workspaces import check_setup_link, set_up
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Unauthenticated
 from parley.kit.ids import parse_id
 
 TAGS = ["Sign-in"]
-
-Http = Request[Any, Any, Any]
 
 
 @post(
@@ -67,7 +66,7 @@ async def set_up_route(request: Http, data: JSONBody[SetUp], runtime: GivenRunti
     """Create the first workspace and its owner, and sign the owner in. The link works once: 410 `link_used`."""
     require_own_origin(request, runtime.settings)
     session = await set_up(runtime.db, runtime.keys, read_client(request), data)
-    return await _answer(runtime, session, HTTP_201_CREATED)
+    return await answer_session(runtime, session, HTTP_201_CREATED)
 
 
 @post(
@@ -81,7 +80,8 @@ async def sign_in_route(request: Http, data: JSONBody[SignIn], runtime: GivenRun
     """Open a session by e-mail and password.
 
     The refresh token goes into the cookie `parley_refresh`, or into the body with `refresh_in_body`. 401
-    `wrong_credentials`; 409 `choose_workspace` with `fields.workspaces` where the login belongs to several;
+    `wrong_credentials`; 401 `second_factor_needed` with `fields.challenge` and `fields.methods`, to be given to
+    `give_second_factor`; 409 `choose_workspace` with `fields.workspaces` where the login belongs to several;
     429 `too_many` with `fields.retry_after_seconds`.
     """
     if not data.refresh_in_body:
@@ -94,7 +94,7 @@ async def sign_in_route(request: Http, data: JSONBody[SignIn], runtime: GivenRun
         password=data.password,
         workspace_id=parse_id("ws", data.workspace_id) if data.workspace_id is not None else None,
     )
-    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
+    return await answer_session(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
 
 
 @get(
@@ -104,9 +104,10 @@ async def sign_in_route(request: Http, data: JSONBody[SignIn], runtime: GivenRun
     summary="How to sign in",
     sync_to_thread=False,
 )
-def list_ways_route(runtime: GivenRuntime) -> SignInWays:
-    """Say which ways of signing in this server has beside e-mail and password."""
-    return SignInWays(has_phone=runtime.settings.is_sms_on)
+def list_ways_route(request: Http, runtime: GivenRuntime) -> SignInWays:
+    """Say which ways of signing in this server has beside e-mail and password, at the address that was asked."""
+    party = find_relying_party(runtime.settings, read_party(request))
+    return SignInWays(has_phone=runtime.settings.is_sms_on, has_passkeys=party is not None)
 
 
 @post(
@@ -156,7 +157,7 @@ async def check_code_route(
         name=data.name,
         workspace_id=parse_id("ws", data.workspace_id) if data.workspace_id is not None else None,
     )
-    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
+    return await answer_session(runtime, session, HTTP_200_OK, is_refresh_in_body=data.refresh_in_body)
 
 
 @post(
@@ -179,7 +180,7 @@ async def refresh_route(
     if not token:
         raise Unauthenticated
     session = await refresh_session(runtime.db, runtime.keys, read_client(request), token)
-    return await _answer(runtime, session, HTTP_200_OK, is_refresh_in_body=given is not None)
+    return await answer_session(runtime, session, HTTP_200_OK, is_refresh_in_body=given is not None)
 
 
 @post(
@@ -237,12 +238,7 @@ async def accept_invitation_route(
     session = await accept_invitation(
         runtime.db, runtime.keys, read_client(request), token=data.token, password=data.password
     )
-    return await _answer(runtime, session, HTTP_200_OK)
-
-
-def read_client(request: Http) -> Client:
-    """Return where a request comes from."""
-    return Client(address=read_address(request), user_agent=request.headers.get("user-agent", "")[:1000])
+    return await answer_session(runtime, session, HTTP_200_OK)
 
 
 def _read_cookie(request: Http, runtime: Runtime) -> str | None:
@@ -253,25 +249,8 @@ def _read_cookie(request: Http, runtime: Runtime) -> str | None:
     return token
 
 
-async def _answer(
-    runtime: Runtime, session: OpenSession, status: int, *, is_refresh_in_body: bool = False
-) -> Response[SignedIn]:
-    async with runtime.db.transaction(session.caller.workspace_id) as tx:
-        me = await get_me(tx, session.caller)
-    return Response(
-        SignedIn(
-            access_token=session.access_token,
-            expires_in_seconds=session.expires_in_seconds,
-            refresh_token=session.refresh_token if is_refresh_in_body else msgspec.UNSET,
-            me=me,
-        ),
-        status_code=status,
-        headers={"Cache-Control": "no-store"},
-        cookies=[] if is_refresh_in_body else make_cookies(runtime.settings, session),
-    )
-
-
-routes = [
+routes: list[Any] = [
+    *second_factor_api.routes,
     check_setup_route,
     set_up_route,
     sign_in_route,

@@ -4,7 +4,7 @@ Statements of the system role, which sees every workspace (ADR 0004): a person s
 names its workspace only once it has been found, and `login`, `session`, `one_time_token` and `attempt` are closed to
 the plain role. Each is keyed by a secret's hash, a login, or a (workspace, actor) that was authenticated before:
 
-- sign-in: find_login, get_login_email, find_workspace_of_login, insert_login, replace_password, hold_login, list_users_of_login,
+- sign-in: find_login, find_login_email, find_workspace_of_login, insert_login, replace_password, hold_login, list_users_of_login,
   has_session_from
 - sessions and keys: insert_session, find_session, lock_session, rotate_session, list_sessions, revoke_session,
   revoke_session_by_id, revoke_sessions_of_actor, revoke_sessions_of_login, find_api_key, touch_api_key, and for open
@@ -38,9 +38,9 @@ async def find_login(tx: Tx, email: str) -> Record | None:
     )
 
 
-async def get_login_email(tx: Tx, login_id: UUID) -> str:
-    """Return the e-mail of a login that exists."""
-    email: str = await tx.fetchval("SELECT email FROM login WHERE id = $1", login_id)
+async def find_login_email(tx: Tx, login_id: UUID) -> str | None:
+    """Return the e-mail of a login; None when it signs in without."""
+    email: str | None = await tx.fetchval("SELECT email FROM login WHERE id = $1", login_id)
     return email
 
 
