@@ -16,6 +16,7 @@ export const keys = {
   inboxMembers: (id: string) => ["inbox-members", id] as const,
   users: ["users"] as const,
   sessions: ["sessions"] as const,
+  factors: ["factors"] as const,
   apiKeys: ["api-keys"] as const,
   journal: ["journal"] as const,
   audit: ["audit"] as const,

@@ -11,11 +11,12 @@ import { Inboxes } from "@/features/settings/Inboxes";
 import { People } from "@/features/settings/People";
 import { Profile } from "@/features/settings/Profile";
 import { Audit, Journal } from "@/features/settings/Records";
+import { Security } from "@/features/settings/Security";
 import { navigate, usePath } from "@/lib/router";
 import { ConnectionBanner } from "./ConnectionBanner";
 
 interface SectionOf {
-  name: "inboxes" | "people" | "keys" | "journal" | "audit" | "profile" | "sessions";
+  name: "inboxes" | "people" | "keys" | "journal" | "audit" | "profile" | "security" | "sessions";
   icon: IconName;
   group: "workspace" | "personal";
   isForAdmins: boolean;
@@ -28,6 +29,7 @@ const SECTIONS: SectionOf[] = [
   { name: "journal", icon: "alert", group: "workspace", isForAdmins: true },
   { name: "audit", icon: "list", group: "workspace", isForAdmins: true },
   { name: "profile", icon: "user", group: "personal", isForAdmins: false },
+  { name: "security", icon: "key", group: "personal", isForAdmins: false },
   { name: "sessions", icon: "devices", group: "personal", isForAdmins: false },
 ];
 
@@ -90,6 +92,7 @@ export default function SettingsScreen() {
           {shown?.name === "journal" && <Journal />}
           {shown?.name === "audit" && <Audit />}
           {shown?.name === "profile" && <Profile />}
+          {shown?.name === "security" && <Security />}
           {shown?.name === "sessions" && <Sessions />}
         </main>
       </div>

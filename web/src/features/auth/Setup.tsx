@@ -9,6 +9,8 @@ import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
 import { hashToken, navigate } from "@/lib/router";
 import { Frame } from "./Frame";
+import { Next } from "./Next";
+import { type Next as NextStep, take } from "./steps";
 
 /** A one-time link is asked about once; the token leaves the address bar at once. */
 function useLink<T>(kind: string, check: (token: string) => Promise<T>) {
@@ -98,10 +100,13 @@ export function Setup() {
 export function Invite() {
   const { t } = useTranslation();
   const { token, query } = useLink("invitation", checkInvitation);
+  const [next, setNext] = useState<NextStep | null>(null);
   const form = useForm({ password: "" }, { password: "password" }, async ({ password }) => {
-    await acceptInvitation({ token, password });
-    navigate("/inbox", { replace: true });
+    onNext(await take(() => acceptInvitation({ token, password })));
   });
+  const onNext = (asked: NextStep | null) => (asked ? setNext(asked) : navigate("/inbox", { replace: true }));
+  const leave = () => navigate("/sign-in", { replace: true });
+  if (next) return <Next step={next} onNext={onNext} onBack={leave} />;
   if (query.isPending) return <Waiting />;
   if (query.isError) return <LinkTrouble error={query.error} onRetry={() => void query.refetch()} />;
   const { workspace_name, name, email } = query.data.about;

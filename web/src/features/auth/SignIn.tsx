@@ -1,104 +1,98 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { signIn } from "@/api/accounts";
-import { ApiError } from "@/api/http";
-import { Avatar } from "@/components/Avatar";
-import { Button, Spinner } from "@/components/controls";
-import { FormError, PasswordField, TextField } from "@/components/fields";
-import { Icon } from "@/components/Icon";
+import { beginPasskey } from "@/api/signin";
+import { useWays } from "@/api/ways";
+import { Button } from "@/components/controls";
+import { Choice, FormError, PasswordField, TextField } from "@/components/fields";
 import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
+import { canUsePasskeys, PasskeyCancelled } from "@/lib/passkeys";
 import { Frame } from "./Frame";
+import { Next } from "./Next";
+import { PhoneForm } from "./PhoneForm";
+import { type Next as NextStep, take } from "./steps";
 
-type Workspace = { id: string; name: string };
+type Way = "email" | "phone";
 
 export function SignIn() {
   const { t } = useTranslation();
-  const [workspaces, setWorkspaces] = useState<Workspace[] | null>(null);
+  const [way, setWay] = useState<Way>("email");
+  const [next, setNext] = useState<NextStep | null>(null);
+  const ways = useWays();
+  if (next) return <Next step={next} onNext={setNext} onBack={() => setNext(null)} />;
+  return (
+    <Frame title={t("auth.signInTitle")}>
+      {ways.has_phone && (
+        <div className="mb-4 [&_div]:w-full [&_label]:flex-1 [&_label]:text-center">
+          <Choice<Way>
+            label={t("auth.way")}
+            value={way}
+            onChange={setWay}
+            options={[
+              { value: "email", label: t("fields.email") },
+              { value: "phone", label: t("auth.byPhone") },
+            ]}
+          />
+        </div>
+      )}
+      {way === "phone" ? <PhoneForm onNext={setNext} /> : <EmailForm onNext={setNext} />}
+      {ways.has_passkeys && canUsePasskeys() && <ByPasskey onNext={setNext} />}
+    </Frame>
+  );
+}
+
+function EmailForm({ onNext }: { onNext: (next: NextStep | null) => void }) {
+  const { t } = useTranslation();
   const form = useForm(
     { email: "", password: "" },
     { email: "email", password: "required" },
-    async (values) => {
-      try {
-        await signIn({ email: values.email.trim(), password: values.password });
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== "choose_workspace") throw error;
-        setWorkspaces((error.fields.workspaces as Workspace[] | undefined) ?? []);
-      }
-    },
+    async ({ email, password }) =>
+      onNext(await take((workspace_id) => signIn({ email: email.trim(), password, workspace_id }))),
   );
-  if (workspaces) {
-    return (
-      <ChooseWorkspace workspaces={workspaces} credentials={form.values} onBack={() => setWorkspaces(null)} />
-    );
-  }
   return (
-    <Frame title={t("auth.signInTitle")}>
-      <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
-        <FormError>{form.failure}</FormError>
-        <TextField
-          label={t("fields.email")}
-          type="email"
-          autoComplete="username"
-          autoFocus
-          {...form.field("email")}
-        />
-        <PasswordField
-          label={t("fields.password")}
-          autoComplete="current-password"
-          {...form.field("password")}
-        />
-        <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy} className="mt-1">
-          {t("auth.signIn")}
-        </Button>
-      </form>
-    </Frame>
+    <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
+      <FormError>{form.failure}</FormError>
+      <TextField
+        label={t("fields.email")}
+        type="email"
+        autoComplete="username"
+        autoFocus
+        {...form.field("email")}
+      />
+      <PasswordField
+        label={t("fields.password")}
+        autoComplete="current-password"
+        {...form.field("password")}
+      />
+      <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy} className="mt-1">
+        {t("auth.signIn")}
+      </Button>
+    </form>
   );
 }
 
-interface ChooseProps {
-  workspaces: Workspace[];
-  credentials: { email: string; password: string };
-  onBack: () => void;
-}
-
-function ChooseWorkspace({ workspaces, credentials, onBack }: ChooseProps) {
+function ByPasskey({ onNext }: { onNext: (next: NextStep | null) => void }) {
   const { t } = useTranslation();
-  const [chosen, setChosen] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
-  async function choose(id: string): Promise<void> {
-    setChosen(id);
+  async function sign(): Promise<void> {
+    setBusy(true);
     setFailure(null);
     try {
-      await signIn({ email: credentials.email.trim(), password: credentials.password, workspace_id: id });
+      onNext(await take(await beginPasskey()));
     } catch (error) {
-      setFailure(errorText(error, t));
-      setChosen(null);
+      setFailure(error instanceof PasskeyCancelled ? t("auth.passkeyCancelled") : errorText(error, t));
+    } finally {
+      setBusy(false);
     }
   }
   return (
-    <Frame title={t("auth.chooseTitle")} text={t("auth.chooseText")}>
+    <div className="mt-4 flex flex-col gap-3 border-t border-line pt-4">
       <FormError>{failure}</FormError>
-      <ul className="-mx-2 flex flex-col gap-1">
-        {workspaces.map((workspace, index) => (
-          <li key={workspace.id}>
-            <button
-              type="button"
-              autoFocus={index === 0}
-              disabled={chosen !== null}
-              onClick={() => void choose(workspace.id)}
-              className="flex w-full items-center gap-3 rounded-xl p-2 text-left hover:bg-hover"
-            >
-              <Avatar id={workspace.id} name={workspace.name} />
-              <span className="flex-1 truncate font-medium">{workspace.name}</span>
-              {chosen === workspace.id ? <Spinner /> : <Icon name="forward" className="size-4 text-faint" />}
-            </button>
-          </li>
-        ))}
-      </ul>
-      <Button tone="quiet" className="mt-3 w-full" onClick={onBack}>
-        {t("auth.otherAccount")}
+      <Button size="lg" icon="key" isBusy={isBusy} onClick={() => void sign()}>
+        {t("auth.byPasskey")}
       </Button>
-    </Frame>
+    </div>
   );
 }

@@ -61,7 +61,7 @@ export function Profile() {
           />
         </Card>
       </Section>
-      {me.login && (
+      {me.login?.email && (
         <Section title={t("profile.passwordTitle")} text={t("profile.passwordText")}>
           <Card className="p-4">
             <Password key={me.session_id} />
