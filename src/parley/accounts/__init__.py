@@ -17,10 +17,9 @@ from parley.accounts.authentication import (
     provide_caller,
 )
 from parley.accounts.caller import STAFF_ROLES, Caller, Role, Scope
+from parley.accounts.factors import remove_second_factors
 from parley.accounts.lasting_sessions import begin_lasting_session, lasting_token
 from parley.accounts.personal import lock_personal, record_personal, record_personal_to_many
-from parley.accounts.factors import remove_second_factors
-from parley.accounts.personal import record_personal, record_personal_to_many
 from parley.accounts.phone_codes import (
     SEND_CODE_KIND,
     ProvenPhone,

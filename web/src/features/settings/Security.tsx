@@ -128,11 +128,11 @@ function Line({
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2 px-4 py-3">
       <Icon name={icon} className="size-5 text-faint" />
-      <div className="min-w-0 flex-1 basis-40">
+      <div className="min-w-0 flex-1 basis-32">
         <p className="flex flex-wrap items-center gap-2 font-medium break-words">{title}</p>
         {text && <p className="text-sm text-muted">{text}</p>}
       </div>
-      {children}
+      <div className="ml-auto flex gap-2">{children}</div>
     </div>
   );
 }
