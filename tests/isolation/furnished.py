@@ -66,7 +66,7 @@ async def furnish(house: House, name: str) -> Furnished:
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
         "link_id": link.id, "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
         "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
-        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "emoji": "+",
+        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "passkey_id": public_id("psk", uuid7()), "emoji": "+",
         "scheduled_id": public_id("sch", later), "external_id": f"{name}-agent-id", "channel": "telegram",
     }  # fmt: skip
     marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]

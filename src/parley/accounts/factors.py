@@ -132,6 +132,14 @@ async def finish_passkey(
     return format_passkey(made[0])
 
 
+async def require_own_passkey(db: Database, caller: Caller, passkey_id: UUID) -> None:
+    """Raises: NotFound when the caller has no such passkey; before anybody is asked for proof."""
+    login_id = require_login(caller)
+    async with db.system() as tx:
+        if all(row["id"] != passkey_id for row in await factor_store.list_passkeys(tx, login_id)):
+            raise NotFound
+
+
 async def remove_passkey(db: Database, caller: Caller, login_id: UUID, passkey_id: UUID) -> None:
     """Forget a passkey. Raises: NotFound, LastWayIn."""
     async with db.system() as tx:

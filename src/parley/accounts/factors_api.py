@@ -33,6 +33,7 @@ from parley.accounts.factors import (
     remove_passkey,
     remove_totp,
     renew_codes,
+    require_own_passkey,
     set_own_phone,
     start_passkey,
     start_totp,
@@ -173,6 +174,7 @@ async def remove_passkey_route(
 ) -> None:
     """Forget a passkey. 409 `last_way_in` when nothing else signs you in."""
     target = parse_id("psk", passkey_id)
+    await require_own_passkey(runtime.db, caller, target)
     await remove_passkey(runtime.db, caller, await _prove(request, runtime, caller, data), target)
 
 
