@@ -429,10 +429,10 @@ async def test_a_hostile_credential_is_refused_and_breaks_nothing(
 
 async def test_a_passkey_as_second_factor(place: Place, owner: httpx2.AsyncClient) -> None:
     device = Authenticator(is_verifying=False)  # its presence is enough beside a password
-    early = await owner.post("/v1/me/second-factor", json={"asks_passkey": True, **PROOF})
+    early = await owner.post("/v1/me/second-factor", json={"needs_passkey": True, **PROOF})
     assert early.status_code == 409
     added = await add_passkey(owner, device)
-    turned_on = await owner.post("/v1/me/second-factor", json={"asks_passkey": True, **PROOF})
+    turned_on = await owner.post("/v1/me/second-factor", json={"needs_passkey": True, **PROOF})
     assert len(turned_on.json()["codes"]) == 10
     asked = await challenge(place)
     assert asked["methods"] == ["passkey", "recovery_code"]

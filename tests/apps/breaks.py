@@ -129,6 +129,9 @@ BREAKS = [
     _statements("accounts.owners", "(Acme) has no owner", "UPDATE actor SET deactivated_at = now() WHERE role = 'owner'"),
     _statements("accounts.staff", "is worked in by contact",
                 "INSERT INTO inbox_member SELECT i.workspace_id, i.id, a.id FROM inbox i, actor a WHERE a.kind = 'contact'"),
+    _statements("accounts.second_factors", "is asked for a passkey", "UPDATE login SET needs_passkey = true"),
+    _statements("accounts.second_factors", "and no second factor", "INSERT INTO recovery_code (login_id, hash, created_at) "
+                "SELECT id, 'x', now() FROM login"),
     _statements("accounts.references", "has no actor", "INSERT INTO audit_entry (workspace_id, id, actor_id, action) "
                 "SELECT id, gen_random_uuid(), gen_random_uuid(), 'x' FROM workspace"),
     _statements("contacts.details", "has no details", "DELETE FROM contact"),

@@ -186,7 +186,7 @@ def bodies(thing: Furnished) -> dict[str, Any]:
         "POST /v1/me/passkeys/begin": PROOF,
         "POST /v1/me/passkeys": {"challenge": "x", "name": "N", "credential": {}},
         "POST /v1/me/passkeys/{passkey_id}/remove": PROOF,
-        "POST /v1/me/second-factor": {"asks_passkey": True, **PROOF},
+        "POST /v1/me/second-factor": {"needs_passkey": True, **PROOF},
         "POST /v1/me/phone": {"phone": "+79995550101", **PROOF},
         "POST /v1/me/phone/check": {"phone": "+79995550101", "code": "123456"},
         "POST /v1/me/phone/remove": PROOF,

@@ -30,6 +30,18 @@ ACCOUNT_CHECKS = (
             UNION ALL SELECT 'API key ' || k.id || ' is of contact ' || a.id
             FROM api_key k JOIN actor a ON a.id = k.actor_id WHERE a.kind = 'contact'""",
     ),
+    Check(
+        name="accounts.second_factors",
+        holds="Recovery codes stand in for a second factor, and what asks for a passkey has one.",
+        remedy="The person is asked for what they do not have: parley admin remove-second-factors --email ...",
+        severity="trouble",
+        sql="""SELECT 'login ' || l.id || ' is asked for a passkey and has none' AS finding FROM login l
+            WHERE l.needs_passkey AND NOT EXISTS (SELECT FROM passkey p WHERE p.login_id = l.id)
+            UNION ALL SELECT DISTINCT 'login ' || r.login_id || ' has recovery codes and no second factor'
+            FROM recovery_code r JOIN login l ON l.id = r.login_id
+            WHERE NOT l.needs_passkey
+                AND NOT EXISTS (SELECT FROM totp t WHERE t.login_id = l.id AND t.confirmed_at IS NOT NULL)""",
+    ),
     reference_check(
         "accounts.references",
         Reference("api_key", ("workspace_id", "created_by"), "actor", ("workspace_id", "id")),

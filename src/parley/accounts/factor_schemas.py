@@ -87,7 +87,7 @@ class Factors(Answer, kw_only=True):
     phone: str | None
     has_password: bool
     has_totp: bool
-    asks_passkey: bool
+    needs_passkey: bool
     is_two_step: bool
     recovery_codes_left: int
     passkeys: list[Passkey]
@@ -116,7 +116,7 @@ class RecoveryCodes(Answer, kw_only=True):
 class AskPasskey(Request, kw_only=True):
     """Whether a passkey is asked for after the first factor."""
 
-    asks_passkey: bool
+    needs_passkey: bool
     proof: Proof
 
 

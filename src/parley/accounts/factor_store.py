@@ -16,7 +16,7 @@ from parley.infra.db import Tx
 async def find_factors(tx: Tx, login_id: UUID) -> Record | None:
     """Return how a login that is not disabled signs in; share-locks it against being changed meanwhile."""
     sql = """
-        SELECT l.id, l.email, l.phone, l.password_hash, l.asks_passkey,
+        SELECT l.id, l.email, l.phone, l.password_hash, l.needs_passkey,
             EXISTS (SELECT FROM totp t WHERE t.login_id = l.id AND t.confirmed_at IS NOT NULL) AS has_totp,
             (SELECT count(*) FROM recovery_code r WHERE r.login_id = l.id AND r.used_at IS NULL) AS recovery_codes,
             (SELECT count(*) FROM passkey p WHERE p.login_id = l.id) AS passkeys
@@ -29,9 +29,9 @@ async def lock_login(tx: Tx, login_id: UUID) -> None:
     await tx.execute("SELECT FROM login WHERE id = $1 FOR NO KEY UPDATE", login_id)
 
 
-async def set_asks_passkey(tx: Tx, login_id: UUID, asks: bool) -> None:
+async def set_needs_passkey(tx: Tx, login_id: UUID, asks: bool) -> None:
     """Say whether a passkey is asked for after the first factor."""
-    await tx.execute("UPDATE login SET asks_passkey = $2 WHERE id = $1", login_id, asks)
+    await tx.execute("UPDATE login SET needs_passkey = $2 WHERE id = $1", login_id, asks)
 
 
 # ---------------------------------------------------------------- authenticator app

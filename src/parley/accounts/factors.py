@@ -44,7 +44,7 @@ async def get_factors(db: Database, caller: Caller) -> Factors:
         phone=login["phone"],
         has_password=login["password_hash"] is not None,
         has_totp=login["has_totp"],
-        asks_passkey=login["asks_passkey"],
+        needs_passkey=login["needs_passkey"],
         is_two_step=bool(list_methods(login)),
         recovery_codes_left=login["recovery_codes"],
         passkeys=[format_passkey(row) for row in passkeys],
@@ -149,8 +149,8 @@ async def remove_passkey(db: Database, caller: Caller, login_id: UUID, passkey_i
             raise NotFound
         login = await _get(tx, login_id)
         _require_way_in(login)
-        if login["asks_passkey"] and not login["passkeys"]:
-            await factor_store.set_asks_passkey(tx, login_id, False)
+        if login["needs_passkey"] and not login["passkeys"]:
+            await factor_store.set_needs_passkey(tx, login_id, False)
         target = public_id("act", caller.actor_id)
         await record_audit(tx, caller, "passkey.removed", target, {"name": name}, None)
         await _forget_codes_of_none(tx, login_id)
@@ -166,9 +166,9 @@ async def ask_passkey(db: Database, keys: Keys, caller: Caller, login_id: UUID, 
         login = await _get(tx, login_id)
         if asks and not login["passkeys"]:
             raise Conflict("Add a passkey first.")
-        if asks == login["asks_passkey"]:
+        if asks == login["needs_passkey"]:
             return []
-        await factor_store.set_asks_passkey(tx, login_id, asks)
+        await factor_store.set_needs_passkey(tx, login_id, asks)
         action = "second_factor.enabled" if asks else "second_factor.disabled"
         await record_audit(tx, caller, action, public_id("act", caller.actor_id), None, {"by": "passkey"})
         codes = await _turn_on(tx, keys, caller, login_id) if asks else []
@@ -208,7 +208,7 @@ async def remove_second_factors(db: Database, *, email: str) -> None:
         await factor_store.lock_login(tx, login_id)
         await factor_store.delete_totp(tx, login_id)
         await factor_store.delete_passkeys(tx, login_id)
-        await factor_store.set_asks_passkey(tx, login_id, False)
+        await factor_store.set_needs_passkey(tx, login_id, False)
         await factor_store.replace_recovery_codes(tx, login_id, [])
         await factor_store.drop_challenges(tx, login_id)
         await store.revoke_sessions_of_login(tx, login_id, keep=None)

@@ -193,7 +193,7 @@ async def ask_passkey_route(
     Turning it on ends the login's other sessions.
     """
     login_id = await _prove(request, runtime, caller, Proven(proof=data.proof))
-    codes = await ask_passkey(runtime.db, runtime.keys, caller, login_id, asks=data.asks_passkey)
+    codes = await ask_passkey(runtime.db, runtime.keys, caller, login_id, asks=data.needs_passkey)
     return Response(RecoveryCodes(codes=codes), headers=_SECRET)
 
 

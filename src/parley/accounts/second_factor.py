@@ -63,7 +63,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_methods(factors: Record | None) -> list[Method]:
     """Return which second factors are asked for, by what `factor_store.find_factors` says; empty: none is."""
-    if factors is None or not (factors["has_totp"] or (factors["asks_passkey"] and factors["passkeys"])):
+    if factors is None or not (factors["has_totp"] or (factors["needs_passkey"] and factors["passkeys"])):
         return []
     methods: list[tuple[Method, bool]] = [
         ("totp", factors["has_totp"]),

@@ -114,6 +114,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/auth/passkey/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in by passkey
+         * @description Return a challenge that any passkey of this server may sign. 409 `passkeys_off`; 429 `too_many`.
+         */
+        post: operations["begin_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/passkey/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in by passkey
+         * @description Open a session by a passkey alone: the device has made sure of the person, so no second factor is asked for.
+         *
+         *     401 `passkey_refused`; 409 `choose_workspace`: repeat it with `workspace_id`; 410 `challenge_over`.
+         */
+        post: operations["sign_in_by_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/refresh": {
         parameters: {
             query?: never;
@@ -136,6 +178,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/auth/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the second factor
+         * @description Open the session that 401 `second_factor_needed` held back; as `sign_in` in what it answers.
+         *
+         *     Exactly one of `code` (of the app), `recovery_code` and `passkey`. 401 `wrong_code`, `passkey_refused`; 410 `challenge_over` after 5 minutes; 429 `too_many`.
+         */
+        post: operations["give_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/second-factor/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Options for a passkey as second factor
+         * @description Return what the browser needs to have one of the login's passkeys sign. 410 `challenge_over`.
+         */
+        post: operations["ask_second_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/sign-in": {
         parameters: {
             query?: never;
@@ -149,7 +233,7 @@ export interface paths {
          * Sign in
          * @description Open a session by e-mail and password.
          *
-         *     The refresh token goes into the cookie `parley_refresh`, or into the body with `refresh_in_body`. 401 `wrong_credentials`; 409 `choose_workspace` with `fields.workspaces` where the login belongs to several; 429 `too_many` with `fields.retry_after_seconds`.
+         *     The refresh token goes into the cookie `parley_refresh`, or into the body with `refresh_in_body`. 401 `wrong_credentials`; 401 `second_factor_needed` with `fields.challenge` and `fields.methods`, to be given to `give_second_factor`; 409 `choose_workspace` with `fields.workspaces` where the login belongs to several; 429 `too_many` with `fields.retry_after_seconds`.
          */
         post: operations["sign_in"];
         delete?: never;
@@ -189,7 +273,7 @@ export interface paths {
         };
         /**
          * How to sign in
-         * @description Say which ways of signing in this server has beside e-mail and password.
+         * @description Say which ways of signing in this server has beside e-mail and password, at the address that was asked.
          */
         get: operations["list_sign_in_ways"];
         put?: never;
@@ -1120,6 +1204,86 @@ export interface paths {
         patch: operations["change_me"];
         trace?: never;
     };
+    "/v1/me/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How I sign in
+         * @description Return one's own ways to sign in: password, number, app, recovery codes, passkeys.
+         */
+        get: operations["get_factors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a passkey
+         * @description Keep the passkey that the browser made. 401 `passkey_refused`; 410 `challenge_over`.
+         */
+        post: operations["add_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to add a passkey
+         * @description Return what the browser makes a passkey with. 409 `passkeys_off` where Parley has no host name.
+         */
+        post: operations["begin_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys/{passkey_id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove a passkey
+         * @description Forget a passkey. 409 `last_way_in` when nothing else signs you in.
+         */
+        post: operations["remove_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/password": {
         parameters: {
             query?: never;
@@ -1134,6 +1298,190 @@ export interface paths {
          * @description Set a new password; all other sessions of the login end. 401 `wrong_credentials`, 429 `too_many`.
          */
         post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to set my number
+         * @description Send a code to a number that is to sign you in. 429 `too_many`.
+         */
+        post: operations["ask_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/phone/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set my number
+         * @description Make the number your own by the code it was sent. 401 `wrong_code`; 409 `phone_taken`.
+         */
+        post: operations["set_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/phone/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove my number
+         * @description Let the number sign you in no longer. 409 `last_way_in` when nothing else does.
+         */
+        post: operations["remove_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/proof-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A code to my own number
+         * @description Send a code to one's own number, to be given as `proof.sms_code`. 429 `too_many`.
+         */
+        post: operations["send_proof_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New recovery codes
+         * @description Return ten new recovery codes, shown this once; those before are good no longer.
+         */
+        post: operations["renew_recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a passkey after the password
+         * @description Say whether a passkey is asked for after the password or the code by SMS. An app is asked for in any case.
+         *
+         *     Turning it on ends the login's other sessions.
+         */
+        post: operations["ask_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set up an app
+         * @description Return a secret for an authenticator app, with its QR code. It counts after `confirm_totp`.
+         *
+         *     401 `wrong_credentials` or `wrong_code` for the proof; 409 when an app is set up already.
+         */
+        post: operations["start_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the app
+         * @description Turn the second factor on by the app's first code. Other sessions of the login end. 401 `wrong_code`.
+         */
+        post: operations["confirm_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/totp/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove the app
+         * @description Ask for no codes of the app any more.
+         */
+        post: operations["remove_totp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1629,6 +1977,17 @@ export interface components {
             name: string;
             scopes: ("admin" | "desk" | "chat" | "act")[];
         };
+        /** AddPasskey */
+        AddPasskey: {
+            /** @description The token of a link or a session. */
+            challenge: string;
+            /** @description What the browser's `navigator.credentials` gave, as JSON. */
+            credential: {
+                [key: string]: unknown;
+            };
+            /** @description A name people read. */
+            name: string;
+        };
         /** AddUser */
         AddUser: {
             /** @description An e-mail address; case does not matter. */
@@ -1676,6 +2035,24 @@ export interface components {
             locale?: string | null;
             /** @description A phone number, with `+` and its country's code. */
             phone: string;
+        };
+        /** AskPasskey */
+        AskPasskey: {
+            needs_passkey: boolean;
+            proof: components["schemas"]["Proof"];
+        };
+        /** AskPhone */
+        AskPhone: {
+            /** @description Such as `ru` or `en-GB`. */
+            locale?: string | null;
+            /** @description A phone number, with `+` and its country's code. */
+            phone: string;
+            proof: components["schemas"]["Proof"];
+        };
+        /** AskProofCode */
+        AskProofCode: {
+            /** @description Such as `ru` or `en-GB`. */
+            locale?: string | null;
         };
         /** AskSession */
         AskSession: {
@@ -1734,6 +2111,11 @@ export interface components {
             actor_id: string;
             until?: string | null;
         };
+        /** ChallengeToken */
+        ChallengeToken: {
+            /** @description The token of a link or a session. */
+            challenge: string;
+        };
         /** ChangeMe */
         ChangeMe: {
             /** @description Such as `ru` or `en-GB`. */
@@ -1781,6 +2163,13 @@ export interface components {
             /** @default false */
             refresh_in_body: boolean;
             workspace_id?: string | null;
+        };
+        /** CheckPhone */
+        CheckPhone: {
+            /** @description A code; blanks and dashes do not matter. */
+            code: string;
+            /** @description A phone number, with `+` and its country's code. */
+            phone: string;
         };
         /** CheckedLink */
         CheckedLink: {
@@ -1995,6 +2384,17 @@ export interface components {
             /** @enum {null|string} */
             role: "owner" | "admin" | "agent" | "member" | null;
         };
+        /** Factors */
+        Factors: {
+            email: string | null;
+            has_password: boolean;
+            has_totp: boolean;
+            is_two_step: boolean;
+            needs_passkey: boolean;
+            passkeys: components["schemas"]["Passkey"][];
+            phone: string | null;
+            recovery_codes_left: number;
+        };
         /** FeaturesJson */
         FeaturesJson: {
             album_limit: number;
@@ -2047,6 +2447,26 @@ export interface components {
             conversation: components["schemas"]["FoundConversation"];
             highlights: components["schemas"]["Highlight"][];
             message: components["schemas"]["Message"];
+        };
+        /** GiveSecondFactor */
+        GiveSecondFactor: {
+            /** @description The token of a link or a session. */
+            challenge: string;
+            /** @description A code; blanks and dashes do not matter. */
+            code?: string | null;
+            /** @description What the browser's `navigator.credentials` gave, as JSON. */
+            passkey?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description One of the recovery codes. */
+            recovery_code?: string | null;
+            /** @default false */
+            refresh_in_body: boolean;
+        };
+        /** GivenCode */
+        GivenCode: {
+            /** @description A code; blanks and dashes do not matter. */
+            code: string;
         };
         /** Highlight */
         Highlight: {
@@ -2340,6 +2760,33 @@ export interface components {
             items: components["schemas"]["JournalItem"][];
             next: string | null;
         };
+        /** Passkey */
+        Passkey: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            last_used_at: string | null;
+            name: string;
+        };
+        /** PasskeyOptions */
+        PasskeyOptions: {
+            challenge: string;
+            options: {
+                [key: string]: unknown;
+            };
+        };
+        /** PasskeySignIn */
+        PasskeySignIn: {
+            /** @description The token of a link or a session. */
+            challenge: string;
+            /** @description What the browser's `navigator.credentials` gave, as JSON. */
+            credential: {
+                [key: string]: unknown;
+            };
+            /** @default false */
+            refresh_in_body: boolean;
+            workspace_id?: string | null;
+        };
         /** Person */
         Person: {
             id: string;
@@ -2363,6 +2810,21 @@ export interface components {
             is_archived?: boolean;
             is_pinned?: boolean;
             muted_until?: string | null;
+        };
+        /** Proof */
+        Proof: {
+            /** @description A code; blanks and dashes do not matter. */
+            code?: string | null;
+            /** @description The present password. */
+            password?: string | null;
+            /** @description One of the recovery codes. */
+            recovery_code?: string | null;
+            /** @description A code; blanks and dashes do not matter. */
+            sms_code?: string | null;
+        };
+        /** Proven */
+        Proven: {
+            proof: components["schemas"]["Proof"];
         };
         /** PutExternalUser */
         PutExternalUser: {
@@ -2407,6 +2869,10 @@ export interface components {
             secrets?: {
                 [key: string]: string;
             } | null;
+        };
+        /** RecoveryCodes */
+        RecoveryCodes: {
+            codes: string[];
         };
         /** Refresh */
         Refresh: {
@@ -2532,6 +2998,7 @@ export interface components {
         };
         /** SignInWays */
         SignInWays: {
+            has_passkeys: boolean;
             has_phone: boolean;
         };
         /** SignedIn */
@@ -2608,6 +3075,12 @@ export interface components {
         ThumbnailJson: {
             height: number;
             width: number;
+        };
+        /** TotpSecret */
+        TotpSecret: {
+            qr_svg: string;
+            secret: string;
+            uri: string;
         };
         /** User */
         User: {
@@ -2815,6 +3288,52 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    begin_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    sign_in_by_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignIn"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     refresh_session: {
         parameters: {
             query?: never;
@@ -2835,6 +3354,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    give_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveSecondFactor"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ask_second_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChallengeToken"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
                 };
             };
             default: components["responses"]["Error"];
@@ -4659,6 +5228,102 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_factors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factors"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    add_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddPasskey"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    begin_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -4669,6 +5334,225 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ask_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskPhone"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeAsked"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    set_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckPhone"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    send_proof_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskProofCode"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeAsked"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    renew_recovery_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ask_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskPasskey"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    start_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpSecret"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    confirm_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenCode"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proven"];
             };
         };
         responses: {

@@ -68,8 +68,8 @@ export const confirmTotp = (code: string) =>
 export const removeTotp = (proof: Proof) => request<void>("POST", "/v1/me/totp/remove", { body: { proof } });
 export const renewCodes = (proof: Proof) =>
   request<Answers["RecoveryCodes"]>("POST", "/v1/me/recovery-codes", { body: { proof } });
-export const askForPasskey = (asks_passkey: boolean, proof: Proof) =>
-  request<Answers["RecoveryCodes"]>("POST", "/v1/me/second-factor", { body: { asks_passkey, proof } });
+export const askForPasskey = (needs_passkey: boolean, proof: Proof) =>
+  request<Answers["RecoveryCodes"]>("POST", "/v1/me/second-factor", { body: { needs_passkey, proof } });
 export const removePasskey = (id: string, proof: Proof) =>
   request<void>("POST", `/v1/me/passkeys/${id}/remove`, { body: { proof } });
 

@@ -20,7 +20,7 @@ CREATE TABLE phone_code (
 CREATE INDEX phone_code_expiry ON phone_code (expires_at);
 
 -- Whether a passkey is asked for after the password or the code by SMS.
-ALTER TABLE login ADD COLUMN asks_passkey boolean NOT NULL DEFAULT false;
+ALTER TABLE login ADD COLUMN needs_passkey boolean NOT NULL DEFAULT false;
 
 -- Codes of an authenticator app. The secret is sealed with the login's id; a step once used is used for ever.
 CREATE TABLE totp (

@@ -209,10 +209,10 @@ function Passkeys({ factors, show, canAdd }: LineProps & { canAdd: boolean }) {
   };
   const ask: Wanted = {
     title: t("security.ask"),
-    text: t(factors.asks_passkey ? "security.askOffText" : "security.askText"),
-    action: t(factors.asks_passkey ? "security.turnOff" : "security.turnOn"),
+    text: t(factors.needs_passkey ? "security.askOffText" : "security.askText"),
+    action: t(factors.needs_passkey ? "security.turnOff" : "security.turnOn"),
     run: async (proof) => {
-      show.setCodes((await askForPasskey(!factors.asks_passkey, proof)).codes);
+      show.setCodes((await askForPasskey(!factors.needs_passkey, proof)).codes);
       await show.look();
     },
   };
@@ -240,7 +240,7 @@ function Passkeys({ factors, show, canAdd }: LineProps & { canAdd: boolean }) {
       {factors.passkeys.length > 0 && (
         <Line icon="resolve" title={t("security.ask")} text={t("security.askHint")}>
           <Button size="sm" onClick={() => show.setWanted(ask)}>
-            {t(factors.asks_passkey ? "security.turnOff" : "security.turnOn")}
+            {t(factors.needs_passkey ? "security.turnOff" : "security.turnOn")}
           </Button>
         </Line>
       )}
