@@ -81,7 +81,7 @@ async def verify_code(runtime: Runtime, client: Client, *, phone: str, code: str
             user_id = new_user_id()
             name = await store.take_newcomer(tx, number) or user_id
             user = await enter_by_phone(tx, settings, proven, name=name, workspace_id=workspace_id)
-            if await store.has_second_factor(tx, user.login_id):
+            if user.has_second_factor:
                 raise SecondFactorNeeded
             if user.is_new:
                 await store.give_user_ids(tx, workspace_id, {user.actor_id: user_id})

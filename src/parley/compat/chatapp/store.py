@@ -187,14 +187,3 @@ async def take_newcomer(tx: Tx, phone: str) -> str | None:
         "DELETE FROM chatapp_newcomer WHERE phone = $1 AND expires_at > $2 RETURNING name", phone, tx.now
     )
     return name
-
-
-async def has_second_factor(tx: Tx, login_id: UUID) -> bool:
-    """Whether a login asks for more than a code by SMS."""
-    return bool(
-        await tx.fetchval(
-            """SELECT EXISTS (SELECT FROM login WHERE id = $1 AND asks_passkey)
-                OR EXISTS (SELECT FROM totp WHERE login_id = $1 AND confirmed_at IS NOT NULL)""",
-            login_id,
-        )
-    )
