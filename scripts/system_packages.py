@@ -1,4 +1,4 @@
-"""What tests use of the machine: a Redis server, RabbitMQ and a browser. Installed by apt where we may, else named."""
+"""What tests use of the machine: Redis, RabbitMQ, nginx, pgbouncer and a browser. Installed by apt where we may, else named."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ import sys
 PROGRAMS = {
     "redis-server": ("redis-server",),
     "rabbitmq-server": ("rabbitmq-server",),
+    "nginx-light": ("nginx",),
+    "pgbouncer": ("pgbouncer",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
 }
 """Debian's package, and the programs of which one is enough."""
 
 
+def find(program: str) -> str | None:
+    """Return where a program lies; servers are kept where a user's path does not lead."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+
+
 def main() -> None:
     """Install what is missing; leave with code 1 and the command to type when we cannot."""
-    missing = [package for package, programs in PROGRAMS.items() if not any(map(shutil.which, programs))]
+    missing = [package for package, programs in PROGRAMS.items() if not any(map(find, programs))]
     if not missing:
         return
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]

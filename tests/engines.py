@@ -44,6 +44,10 @@ class RedisServer(Program):
 
         await eventually(answers)
 
+    async def end(self) -> None:
+        """Kill it."""
+        await self.kill()
+
     async def flush(self) -> None:
         """Empty it, and cut everybody off."""
         client = Redis.from_url(self.url)

@@ -122,9 +122,18 @@ class Program:
 class Server(Program):
     """`parley serve`, or a process of another role, on a port of its own; those of one folder share its data."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, role: str = "serve", **env: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        role: str = "serve",
+        url: str = "",
+        verify: Any = True,
+        **env: str,
+    ) -> None:
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = url or f"http://127.0.0.1:{self.port}"
         self.data_dir = folder / "data"
         # the tests' own cluster is fast instead of safe
         self.ailments = {"infra.durability"} if "DATABASE_URL" in env else set()
@@ -141,6 +150,7 @@ class Server(Program):
             base_url=self.url,
             timeout=30,
             trust_env=False,
+            verify=verify,
             limits=httpx2.Limits(max_connections=200, max_keepalive_connections=40),
         )
 

@@ -14,6 +14,7 @@ import dataclasses
 import itertools
 import json
 import random
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -84,8 +85,10 @@ class Replica:
         name: str = "",
         silence_seconds: float = SILENCE_SECONDS,
         sockets: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url = url
+        self._tls = tls
         self.sockets = sockets or url  # where the gateway is, when it is a process of its own
         self.token = token
         self.name = name or token[-4:]
@@ -96,7 +99,11 @@ class Replica:
         self.connections = 0
         self.heard: list[str] | None = None  # a list set here gets every frame's text
         self.http = httpx2.AsyncClient(
-            base_url=url, timeout=20, trust_env=False, headers={"authorization": f"Bearer {token}"}
+            base_url=url,
+            timeout=20,
+            trust_env=False,
+            verify=tls or True,
+            headers={"authorization": f"Bearer {token}"},
         )
         self._silence_seconds = silence_seconds
         self._copies: dict[str, Copy] = {}
@@ -260,6 +267,7 @@ class Replica:
             open_timeout=10,
             close_timeout=1,
             proxy=None,
+            ssl=self._tls,
         ) as connection:
             self._connection = connection
             self.connections += 1

@@ -53,7 +53,7 @@ def test_generating_needs_no_database_and_no_data_directory(tmp_path: Path) -> N
         [sys.executable, "-c", code], cwd=tmp_path, env={"DATABASE_URL": "postgresql://127.0.0.1:1/none"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout.strip()) == (0, "5"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "6"), done.stderr
     assert not list(tmp_path.iterdir())
 
 

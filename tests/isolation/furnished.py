@@ -61,6 +61,7 @@ async def furnish(house: House, name: str) -> Furnished:
         await _insert_of_groups(tx, place.id, group, owner.id, agent.id)
         await _insert_work(tx, place.id, inbox, room.id, message, item)
         await _insert_accounts(tx, place.id, owner.id)
+        await _insert_presence(tx, place.id, owner.id)
         await _insert_integrations(tx, place.id, key.id, agent.id, group, f"{name}-agent-id")
     ids = {
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
@@ -138,6 +139,11 @@ async def _insert_accounts(tx: Tx, workspace: UUID, owner: UUID) -> None:
         VALUES ($2, 'invitation', $1, now() + interval '1 hour')""",
         workspace, uuid7().bytes,
     )  # fmt: skip
+
+
+async def _insert_presence(tx: Tx, workspace: UUID, user: UUID) -> None:
+    await tx.execute("INSERT INTO last_seen VALUES ($1, $2, now())", workspace, user)
+    await tx.execute("INSERT INTO online VALUES ($1, $2, $3, now())", workspace, user, uuid7())
 
 
 async def _insert_integrations(

@@ -65,6 +65,7 @@ CLASSES: dict[str, str] = {
     "POST /v1/me/phone/check": OWN,
     "POST /v1/me/phone/remove": OWN,
     "GET /v1/sessions": OWN,
+    "GET /v1/presence": OWN,
     "DELETE /v1/sessions/{session_id}": OWN,
     "GET /v1/workspace": OWN,
     "PATCH /v1/workspace": ADMIN,

@@ -31,7 +31,9 @@ _near_misses = st.fixed_dictionaries(
     {},
     optional={
         "id": st.integers(-1, 2**64) | _json,
-        "do": st.sampled_from(["hello", "renew", "watch", "unwatch", "watch_inboxes", "typing", "ping", "x"])
+        "do": st.sampled_from(
+            ["hello", "renew", "watch", "unwatch", "watch_inboxes", "typing", "presence.watch", "ping", "x"]
+        )
         | _json,
         "token": st.text(max_size=30) | _json,
         "conversation_id": st.from_regex(r"cnv_[0-9a-z]{0,30}", fullmatch=True) | _json,

@@ -89,6 +89,7 @@ class Me(Answer, kw_only=True):
     session_id: str | None
     scopes: list[str]
     locale: str | None
+    shows_last_seen: bool
 
 
 # ---------------------------------------------------------------- signing in
@@ -198,6 +199,7 @@ class ChangeMe(Request, kw_only=True):
 
     name: Name | UnsetType = UNSET
     locale: Locale | UnsetType = UNSET
+    shows_last_seen: bool | UnsetType = UNSET
 
 
 class ChangePassword(Request, kw_only=True):

@@ -383,7 +383,7 @@ async def find_actors(tx: Tx, ids: Collection[UUID]) -> list[Record]:
 
 async def find_user(tx: Tx, workspace_id: UUID, actor_id: UUID) -> Record | None:
     """Return a user of the workspace."""
-    sql = f"SELECT {_USER}, locale FROM actor WHERE workspace_id = $1 AND id = $2"
+    sql = f"SELECT {_USER}, locale, shows_last_seen FROM actor WHERE workspace_id = $1 AND id = $2"
     return await tx.fetchrow(sql, workspace_id, actor_id)
 
 
@@ -420,13 +420,19 @@ async def update_user(
 
 
 async def update_self(
-    tx: Tx, workspace_id: UUID, actor_id: UUID, name: str | None, locale: str | None
+    tx: Tx,
+    workspace_id: UUID,
+    actor_id: UUID,
+    name: str | None,
+    locale: str | None,
+    shows_last_seen: bool | None,
 ) -> None:
     """Set what a user may change of itself; None keeps."""
     sql = """
-        UPDATE actor SET name = COALESCE($3, name), locale = COALESCE($4, locale)
+        UPDATE actor SET name = COALESCE($3, name), locale = COALESCE($4, locale),
+            shows_last_seen = COALESCE($5, shows_last_seen)
         WHERE workspace_id = $1 AND id = $2"""
-    await tx.execute(sql, workspace_id, actor_id, name, locale)
+    await tx.execute(sql, workspace_id, actor_id, name, locale, shows_last_seen)
 
 
 async def deactivate_bot(tx: Tx, workspace_id: UUID, actor_id: UUID) -> None:

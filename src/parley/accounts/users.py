@@ -20,6 +20,7 @@ from parley.accounts.personal import record_personal
 from parley.accounts.schemas import ChangeMe, ChangeUser, LoginName, Me, User, WorkspaceName
 from parley.infra.db import Tx
 from parley.kit.errors import NotFound
+from parley.kit.events import PresenceHint
 from parley.kit.ids import public_id, uuid7
 from parley.kit.pages import Page, encode_cursor
 
@@ -37,15 +38,19 @@ async def get_me(tx: Tx, caller: Caller) -> Me:
         session_id=public_id("ses", caller.session_id) if caller.session_id else None,
         scopes=sorted(caller.scopes),
         locale=row["locale"],
+        shows_last_seen=row["shows_last_seen"],
     )
 
 
 async def change_me(tx: Tx, caller: Caller, change: ChangeMe) -> Me:
-    """Change one's own name or language. Raises: Forbidden for bots, Malformed."""
+    """Change one's own name, language, or whether others see when one is here. Raises: Forbidden for bots, Malformed."""
     caller.require_user()
     name = None if change.name is UNSET else require_name(change.name)
     locale = None if change.locale is UNSET else change.locale
-    await store.update_self(tx, caller.workspace_id, caller.actor_id, name, locale)
+    shows = None if change.shows_last_seen is UNSET else change.shows_last_seen
+    await store.update_self(tx, caller.workspace_id, caller.actor_id, name, locale, shows)
+    if shows is not None:
+        tx.hints.append(PresenceHint(workspace_id=caller.workspace_id, actor_id=caller.actor_id))
     return await get_me(tx, caller)
 
 

@@ -1,6 +1,6 @@
 """Reference pages out of the code: `python -m parley.apps.generate`; with ``--check`` it only says what is stale.
 
-Writes docs/reference/: settings.md, errors.md, events.md, commands.md and openapi.json. Nothing is opened: no
+Writes docs/reference/: settings.md, errors.md, events.md, commands.md, openapi.json and parts of realtime.md. Nothing is opened: no
 database, no network. The same code gives the same bytes.
 """
 
@@ -19,6 +19,7 @@ from typing import Any, cast
 from cyclopts import App
 
 import parley
+from parley.apps.generate_realtime import render_realtime
 from parley.apps.openapi import describe_api
 from parley.apps.rest import Parts, build_rest
 from parley.infra.settings import describe_settings
@@ -26,6 +27,7 @@ from parley.kit.errors import Kind, ParleyError
 from parley.kit.events import CONVERSATION_KINDS, PERSONAL_KINDS, SIGNAL_KINDS
 
 ROOT = Path(__file__).resolve().parents[3]
+_HOME = ROOT
 FOLDER = Path("docs/reference")
 
 _MADE = "<!-- Made by `python -m parley.apps.generate`; change the code, not this page. -->\n\n"
@@ -76,6 +78,7 @@ def render_all() -> dict[Path, str]:
         FOLDER / "errors.md": render_errors(),
         FOLDER / "events.md": render_events(),
         FOLDER / "commands.md": render_commands(),
+        FOLDER / "realtime.md": render_realtime((_HOME / FOLDER / "realtime.md").read_text("utf-8")),
         FOLDER / "openapi.json": render_openapi(),
     }
 

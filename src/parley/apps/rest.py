@@ -37,6 +37,7 @@ from parley.infra.http import EXCEPTION_HANDLERS
 from parley.infra.runtime import Runtime
 from parley.media import Pictures
 from parley.media import api as media_api
+from parley.realtime import api as realtime_api
 
 BODY_LIMIT_BYTES = 256 * 1024
 """JSON bodies: a message of 20 000 characters with its entities fits; uploads and webhooks have their own."""
@@ -58,6 +59,7 @@ ROUTES = [
     *contacts_api.routes,
     *media_api.routes,
     *desk_api.routes,
+    *realtime_api.routes,
 ]
 
 

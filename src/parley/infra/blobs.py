@@ -1,4 +1,4 @@
-"""The object store: bytes under keys, on this machine's disk, streamed in and out.
+"""The object store: bytes under keys, on this machine's disk or in a bucket (`S3_URL`), streamed in and out.
 
 Owns how bytes are kept, not what they mean: keys are made by the slices (`parley.media`), never by a client. The
 memory of one stream is bounded by `CHUNK_BYTES`, whatever the size of the object.
@@ -12,18 +12,23 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore
+from obstore.store import LocalStore, ObjectStore, S3Store
 
 from parley.infra.settings import Settings
 from parley.kit.errors import NotFound, TooLarge, Unavailable
 
 CHUNK_BYTES = 256 * 1024
 """Bytes handed on at a time: large enough that the calls cost nothing beside the copying."""
+
+PART_BYTES = 5 * 1024 * 1024
+"""What a bucket is given at a time; smaller objects are one request. S3 takes no smaller parts."""
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*){1,5}")
 _MAX_KEY = 200
@@ -39,22 +44,24 @@ class Stored(NamedTuple):
 class Blobs:
     """Objects by key. An object is seen whole or not at all; writing a key again replaces the object."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._store = LocalStore(root)
+    def __init__(self, store: ObjectStore, *, buffer_bytes: int) -> None:
+        self._store = store
+        self._buffer_bytes = buffer_bytes
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], *, limit_bytes: int) -> Stored:
         """Write an object from a stream.
 
-        Promise: on return the bytes are on the disk under the key, synced; when anything raises, or the task is
+        Promise: on return the bytes are in the store under the key, on a disk synced; when anything raises, or the task is
         cancelled, the key is what it was before and nothing is left behind.
         Raises: TooLarge at the first byte over the limit; Unavailable; whatever ``chunks`` raises.
         """
-        path = self._path(key)
+        _require_key(key)
         digest, size = hashlib.sha256(), 0
         with _translated():
-            await asyncio.to_thread(_make_folder, self._root, path.parent)
-        writer = obstore.open_writer_async(self._store, key, buffer_size=CHUNK_BYTES, max_concurrency=1)
+            await self._prepare(key)
+        writer = obstore.open_writer_async(
+            self._store, key, buffer_size=self._buffer_bytes, max_concurrency=1
+        )
         try:
             async for chunk in chunks:
                 size += len(chunk)
@@ -69,7 +76,7 @@ class Blobs:
         with _translated():
             await writer.close()
         with _translated():
-            await asyncio.to_thread(_seal, path)
+            await self._seal(key)
         return Stored(size, digest.digest())
 
     async def open(
@@ -79,7 +86,7 @@ class Blobs:
 
         Raises: NotFound, at the first chunk asked for.
         """
-        self._path(key)
+        _require_key(key)
         options: obstore.GetOptions = {}
         if end is not None:
             options["range"] = (start or 0, end)
@@ -92,7 +99,7 @@ class Blobs:
 
     async def head(self, key: str) -> int:
         """Return an object's size in bytes. Raises: NotFound."""
-        self._path(key)
+        _require_key(key)
         with _translated():
             return int((await obstore.head_async(self._store, key))["size"])
 
@@ -106,32 +113,80 @@ class Blobs:
 
     async def move(self, key: str, target: str) -> None:
         """Put an object under another key, in place of what was there. Raises: NotFound."""
-        self._path(key)
-        path = self._path(target)
+        _require_key(key)
+        _require_key(target)
         with _translated():
-            await asyncio.to_thread(_make_folder, self._root, path.parent)
+            await self._prepare(target)
             await obstore.rename_async(self._store, key, target)
-            await asyncio.to_thread(_seal, path)
+            await self._seal(target)
 
     async def delete(self, key: str) -> None:
         """Remove an object, and what a killed process left of an unfinished one. Repeat: harmless."""
-        path = self._path(key)
+        _require_key(key)
         with _translated():
-            await asyncio.to_thread(_remove, self._root, path)
+            await self._remove(key)
 
-    def _path(self, key: str) -> Path:
-        """Return where a key lies on the disk. Raises: ValueError for a key that we would not make."""
-        if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
-            raise ValueError(f"not an object key: {key[:80]!r}")
-        return self._root / key
+    async def _prepare(self, key: str) -> None:
+        """Make room for an object."""
+
+    async def _seal(self, key: str) -> None:
+        """See to it that a written object stays."""
+
+    async def _remove(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError, NotFoundError):
+            await obstore.delete_async(self._store, key)
+
+
+class DiskBlobs(Blobs):
+    """Objects as files under a folder."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(LocalStore(root), buffer_bytes=CHUNK_BYTES)
+        self._root = root
+
+    async def _prepare(self, key: str) -> None:
+        await asyncio.to_thread(_make_folder, self._root, (self._root / key).parent)
+
+    async def _seal(self, key: str) -> None:
+        await asyncio.to_thread(_seal, self._root / key)
+
+    async def _remove(self, key: str) -> None:
+        await asyncio.to_thread(_remove, self._root, self._root / key)
 
 
 def open_blobs(settings: Settings) -> Blobs:
-    """Open the store under ``data_dir/files``, made when it is not there (mode 0700)."""
+    """Open the bucket of ``S3_URL``, else the store under ``data_dir/files``, made when it is not there (mode 0700).
+
+    Nothing is asked of a bucket before the first object.
+    """
+    if settings.s3_url:
+        return Blobs(_open_bucket(settings.s3_url), buffer_bytes=PART_BYTES)
     root = settings.data_dir.absolute() / "files"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.chmod(0o700)
-    return Blobs(root)
+    return DiskBlobs(root)
+
+
+def _open_bucket(url: str) -> S3Store:
+    """Open ``https://key:secret@host/bucket?region=eu-central-1``: any server that speaks S3."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return S3Store(
+        parts.path.strip("/"),
+        endpoint=f"{parts.scheme}://{host}",
+        access_key_id=unquote(parts.username or ""),
+        secret_access_key=unquote(parts.password or ""),
+        region=parse_qs(parts.query).get("region", ["us-east-1"])[0],
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": parts.scheme == "http", "connect_timeout": "5s"},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
+    )
+
+
+def _require_key(key: str) -> None:
+    """Raises: ValueError for a key that we would not make."""
+    if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
+        raise ValueError(f"not an object key: {key[:80]!r}")
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from parley.infra.failures import describe_failure
-from parley.kit.events import Event, Hint, Mark
+from parley.kit.events import Event, Hint, Mark, PresenceHint, Touch
 
 QUEUE_LIMIT = 10_000
 """Hints waiting to be carried; more are dropped, and healed."""
@@ -250,7 +250,9 @@ class RelayCollector(Collector):
 
 
 def _stream_of(hint: Hint) -> UUID:
-    return getattr(hint, "stream_id", None) or hint.conversation_id  # type: ignore[union-attr]
+    if isinstance(hint, Touch):
+        return hint.conversation_id
+    return hint.actor_id if isinstance(hint, PresenceHint) else hint.stream_id
 
 
 def _pieces(encoded: Sequence[bytes], limit: int) -> Iterable[list[bytes]]:

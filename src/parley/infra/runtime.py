@@ -16,7 +16,8 @@ from parley.infra.db import Database, open_pool
 from parley.infra.http_client import HttpClient, Timeouts
 from parley.infra.installation import RestoreWatch, read_identity
 from parley.infra.notify_bus import NotifyEngine
-from parley.infra.redis_bus import RedisEngine, open_redis
+from parley.infra.presence import DatabasePresence, MemoryPresence, PresenceStore, RedisPresence
+from parley.infra.redis_bus import RedisEngine, channel_prefix, open_redis
 from parley.infra.relay import Engine, Relay
 from parley.infra.settings import Settings
 from parley.kit.clock import Clock, utc_now
@@ -39,6 +40,7 @@ class Runtime:
     clock: Clock = utc_now
     relay: Relay | None = None
     redis: Redis | None = None
+    presence: PresenceStore = dataclasses.field(default_factory=MemoryPresence)
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +69,9 @@ async def open_runtime(settings: Settings, dsn: str, role: Role = "command") -> 
         redis = open_redis(settings.redis_url) if settings.redis_url else None
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-        engine = await _open_engine(settings, db, dsn, role)
+        async with db.system() as tx:
+            installation = await read_identity(tx)
+        engine = _open_engine(settings, installation, dsn, role)
         relay = None
         if engine is not None:
             relay = Relay(engine, listens=role in ("serve", "gateway", "worker"))
@@ -85,10 +89,17 @@ async def open_runtime(settings: Settings, dsn: str, role: Role = "command") -> 
             clock=db.now,
             relay=relay,
             redis=redis,
+            presence=_open_presence(db, redis, installation, is_alone=relay is None),
         )
 
 
-async def _open_engine(settings: Settings, db: Database, dsn: str, role: Role) -> Engine | None:
+def _open_presence(db: Database, redis: Redis | None, installation: str, *, is_alone: bool) -> PresenceStore:
+    if redis is not None:
+        return RedisPresence(redis, channel_prefix(installation))
+    return MemoryPresence() if is_alone else DatabasePresence(db)
+
+
+def _open_engine(settings: Settings, installation: str, dsn: str, role: Role) -> Engine | None:
     """Return what carries news between processes; None when there is one process."""
     kind = settings.bus
     if kind == "auto" and settings.redis_url:
@@ -96,6 +107,5 @@ async def _open_engine(settings: Settings, db: Database, dsn: str, role: Role) -
     elif kind == "auto":
         kind = "notify" if role in ("api", "gateway", "worker") else "memory"
     if kind == "redis":
-        async with db.system() as tx:
-            return RedisEngine(settings.redis_url, await read_identity(tx))
+        return RedisEngine(settings.redis_url, installation)
     return NotifyEngine(settings.direct_url or dsn) if kind == "notify" else None

@@ -65,6 +65,12 @@ class Settings:
         "",
         "Redis for several processes: `redis://`, `rediss://` or `unix://`. It may be emptied or away at any time.",
     )
+    s3_url: str = _setting(
+        "S3_URL",
+        "",
+        "Bucket for files instead of the data directory: `https://<key>:<secret>@<host>/<bucket>?region=<region>`, any server "
+        "that speaks S3. Processes on several machines need it.",
+    )
     bus: str = _setting(
         "PARLEY_BUS",
         "auto",
@@ -340,6 +346,8 @@ def _check_engines(settings: Settings) -> None:
         raise BadSetting("DATABASE_DIRECT_URL needs DATABASE_URL beside it.", variable="DATABASE_DIRECT_URL")
     if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         raise BadSetting("REDIS_URL must begin with redis://, rediss:// or unix://.", variable="REDIS_URL")
+    if settings.s3_url and not _is_bucket(settings.s3_url):
+        raise BadSetting("S3_URL must be https://<key>:<secret>@<host>/<bucket>.", variable="S3_URL")
     if settings.bus == "redis" and not settings.redis_url:
         raise BadSetting("PARLEY_BUS=redis needs REDIS_URL.", variable="PARLEY_BUS")
     if settings.bus not in ("auto", "memory", "notify", "redis"):
@@ -367,6 +375,17 @@ def _check_chatapp(settings: Settings) -> None:
                 "PARLEY_CHATAPP_ORIGINS must be http(s) origins, with commas.",
                 variable="PARLEY_CHATAPP_ORIGINS",
             )
+
+
+def _is_bucket(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        bucket = parts.path.strip("/")
+        return parts.scheme in ("http", "https") and bool(
+            parts.username and parts.password and bucket and parts.hostname
+        )
+    except ValueError:
+        return False
 
 
 def _is_http(url: str) -> bool:

@@ -51,6 +51,8 @@ SIGNAL_KINDS: dict[str, str] = {
     "typing.started": "Somebody is writing.",
     "typing.stopped": "Somebody stopped writing.",
     "member.read": "Somebody has read up to a message number: `read_number`.",
+    "presence.changed": "A user whom you watch came or went; the stream is that user's id: `is_online`, `last_seen_at`, "
+    "both null when you may know no longer.",
 }
 """Signals: live only, never stored."""
 
@@ -101,4 +103,11 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="mar
     number: int
 
 
-Hint = Event | Touch | Signal | Mark
+class PresenceHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="presence"):
+    """A user came or went at some gateway: who watches them looks."""
+
+    workspace_id: UUID
+    actor_id: UUID
+
+
+Hint = Event | Touch | Signal | Mark | PresenceHint

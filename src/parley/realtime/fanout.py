@@ -21,10 +21,12 @@ from parley.infra.bus import Bus
 from parley.infra.db import Database, Tx
 from parley.infra.failures import describe_failure
 from parley.infra.feed import FeedPosition, feed_end, read_feed
-from parley.kit.events import Event, Hint, Mark, Signal, StreamKind, Touch
+from parley.infra.presence import PresenceStore
+from parley.kit.events import Event, Hint, Mark, PresenceHint, Signal, StreamKind, Touch
 from parley.realtime.entrance import Entrance
 from parley.realtime.frames import Ready, touched_frame
 from parley.realtime.meters import Tally
+from parley.realtime.presence import Presence
 from parley.realtime.session import Session
 from parley.realtime.streams import Stream, Subscription
 
@@ -43,8 +45,9 @@ log = structlog.get_logger()
 class Fanout:
     """All streams and inboxes watched on this node."""
 
-    def __init__(self, db: Database, bus: Bus) -> None:
+    def __init__(self, db: Database, bus: Bus, presence: PresenceStore) -> None:
         self.db = db
+        self.presence = Presence(self, presence)
         self.tally = Tally()
         self.entrance = Entrance()
         self._bus = bus
@@ -54,6 +57,7 @@ class Fanout:
         self._doubt = asyncio.Event()
         self._positions: dict[StreamKind, FeedPosition] = {}
         self._is_broken = False
+        self._is_stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe = contextlib.ExitStack()
 
@@ -63,9 +67,13 @@ class Fanout:
         await self._find_feed_end()
         self.run(self._close_gaps())
         self.run(self._follow_feed())
+        self.run(self.presence.run())
 
     async def stop(self) -> None:
         """Stop listening; every task of this node has ended on return."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            await self.presence.stop()
         self._unsubscribe.close()
         tasks = list(self._tasks)
         for task in tasks:
@@ -128,8 +136,10 @@ class Fanout:
                 self._touch(hint)
             elif isinstance(hint, Signal):
                 self._signal(hint)
-            else:
+            elif isinstance(hint, Mark):
                 self._mark(hint)
+            else:
+                self.presence.on_hint(hint)
 
     def _take(self, event: Event) -> None:
         stream = self._streams.get(event.stream_id)
@@ -153,9 +163,9 @@ class Fanout:
         if stream is not None and stream.number is not None and mark.number > stream.number:
             self.suspect(stream)
 
-    def publish(self, signal: Signal) -> None:
-        """Hand a signal to all nodes."""
-        self._bus.publish([signal])
+    def publish(self, *signals: Signal | PresenceHint) -> None:
+        """Hand what is live to all nodes."""
+        self._bus.publish(signals)
 
     # ------------------------------------------------------------ healing
 

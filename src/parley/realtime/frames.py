@@ -67,11 +67,26 @@ class Typing(_Command, tag="typing", frozen=True, kw_only=True):
     is_on: bool
 
 
+_ACTORS = Annotated[list[str], Meta(min_length=1, max_length=200)]
+
+
+class WatchPresence(_Command, tag="presence.watch", frozen=True, kw_only=True):
+    """Be told when these users come and go, as far as you may know: of whom you share a conversation or group with."""
+
+    actor_ids: _ACTORS
+
+
+class UnwatchPresence(_Command, tag="presence.unwatch", frozen=True, kw_only=True):
+    """Be told no more of these users, or of none without `actor_ids`."""
+
+    actor_ids: _ACTORS | None = None
+
+
 class Ping(_Command, tag="ping", frozen=True, kw_only=True):
     """See whether the connection works."""
 
 
-Command = Hello | Renew | Watch | Unwatch | WatchInboxes | Typing | Ping
+Command = Hello | Renew | Watch | Unwatch | WatchInboxes | Typing | WatchPresence | UnwatchPresence | Ping
 
 
 class _Numbered(msgspec.Struct):

@@ -42,7 +42,7 @@ class Gateway:
         self._runtime = runtime
         self._sessions: set[Session] = set()
         self._is_stopping = False
-        self.fanout = Fanout(runtime.db, runtime.bus)
+        self.fanout = Fanout(runtime.db, runtime.bus, runtime.presence)
         self.collector = TallyCollector(self.fanout.tally)
         self.asgi_websocket = WebSocketApp(self._open_session, settings.public_url)
         self._socketio = SocketIoApp(

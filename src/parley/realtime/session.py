@@ -32,8 +32,10 @@ from parley.realtime.frames import (
     ResyncFrame,
     Typing,
     Unwatch,
+    UnwatchPresence,
     Watch,
     WatchInboxes,
+    WatchPresence,
     parse_command,
     parse_command_id,
     refuse,
@@ -58,6 +60,7 @@ Authenticate = Callable[[str], Awaitable[Caller]]
 HELLO_SECONDS = 10.0
 COMMANDS_A_MINUTE = 120
 WATCH_LIMIT = 500
+PRESENCE_LIMIT = 500
 RESYNC_BACKLOG_BYTES = 1024 * 1024
 """Unsent bytes above which a socket is given up: its reader resumes from its cursors."""
 DRAINED_BYTES = 256 * 1024
@@ -80,6 +83,7 @@ class Session:
         self.personal: Subscription | None = None
         self.watched: dict[UUID, Subscription] = {}
         self.inboxes: frozenset[UUID] = frozenset()
+        self.watched_actors: set[UUID] = set()
         self.rights_version = 0
         self.is_watching_inboxes = False
         self.is_closed = False
@@ -89,6 +93,7 @@ class Session:
         self._tally = fanout.tally
         self._turn = asyncio.Lock()
         self._is_reviewing = False
+        self._is_present = False
         self._allowance = float(COMMANDS_A_MINUTE)
         self._allowance_at = time.monotonic()
         self._free_watches = WATCH_LIMIT
@@ -158,6 +163,9 @@ class Session:
             self.fanout.leave(self.personal)
             self.personal = None
         self.fanout.watch_inboxes(self, ())
+        if self._is_present:
+            self._is_present = False
+            self.fanout.presence.depart(self)
         self._on_closed(self)
 
     async def drained(self) -> None:
@@ -258,6 +266,12 @@ class Session:
                 await self.find_inboxes()
             case Typing():
                 self._type(parse_id("cnv", command.conversation_id), is_on=command.is_on)
+            case WatchPresence():
+                return await self._watch_presence([parse_id("act", text) for text in command.actor_ids])
+            case UnwatchPresence():
+                ids = command.actor_ids
+                actors = self.watched_actors if ids is None else {parse_id("act", text) for text in ids}
+                self.fanout.presence.unwatch(self, list(actors))
         return {}
 
     # ------------------------------------------------------------ who it is
@@ -273,6 +287,9 @@ class Session:
             self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._on_no_hello)
             raise
         self.token, self._caller = token, caller
+        if not self.is_closed:
+            self._is_present = True
+            self.fanout.presence.arrive(self)
 
     async def greet(self, personal: Cursor | None) -> None:
         """Answer, as command 0, the hello that a transport's own connecting implied."""
@@ -331,6 +348,13 @@ class Session:
             inbox_ids = await list_visible_inboxes(tx, self.caller)
         if not self.is_closed and version == self.rights_version:
             self.fanout.watch_inboxes(self, inbox_ids)
+
+    async def _watch_presence(self, actors: list[UUID]) -> dict[str, Any]:
+        if len(self.watched_actors.union(actors)) > PRESENCE_LIMIT:
+            raise errors.TooManyWatched(
+                f"One connection watches the presence of {PRESENCE_LIMIT} people at the most."
+            )
+        return {"presence": await self.fanout.presence.watch(self, actors)}
 
     def _type(self, conversation_id: UUID, *, is_on: bool) -> None:
         subscription = self.watched.get(conversation_id)

@@ -1581,6 +1581,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is online, and when they were last seen
+         * @description Who is online, and when they were last seen. Null for whom you share no direct conversation or group with, and for who does not show it.
+         */
+        get: operations["list_presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandbox/inboxes": {
         parameters: {
             query?: never;
@@ -2122,6 +2142,7 @@ export interface components {
             locale?: string;
             /** @description A name people read. */
             name?: string;
+            shows_last_seen?: boolean;
         };
         /** ChangePassword */
         ChangePassword: {
@@ -2572,6 +2593,7 @@ export interface components {
             login: components["schemas"]["LoginName"] | null;
             scopes: string[];
             session_id: string | null;
+            shows_last_seen: boolean;
             workspace: components["schemas"]["WorkspaceName"];
         };
         /** MediaJson */
@@ -2810,6 +2832,16 @@ export interface components {
             is_archived?: boolean;
             is_pinned?: boolean;
             muted_until?: string | null;
+        };
+        /** PresenceJson */
+        PresenceJson: {
+            actor_id: string;
+            is_online: boolean | null;
+            last_seen_at: string | null;
+        };
+        /** Presences */
+        Presences: {
+            items: components["schemas"]["PresenceJson"][];
         };
         /** Proof */
         Proof: {
@@ -5695,6 +5727,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_parley.accounts.schemas.Person_"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    list_presence: {
+        parameters: {
+            query?: {
+                /** @description Ids of users, with commas; 100 at most. */
+                actor_ids?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presences"];
                 };
             };
             default: components["responses"]["Error"];
