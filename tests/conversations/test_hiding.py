@@ -9,6 +9,7 @@ import pytest
 from parley.kit.ids import public_id
 from tests.conversations.conftest import Scene
 from tests.conversations.test_editing import send, url_of
+from tests.conversations.test_search import texts
 from tests.house import Person
 
 pytestmark = pytest.mark.anyio
@@ -110,3 +111,11 @@ async def test_the_desk_keeps_its_record_and_a_stranger_hides_nothing(scene: Sce
         none = await client.delete(url_of(scene.group, note.message.id), params={"for": "me"})
         assert none.status_code == 404
     assert await hide(scene, stranger, said.message.id) == 404
+
+
+async def test_what_one_hid_is_not_found_by_them_and_a_page_is_full_all_the_same(scene: Scene) -> None:
+    said = [await scene.place.say(scene.group, scene.olga, f"swordfish {n}") for n in range(6)]
+    for one in said[3:]:
+        assert await hide(scene, scene.anna, one.message.id) == 200
+    assert await texts(scene, scene.anna, "swordfish ", limit=2) == ["swordfish 2", "swordfish 1"]
+    assert len(await texts(scene, scene.boris, "swordfish ")) == 6

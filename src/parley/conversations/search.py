@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from parley.accounts import Caller
-from parley.conversations import history, search_store, store
+from parley.conversations import hiding_store, history, search_store, store
 from parley.conversations.schemas import ActorRef, FoundConversation, FoundMessage, Has, Highlight, Message
 from parley.conversations.visibility import require_view, view_of
 from parley.infra.db import Tx
@@ -111,7 +111,10 @@ async def search_messages(
             before=place,
             limit=limit,
         )
-        keys += [row for row in rows if row["is_live"]]
+        hidden = await hiding_store.list_hidden(
+            tx, caller.actor_id, [row["conversation_id"] for row in rows], [row["message_id"] for row in rows]
+        )
+        keys += [row for row in rows if row["is_live"] and row["message_id"] not in hidden]
         if rows:
             place = (rows[-1]["at"], rows[-1]["message_id"])
         if len(rows) < limit or len(keys) >= limit:
