@@ -14,6 +14,7 @@ import { CHATS_KEPT, getChat, listChats } from "./chats";
 import { takeDraft } from "./drafts";
 import { ApiError } from "./http";
 import { countUnread, hideMessage, isPersonal, moveReadPosition, patchConversation } from "./patches";
+import { scheduledKey } from "./scheduled";
 import type { Chat, Cursor, Member, PersonalFrame, StreamFrame } from "./types";
 
 const RETRY_MS = 2_000;
@@ -22,6 +23,8 @@ export interface ChatSyncPorts {
   watch: (stream: string, cursor: Cursor) => void;
   keepWatching: (stream: string, cursor: Cursor) => void;
   lose: (stream: string) => void;
+  /** Asks to be told when these come and go. */
+  present: (actors: string[]) => void;
 }
 
 export class ChatSync {
@@ -42,6 +45,7 @@ export class ChatSync {
       return here && here.head.number > chat.head.number ? here : chat;
     });
     for (const chat of fresh.slice(0, CHATS_KEPT)) this.ports.keepWatching(chat.id, chat.head);
+    this.ports.present(fresh.flatMap((chat) => (chat.peer ? [chat.peer.id] : [])));
     return fresh;
   }
 
@@ -50,6 +54,7 @@ export class ChatSync {
   }
 
   keep(chat: Chat): void {
+    if (chat.peer) this.ports.present([chat.peer.id]);
     keepChat(this.client, chat);
     this.ports.keepWatching(chat.id, chat.head);
   }
@@ -118,6 +123,11 @@ export class ChatSync {
           void this.readAgain(conversation_id);
         return;
       }
+      case "scheduled.changed":
+        void this.client.invalidateQueries({
+          queryKey: scheduledKey(frame.data.scheduled.conversation_id),
+        });
+        return;
       case "draft.changed":
         takeDraft(frame.data.conversation_id, frame.data.draft);
     }

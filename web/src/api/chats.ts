@@ -9,6 +9,7 @@ import type {
   Page,
   Person,
   Preferences,
+  Sender,
 } from "./types";
 
 const PAGE_SIZE = 100;
@@ -79,3 +80,47 @@ export const listPeople = (query: string, signal?: AbortSignal) =>
   request<Page<Person>>("GET", "/v1/people", { query: { query, limit: 50 }, signal });
 export const removeMember = (id: string, actor: string) =>
   request<void>("DELETE", `/v1/conversations/${id}/members/${actor}`);
+
+export interface InviteLink {
+  id: string;
+  expires_at: string | null;
+  max_uses: number | null;
+  use_count: number;
+  created_by: Sender;
+  created_at: string;
+}
+
+export interface Ban {
+  actor: Sender;
+  banned_by: Sender;
+  until: string | null;
+  created_at: string;
+}
+
+/** Where a link leads; the conversation's id only for who is in it already. */
+export interface CheckedLink {
+  kind: ChatKind;
+  title: string | null;
+  description: string | null;
+  member_count: number;
+  conversation_id: string | null;
+}
+
+export const listInviteLinks = async (id: string) =>
+  (await request<{ items: InviteLink[] }>("GET", `/v1/conversations/${id}/invite-links`)).items;
+/** The address is told here and never again. */
+export const createInviteLink = (id: string, body: { expires_at?: string; max_uses?: number }) =>
+  request<InviteLink & { url: string }>("POST", `/v1/conversations/${id}/invite-links`, { body });
+export const revokeInviteLink = (id: string, link: string) =>
+  request<void>("DELETE", `/v1/conversations/${id}/invite-links/${link}`);
+export const checkInviteLink = (token: string) =>
+  request<CheckedLink>("POST", "/v1/invite-links/check", { body: { token } });
+export const joinByLink = async (token: string): Promise<Chat> =>
+  toChat(await request<ConversationAnswer>("POST", "/v1/invite-links/join", { body: { token } }));
+
+export const listBans = async (id: string) =>
+  (await request<{ items: Ban[] }>("GET", `/v1/conversations/${id}/bans`)).items;
+export const ban = (id: string, actor_id: string) =>
+  request<Ban>("POST", `/v1/conversations/${id}/bans`, { body: { actor_id } });
+export const unban = (id: string, actor: string) =>
+  request<void>("DELETE", `/v1/conversations/${id}/bans/${actor}`);

@@ -14,6 +14,7 @@ import {
   listInboxes,
 } from "./desk";
 import { listMessages } from "./messages";
+import type { Presence } from "./presence";
 import { sessionStore } from "./session";
 import { useSync } from "./sync";
 import type { Me } from "./types";
@@ -121,6 +122,12 @@ export function useChat(id: string) {
     gcTime: 0,
   });
   return { chat, isError: list.isError || (asked.isError && !chat), error: asked.error ?? list.error };
+}
+
+/** Whether somebody is here, and when they were last; null is not known, or not for us to know. */
+export function usePresence(actor: string | undefined): Presence | undefined {
+  const { store } = useSync().presence;
+  return useSyncExternalStore(store.subscribe, () => (actor ? store.get()[actor] : undefined));
 }
 
 export const useMembers = (id: string) =>

@@ -11,20 +11,26 @@ export async function uploadFile(
   file: File,
   onProgress: (share: number) => void,
   signal: AbortSignal,
+  kind?: "voice",
 ): Promise<Media> {
   try {
-    return await put(file, onProgress, signal);
+    return await put(file, onProgress, signal, kind);
   } catch (error) {
     const isExpired = error instanceof ApiError && error.status === 401;
-    if (isExpired && (await refreshSession())) return put(file, onProgress, signal);
+    if (isExpired && (await refreshSession())) return put(file, onProgress, signal, kind);
     throw error;
   }
 }
 
-function put(file: File, onProgress: (share: number) => void, signal: AbortSignal): Promise<Media> {
+function put(
+  file: File,
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+  kind?: "voice",
+): Promise<Media> {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", withQuery("/v1/media", { name: file.name }));
+    call.open("POST", withQuery("/v1/media", { name: file.name, kind }));
     call.setRequestHeader("Authorization", `Bearer ${currentToken() ?? ""}`);
     call.setRequestHeader("Content-Type", file.type || "application/octet-stream");
     call.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);

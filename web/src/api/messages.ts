@@ -1,6 +1,6 @@
 /** Calls of one conversation's messages. */
 import { request } from "./http";
-import type { Entity, Message, MessagePage, MessageVersion, Pin } from "./types";
+import type { Entity, Message, MessagePage, MessageVersion, Pin, Readers } from "./types";
 
 export const HISTORY_PAGE = 50;
 
@@ -32,6 +32,8 @@ export const deleteMessage = (conversation: string, id: string, whom: "all" | "m
   request<Message>("DELETE", `/v1/conversations/${conversation}/messages/${id}`, { query: { for: whom } });
 export const listPins = async (conversation: string) =>
   (await request<{ items: Pin[] }>("GET", `/v1/conversations/${conversation}/pins`)).items;
+export const listReaders = (conversation: string, id: string) =>
+  request<Readers>("GET", `/v1/conversations/${conversation}/messages/${id}/readers`);
 export const setPin = (conversation: string, id: string, isOn: boolean) =>
   request<void>(isOn ? "PUT" : "DELETE", `/v1/conversations/${conversation}/pins/${id}`);
 export const listVersions = async (conversation: string, id: string): Promise<MessageVersion[]> => {

@@ -110,6 +110,7 @@ const PERSONAL = new Set([
   "conversation.removed",
   "conversation.preferences_changed",
   "draft.changed",
+  "scheduled.changed",
   "rights.changed",
 ]);
 

@@ -105,6 +105,13 @@ export class Realtime {
     if (this.isReady) void this.call({ do: "typing", conversation_id: conversation, is_on: isOn });
   }
 
+  /** The data of the answer; undefined when there is none, or no line. */
+  async watchPresence(actor_ids: string[]): Promise<unknown> {
+    if (!this.isReady) return undefined;
+    const answer = await this.call({ do: "presence.watch", actor_ids });
+    return answer.ok ? answer.data : undefined;
+  }
+
   renew(token: string): void {
     if (this.isReady) void this.call({ do: "renew", token });
   }

@@ -32,6 +32,7 @@ import {
   upsertMessage,
   withReaction,
 } from "./patches";
+import { type Presence, PresenceWatch } from "./presence";
 import { type ConnectionState, Realtime } from "./realtime";
 import { currentToken, onToken, refreshSession, tokenExpiresAt } from "./session";
 import type { DeskConversation, Message, MessagePage, SignalFrame, StreamFrame } from "./types";
@@ -53,6 +54,7 @@ export class Sync {
   readonly gone = createStore<ReadonlySet<string>>(new Set());
   readonly outbox: Outbox;
   readonly chats: ChatSync;
+  readonly presence: PresenceWatch;
   private readonly home: OutboxHome;
   private readonly realtime: Realtime;
   private token: string | null = null;
@@ -89,7 +91,9 @@ export class Sync {
       watch: (stream, cursor) => this.realtime.watch(stream, cursor),
       keepWatching: (stream, cursor) => this.realtime.keepWatching(stream, cursor),
       lose: (stream) => this.lose(stream),
+      present: (actors) => this.presence.watch(actors),
     });
+    this.presence = new PresenceWatch((actors) => this.realtime.watchPresence(actors));
   }
 
   start(): void {
@@ -271,6 +275,7 @@ export class Sync {
 
   private comeBack(isFirst: boolean): void {
     this.outbox.resume();
+    this.presence.reconnect();
     this.catchUpSoon();
     // The personal stream tells of later ones; a line that was away is caught up by it.
     if (isFirst) void loadDrafts().catch(() => undefined);
@@ -323,16 +328,21 @@ export class Sync {
   }
 
   private noteSignal(frame: SignalFrame): void {
-    if (frame.actor_id === this.me) return;
+    if (frame.kind === "presence.changed") {
+      this.presence.note(frame.stream, frame.data as unknown as Presence);
+      return;
+    }
+    if (frame.actor_id === null || frame.actor_id === this.me) return;
     if (frame.kind === "member.read")
       this.chats.noteRead(frame.stream, frame.actor_id, Number(frame.data.read_number));
     if (frame.kind === "typing.stopped") this.stopTyping(frame.stream, frame.actor_id);
     if (frame.kind !== "typing.started") return;
+    const { stream, actor_id } = frame;
     const until = Date.now() + TYPING_MS;
-    this.typing.set((all) => ({ ...all, [frame.stream]: { ...all[frame.stream], [frame.actor_id]: until } }));
+    this.typing.set((all) => ({ ...all, [stream]: { ...all[stream], [actor_id]: until } }));
     setTimeout(() => {
-      const still = this.typing.get()[frame.stream]?.[frame.actor_id];
-      if (still !== undefined && still <= Date.now()) this.stopTyping(frame.stream, frame.actor_id);
+      const still = this.typing.get()[stream]?.[actor_id];
+      if (still !== undefined && still <= Date.now()) this.stopTyping(stream, actor_id);
     }, TYPING_MS + 50);
   }
 

@@ -110,6 +110,14 @@ export interface Attachment {
   state: "pending" | "ready" | "failed";
   thumbnail: { width: number; height: number } | null;
   error: string | null;
+  /** Of a sound: heights of at most 100 bars, 0 to 31. */
+  waveform?: number[] | null;
+}
+
+/** Who has read a message; of many only how many. */
+export interface Readers {
+  count: number;
+  readers: { actor: Sender; read_at: string | null }[] | null;
 }
 
 export interface Media {
@@ -123,6 +131,7 @@ export interface Media {
   duration_seconds: number | null;
   state: "pending" | "ready" | "failed";
   thumbnail: { width: number; height: number } | null;
+  waveform?: number[] | null;
 }
 
 export type DeliveryState =
@@ -424,6 +433,7 @@ export interface PersonalData {
   "mention.created": { conversation_id: string; message_id: string; number: number | null };
   "message.hidden": { conversation_id: string; message_id: string; own_since: number; mentions: number };
   "conversation.preferences_changed": { conversation_id: string } & Omit<Mine, "mentions">;
+  "scheduled.changed": { scheduled: { conversation_id: string } };
   "draft.changed": { conversation_id: string; draft: WrittenDraft | null };
   "conversation.added": { conversation_id: string };
   "conversation.removed": { conversation_id: string };
@@ -448,8 +458,9 @@ export type StreamFrame = EventFrame | PersonalFrame | SkipFrame;
 export interface SignalFrame {
   type: "signal";
   stream: string;
-  kind: "typing.started" | "typing.stopped" | "member.read";
-  actor_id: string;
+  kind: "typing.started" | "typing.stopped" | "member.read" | "presence.changed";
+  /** Null: nobody in particular. */
+  actor_id: string | null;
   data: Record<string, unknown>;
 }
 

@@ -9,7 +9,7 @@ import { useSync } from "@/api/sync";
 import type { Actor, ConversationStatus, DeskConversation } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
-import { chatDialogStore, detailsStore, setDetails } from "@/lib/chat-view";
+import { chatDialogStore, togglePanel } from "@/lib/chat-view";
 import {
   dialogStore,
   focusRequest,
@@ -211,7 +211,7 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       label: t("actions.panel"),
       shortcut: { code: "KeyD" },
       isEnabled: Boolean(open),
-      run: () => (chat ? setDetails(!detailsStore.get()) : setPanel(!panelStore.get())),
+      run: () => (chat ? togglePanel("details") : setPanel(!panelStore.get())),
     });
     add({
       group: "navigation",
@@ -247,6 +247,14 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       run: () => navigate("/inbox"),
     });
     add({ group: "navigation", name: "go.chats", label: t("actions.chats"), run: () => navigate("/chats") });
+    add({
+      ...inConversation,
+      name: "chats.find",
+      label: t("chats.find"),
+      shortcut: { code: "KeyF" },
+      isEnabled: Boolean(chat),
+      run: () => togglePanel("search"),
+    });
     add({
       group: "navigation",
       name: "chats.new",

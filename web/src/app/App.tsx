@@ -12,7 +12,9 @@ import { Logo } from "@/components/Logo";
 import { showToast, Toasts } from "@/components/overlays";
 import { Invite, Setup } from "@/features/auth/Setup";
 import { SignIn } from "@/features/auth/SignIn";
+import { Join } from "@/features/chats/Join";
 import { updateStore } from "@/lib/installed";
+import { isJoining, noteJoin } from "@/lib/joining";
 import { navigate, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ActionsProvider } from "./ActionsProvider";
@@ -55,6 +57,7 @@ function Doors({ client }: { client: QueryClient }) {
   const path = usePath();
   const isLink = path === "/setup" || path === "/invite";
   useEffect(() => {
+    noteJoin();
     if (!isLink) void resumeSession();
   }, [isLink]);
   useEffect(() => {
@@ -92,8 +95,9 @@ function Inside({ client, me, path }: { client: QueryClient; me: string; path: s
     return () => sync.stop();
   }, [sync]);
   useEffect(() => {
-    const isKnown = (hasDesk && path.startsWith("/inbox")) || /^\/(chats|settings)(\/|$)/.test(path);
-    if (!isKnown) navigate(hasDesk ? "/inbox" : "/chats", { replace: true });
+    const isKnown = (hasDesk && path.startsWith("/inbox")) || /^\/(chats|settings|join)(\/|$)/.test(path);
+    if (isJoining() && path !== "/join") navigate("/join", { replace: true });
+    else if (!isKnown) navigate(hasDesk ? "/inbox" : "/chats", { replace: true });
   }, [path, hasDesk]);
   return (
     <SyncContext value={sync}>
@@ -102,6 +106,8 @@ function Inside({ client, me, path }: { client: QueryClient; me: string; path: s
           <Suspense fallback={<Splash />}>
             <Settings />
           </Suspense>
+        ) : path === "/join" ? (
+          <Join />
         ) : path.startsWith("/chats") || !hasDesk ? (
           <Chats />
         ) : (

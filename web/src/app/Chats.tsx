@@ -9,13 +9,15 @@ import { ChatHeader } from "@/features/chats/ChatHeader";
 import { Details } from "@/features/chats/Details";
 import { ForwardDialog } from "@/features/chats/ForwardDialog";
 import { NewChat } from "@/features/chats/NewChat";
+import { SearchPanel } from "@/features/chats/SearchPanel";
 import { Composer } from "@/features/composer/Composer";
 import { ChatList } from "@/features/list/ChatList";
 import { Rail } from "@/features/list/Rail";
 import { HelpDialog, PaletteDialog } from "@/features/palette/Dialogs";
 import { PinBar } from "@/features/thread/PinBar";
+import { ReadersDialog } from "@/features/thread/ReadersDialog";
 import { Thread } from "@/features/thread/Thread";
-import { chatDialogStore, chatTitle, detailsStore, needsReading, setDetails } from "@/lib/chat-view";
+import { chatDialogStore, chatTitle, needsReading, panelStore, setPanel } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 import { openChatOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
@@ -30,7 +32,7 @@ export function Chats() {
   useUnreadTitle(unread);
   useEffect(() => {
     // On a narrow screen the details cover the thread: another chat begins without them.
-    if (open && matchMedia("(max-width: 1279px)").matches) detailsStore.set(false);
+    if (open && matchMedia("(max-width: 1279px)").matches) panelStore.set(null);
   }, [open]);
   return (
     <div className="flex h-full flex-col">
@@ -51,6 +53,7 @@ export function Chats() {
       <RailDrawer />
       <NewChat />
       <ForwardDialog />
+      <ReadersDialog />
       <PaletteDialog />
       <HelpDialog />
     </div>
@@ -73,7 +76,7 @@ function NothingOpen() {
 function Open({ id }: { id: string }) {
   const { t } = useTranslation();
   const isGone = useStore(useSync().gone, (gone) => gone.has(id));
-  const isPanelOpen = useStore(detailsStore);
+  const panel = useStore(panelStore);
   const { chat, isError, error } = useChat(id);
   if (!chat && (isGone || isError)) {
     return (
@@ -84,9 +87,13 @@ function Open({ id }: { id: string }) {
   return (
     <div className="flex min-h-0 flex-1">
       <Talk chat={chat} />
-      {isPanelOpen && (
+      {panel && (
         <div className="w-[320px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
-          <Details key={id} chat={chat} onClose={() => setDetails(false)} />
+          {panel === "details" ? (
+            <Details key={id} chat={chat} onClose={() => setPanel(null)} />
+          ) : (
+            <SearchPanel chat={chat} onClose={() => setPanel(null)} />
+          )}
         </div>
       )}
     </div>

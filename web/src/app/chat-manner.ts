@@ -7,7 +7,7 @@ import type { Chat, Message, Sender } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import type { Extra, Manner } from "@/features/thread/manner";
 import { usePins } from "@/features/thread/PinBar";
-import { forwardStore } from "@/lib/chat-view";
+import { forwardStore, readersStore } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 
 /** How many members a group may have for everybody to call all; in larger ones moderators do. */
@@ -73,6 +73,16 @@ export function useChatManner(chat: Chat): Manner {
           icon: "share",
           run: () => forwardStore.set(message),
         },
+        ...(isOurs(message) && message.number !== null
+          ? [
+              {
+                name: "readers",
+                label: t("chats.readBy"),
+                icon: "eye" as const,
+                run: () => readersStore.set(message),
+              },
+            ]
+          : []),
         ...(canPin ? [pinning(message)] : []),
       ],
       receiptOf: (message) => {

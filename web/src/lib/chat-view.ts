@@ -10,6 +10,9 @@ export const chatDialogStore = createStore<ChatDialog>(null);
 /** The message that is being forwarded. */
 export const forwardStore = createStore<Message | null>(null);
 
+/** The message whose readers are shown. */
+export const readersStore = createStore<Message | null>(null);
+
 export const isMuted = (chat: Chat): boolean =>
   chat.muted_until !== null && Date.parse(chat.muted_until) > Date.now();
 
@@ -17,14 +20,19 @@ export const isMuted = (chat: Chat): boolean =>
 export const needsReading = (chat: Chat): boolean =>
   chat.unread > 0 && (chat.mentions > 0 || (!isMuted(chat) && !chat.is_archived));
 
-export const detailsStore = createStore<boolean>(
-  localStorage.getItem(PANEL) === "open" && matchMedia("(min-width: 1280px)").matches,
+/** What stands beside the thread. */
+export type ChatPanel = "details" | "search" | null;
+export const panelStore = createStore<ChatPanel>(
+  localStorage.getItem(PANEL) === "open" && matchMedia("(min-width: 1280px)").matches ? "details" : null,
 );
 
-export function setDetails(isOpen: boolean): void {
-  localStorage.setItem(PANEL, isOpen ? "open" : "closed");
-  detailsStore.set(isOpen);
+export function setPanel(panel: ChatPanel): void {
+  if (panel !== "search") localStorage.setItem(PANEL, panel ? "open" : "closed");
+  panelStore.set(panel);
 }
+
+export const togglePanel = (panel: "details" | "search"): void =>
+  setPanel(panelStore.get() === panel ? null : panel);
 
 /** A direct chat is called by the other one. Null: nobody has given it a name. */
 export const chatTitle = (chat: Chat): string | null => chat.peer?.name ?? chat.title;

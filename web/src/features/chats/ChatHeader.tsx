@@ -1,17 +1,19 @@
 /** Above the thread of a chat: who is there, and the way to its details. */
 import { useTranslation } from "react-i18next";
+import { usePresence } from "@/api/hooks";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { IconButton } from "@/components/controls";
-import { chatFace, chatTitle, detailsStore, setDetails } from "@/lib/chat-view";
+import { chatFace, chatTitle, panelStore, togglePanel } from "@/lib/chat-view";
+import { formatShort } from "@/lib/format";
 import { navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 
 export function ChatHeader({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
-  const isOpen = useStore(detailsStore);
+  const panel = useStore(panelStore);
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
-  const toggle = () => setDetails(!detailsStore.get());
+  const toggle = () => togglePanel("details");
   return (
     <header className="flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
       <IconButton
@@ -37,10 +39,18 @@ export function ChatHeader({ chat }: { chat: Chat }) {
       </button>
       <span className="flex-1" />
       <IconButton
+        icon="search"
+        label={t("chats.find")}
+        isOn={panel === "search"}
+        aria-pressed={panel === "search"}
+        className="size-8 pointer-coarse:size-10"
+        onClick={() => togglePanel("search")}
+      />
+      <IconButton
         icon="panel"
         label={t("chats.details")}
-        isOn={isOpen}
-        aria-pressed={isOpen}
+        isOn={panel === "details"}
+        aria-pressed={panel === "details"}
         className="size-8 pointer-coarse:size-10"
         onClick={toggle}
       />
@@ -50,6 +60,9 @@ export function ChatHeader({ chat }: { chat: Chat }) {
 
 function About({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
+  const presence = usePresence(chat.peer?.id);
+  if (presence?.is_online) return <span className="text-good">{t("chats.online")}</span>;
+  if (presence?.last_seen_at) return t("chats.lastSeen", { time: formatShort(presence.last_seen_at) });
   if (chat.kind === "direct" || chat.member_count === null) return t(`chats.${chat.kind}`);
   return `${t(`chats.${chat.kind}`)} · ${t("chats.members", { count: chat.member_count })}`;
 }

@@ -12,6 +12,7 @@ import { Icon, type IconName } from "@/components/Icon";
 import { Confirm } from "@/components/overlays";
 import { chatFace, chatTitle } from "@/lib/chat-view";
 import { navigate } from "@/lib/router";
+import { Bans, InviteLinks } from "./InviteLinks";
 import { Members } from "./Members";
 import { useChatActions } from "./preferences";
 import { useTry } from "./trying";
@@ -40,6 +41,12 @@ export function Details({ chat, onClose }: { chat: Chat; onClose: () => void }) 
         {chat.kind !== "direct" && (
           <>
             <Members chat={chat} />
+            {canManage && (
+              <>
+                <InviteLinks chat={chat} />
+                <Bans chat={chat} />
+              </>
+            )}
             <Leave chat={chat} />
           </>
         )}

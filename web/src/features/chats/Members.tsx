@@ -1,7 +1,9 @@
 /** Who is in a group or broadcast, in which role; adding, changing, removing. */
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { addMembers, changeRole, openChat, removeMember } from "@/api/chats";
+import { chatKeys } from "@/api/chat-cache";
+import { addMembers, ban, changeRole, openChat, removeMember } from "@/api/chats";
 import { useMe, useMembers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat, Member, MemberRole, Sender } from "@/api/types";
@@ -19,7 +21,7 @@ export function Members({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
   const members = useMembers(chat.id);
   const [isAdding, setAdding] = useState(false);
-  const [removing, setRemoving] = useState<Member | null>(null);
+  const [removing, setRemoving] = useState<Removing | null>(null);
   const canManage = chat.role === "owner" || chat.role === "moderator";
   const sorted = [...(members.data ?? [])].sort(
     (a, b) => RANK[a.role] - RANK[b.role] || a.actor.name.localeCompare(b.actor.name),
@@ -44,7 +46,7 @@ export function Members({ chat }: { chat: Chat }) {
             chat={chat}
             member={member}
             canManage={canManage}
-            onRemove={() => setRemoving(member)}
+            onRemove={(forGood) => setRemoving({ member, forGood })}
           />
         ))}
       </ul>
@@ -54,7 +56,7 @@ export function Members({ chat }: { chat: Chat }) {
         isOpen={isAdding}
         onClose={() => setAdding(false)}
       />
-      <RemoveMember chat={chat} member={removing} onClose={() => setRemoving(null)} />
+      <RemoveMember chat={chat} removing={removing} onClose={() => setRemoving(null)} />
     </section>
   );
 }
@@ -63,7 +65,7 @@ interface MemberLineProps {
   chat: Chat;
   member: Member;
   canManage: boolean;
-  onRemove: () => void;
+  onRemove: (forGood: boolean) => void;
 }
 
 function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
@@ -114,8 +116,11 @@ function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
                 </MenuItem>
               ))}
               <MenuLine />
-              <MenuItem icon="userOff" isDanger onSelect={onRemove}>
+              <MenuItem icon="userOff" isDanger onSelect={() => onRemove(false)}>
                 {t("chats.remove")}
+              </MenuItem>
+              <MenuItem icon="ban" isDanger onSelect={() => onRemove(true)}>
+                {t("chats.ban")}
               </MenuItem>
             </>
           )}
@@ -165,26 +170,37 @@ function AddPeople({ chat, present, isOpen, onClose }: AddPeopleProps) {
   );
 }
 
+/** For good: they cannot come back by a link either. */
+interface Removing {
+  member: Member;
+  forGood: boolean;
+}
+
 interface RemoveMemberProps {
   chat: Chat;
-  member: Member | null;
+  removing: Removing | null;
   onClose: () => void;
 }
 
-function RemoveMember({ chat, member, onClose }: RemoveMemberProps) {
+function RemoveMember({ chat, removing, onClose }: RemoveMemberProps) {
   const { t } = useTranslation();
+  const client = useQueryClient();
   const attempt = useTry();
   const remove = () =>
     attempt.run(async () => {
-      if (member) await removeMember(chat.id, member.actor.id);
+      const { member, forGood } = removing ?? {};
+      if (member && forGood) {
+        await ban(chat.id, member.actor.id);
+        await client.invalidateQueries({ queryKey: chatKeys.bans(chat.id) });
+      } else if (member) await removeMember(chat.id, member.actor.id);
       onClose();
     });
   return (
     <Confirm
-      isOpen={member !== null}
-      title={t("chats.removeTitle", { name: member?.actor.name })}
-      text={t("chats.removeText")}
-      action={t("chats.remove")}
+      isOpen={removing !== null}
+      title={t("chats.removeTitle", { name: removing?.member.actor.name })}
+      text={t(removing?.forGood ? "chats.banText" : "chats.removeText")}
+      action={t(removing?.forGood ? "chats.ban" : "chats.remove")}
       isBusy={attempt.isBusy}
       onConfirm={() => void remove()}
       onClose={onClose}

@@ -8,6 +8,7 @@ import { tellDraft } from "@/api/drafts";
 import { useMe } from "@/api/hooks";
 import { editMessage } from "@/api/messages";
 import type { Thread } from "@/api/patches";
+import { scheduledKey, scheduleMessage } from "@/api/scheduled";
 import { useSync } from "@/api/sync";
 import type { Attachment, Features, Media, Message, Sender } from "@/api/types";
 import { IconButton, Spinner } from "@/components/controls";
@@ -22,6 +23,8 @@ import { EmojiPicker } from "./EmojiPicker";
 import { useArrivedDraft, useFocusRequests, useGrowing, useTyping } from "./hooks";
 import { findMentions, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, TextCount } from "./parts";
+import { canRecord, Recorder } from "./Recorder";
+import { ScheduledBar, WhenDialog } from "./Scheduling";
 import { UploadStrip } from "./UploadStrip";
 import { useUploads } from "./uploads";
 
@@ -85,6 +88,8 @@ export function Composer(props: ComposerProps) {
 
   useFocusRequests(id, area, setNote);
   useGrowing(area, text);
+  const [isRecording, setRecording] = useState(false);
+  const [isTiming, setTiming] = useState(false);
   const mentions = useMentions({ area, text, people, canCallAll, onText: setText });
   useEffect(() => {
     saveDraft(id, { text: written, isNote: wantsNote });
@@ -134,16 +139,34 @@ export function Composer(props: ComposerProps) {
       text: text.trim(),
       entities: findMentions(text.trim(), mentions.called),
       attachments: uploads.uploads.flatMap((one) => (one.media ? [toAttachment(one.media)] : [])),
-      reply_to: replying
-        ? {
-            id: replying.id,
-            sender_name: replying.sender.name,
-            text: replying.text.slice(0, 200),
-            quote: null,
-          }
-        : null,
+      reply_to: replying ? toReply(replying) : null,
     });
     clear();
+  };
+  const sendVoice = (media: Media) =>
+    sync.outbox.add({
+      client_id: crypto.randomUUID(),
+      conversation_id: id,
+      kind: "text",
+      text: "",
+      attachments: [toAttachment(media)],
+      reply_to: replying ? toReply(replying) : null,
+    });
+  const sendLater = async (at: Date) => {
+    try {
+      await scheduleMessage(id, {
+        client_id: crypto.randomUUID(),
+        send_at: at.toISOString(),
+        text: text.trim(),
+        entities: findMentions(text.trim(), mentions.called),
+        media_ids: uploads.uploads.flatMap((one) => (one.media ? [one.media.id] : [])),
+        ...(replying ? { reply_to: replying.id } : {}),
+      });
+      clear();
+      await client.invalidateQueries({ queryKey: scheduledKey(id) });
+    } catch (error) {
+      showToast(errorText(error, t), { isBad: true });
+    }
   };
   const latestSend = useRef(send);
   latestSend.current = send;
@@ -217,7 +240,11 @@ export function Composer(props: ComposerProps) {
           {obstacle.text}
         </p>
       )}
+      {isFollowed && <ScheduledBar conversation={id} />}
+      {isRecording && <Recorder onDone={() => setRecording(false)} onSend={sendVoice} />}
+      <WhenDialog isOpen={isTiming} onClose={() => setTiming(false)} onChoose={(at) => void sendLater(at)} />
       <div
+        hidden={isRecording}
         className={`relative rounded-2xl border shadow-[0_1px_2px_#17181d0a] transition-colors focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft ${isNote ? "border-note-line bg-bubble-note" : "border-line-strong bg-surface"} ${isDropping ? "border-accent" : ""}`}
       >
         <MentionList mentions={mentions} />
@@ -276,6 +303,12 @@ export function Composer(props: ComposerProps) {
               area.current?.focus();
             }}
           />
+          {isFollowed && !editing && !isEmpty && (
+            <IconButton icon="clock" label={t("composer.sendLater")} onClick={() => setTiming(true)} />
+          )}
+          {isFollowed && !editing && isEmpty && canRecord() && (
+            <IconButton icon="mic" label={t("composer.record")} onClick={() => setRecording(true)} />
+          )}
           <button
             type="button"
             onClick={send}
@@ -301,6 +334,13 @@ function limitOf(features: Features | undefined, isNote: boolean, hasFiles: bool
   if (!features || isNote) return 16_000;
   return hasFiles ? features.caption_limit : features.text_limit;
 }
+
+const toReply = (message: Message): Message["reply_to"] => ({
+  id: message.id,
+  sender_name: message.sender.name,
+  text: message.text.slice(0, 200),
+  quote: null,
+});
 
 function toAttachment(media: Media): Attachment {
   const { id, ...rest } = media;

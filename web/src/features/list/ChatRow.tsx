@@ -1,6 +1,7 @@
 /** One chat of the list: who or what, what was said last and by whom, and what is unread. */
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
+import { usePresence } from "@/api/hooks";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Icon } from "@/components/Icon";
@@ -22,6 +23,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
   const { t } = useTranslation();
   const { last_message: last, unread } = chat;
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
+  const presence = usePresence(chat.peer?.id);
   const isUnread = unread > 0;
   const muted = isMuted(chat);
   return (
@@ -33,7 +35,12 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
       onClick={() => onOpen(chat.id)}
       className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
     >
-      <Avatar id={chatFace(chat)} name={name} picture={chat.avatar?.media_id} />
+      <Avatar
+        id={chatFace(chat)}
+        name={name}
+        picture={chat.avatar?.media_id}
+        isOnline={presence?.is_online}
+      />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
         <span className="flex items-baseline gap-2">
           <span className="flex min-w-0 flex-1 items-center gap-1.5">

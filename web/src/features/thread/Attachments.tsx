@@ -6,6 +6,7 @@ import type { Attachment } from "@/api/types";
 import { Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { formatBytes, formatDuration } from "@/lib/format";
+import { Waveform } from "./Waveform";
 
 const isPicture = (a: Attachment) =>
   a.kind === "image" || (a.kind === "sticker" && a.content_type.startsWith("image/"));
@@ -142,6 +143,10 @@ function Player({ attachment }: { attachment: Attachment }) {
   const [isBroken, setBroken] = useState(false);
   const [length, setLength] = useState(attachment.duration_seconds ?? 0);
   if (isBroken) return <FileCard attachment={attachment} />;
+  const seek = (seconds: number) => {
+    if (audio.current) audio.current.currentTime = seconds;
+    setAt(seconds);
+  };
   const toggle = () => {
     const player = audio.current;
     if (!player) return;
@@ -172,19 +177,20 @@ function Player({ attachment }: { attachment: Attachment }) {
       </button>
       <div className="min-w-0 flex-1">
         {attachment.kind === "audio" && <p className="truncate text-sm font-medium">{attachment.name}</p>}
-        <input
-          type="range"
-          min={0}
-          max={length || 1}
-          step={0.1}
-          value={at}
-          aria-label={t("media.position")}
-          onChange={(event) => {
-            if (audio.current) audio.current.currentTime = Number(event.target.value);
-            setAt(Number(event.target.value));
-          }}
-          className="h-4 w-full accent-accent"
-        />
+        {attachment.waveform?.length ? (
+          <Waveform bars={attachment.waveform} at={at} length={length} onSeek={seek} />
+        ) : (
+          <input
+            type="range"
+            min={0}
+            max={length || 1}
+            step={0.1}
+            value={at}
+            aria-label={t("media.position")}
+            onChange={(event) => seek(Number(event.target.value))}
+            className="h-4 w-full accent-accent"
+          />
+        )}
         <p className="text-2xs text-muted tabular-nums">
           {formatDuration(isPlaying || at > 0 ? at : length)}
         </p>

@@ -1,0 +1,26 @@
+/** Search in what was said: everywhere or in one conversation, with filters. */
+import { request } from "./http";
+import type { ChatKind, Message, Page } from "./types";
+
+export interface SearchFilter {
+  query: string;
+  conversation_id?: string;
+  from?: string;
+  date_from?: string;
+  date_to?: string;
+  has?: "file" | "image" | "link";
+}
+
+export interface Found {
+  message: Message;
+  conversation: { id: string; kind: ChatKind | "desk"; title: string | null };
+  /** Stretches of the message's text, in UTF-16 units. */
+  highlights: { offset: number; length: number }[];
+}
+
+export const searchMessages = (filter: SearchFilter, cursor: string | null, signal?: AbortSignal) =>
+  request<Page<Found>>("GET", "/v1/search/messages", { query: { ...filter, cursor, limit: 30 }, signal });
+
+/** Whether there is anything to look for. */
+export const isAsked = ({ query, from, has, date_from, date_to }: SearchFilter): boolean =>
+  query.trim() !== "" || Boolean(from || has || date_from || date_to);

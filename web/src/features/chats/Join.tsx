@@ -1,0 +1,99 @@
+/** The page of an invite link: where it leads, and the way in. The token stays behind the # and in this tab. */
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { checkInviteLink, joinByLink } from "@/api/chats";
+import { ApiError } from "@/api/http";
+import { useSync } from "@/api/sync";
+import { Avatar } from "@/components/Avatar";
+import { Button, Empty, Spinner } from "@/components/controls";
+import { joinToken, leaveJoin } from "@/lib/joining";
+import { chatPath, navigate } from "@/lib/router";
+import { useTry } from "./trying";
+
+export function Join() {
+  const { t } = useTranslation();
+  const sync = useSync();
+  const attempt = useTry();
+  const [token] = useState(joinToken);
+  const link = useQuery({
+    queryKey: ["invite-link"],
+    queryFn: () => checkInviteLink(token),
+    enabled: token !== "",
+    retry: (count, error) => count < 3 && error instanceof ApiError && error.isTemporary,
+    gcTime: 0,
+  });
+  const known = link.data?.conversation_id;
+  const go = (id: string) => {
+    leaveJoin();
+    navigate(chatPath(id), { replace: true });
+  };
+  useEffect(() => {
+    if (!known) return;
+    leaveJoin();
+    navigate(chatPath(known), { replace: true });
+  }, [known]);
+  const join = () =>
+    attempt.run(async () => {
+      const chat = await joinByLink(token);
+      sync.chats.keep(chat);
+      go(chat.id);
+    });
+  if (token === "" || link.isError) {
+    return (
+      <Empty icon="link" title={t("chats.linkInvalid")} text={t("chats.linkInvalidText")}>
+        <Button
+          onClick={() => {
+            leaveJoin();
+            navigate("/chats", { replace: true });
+          }}
+        >
+          {t("actions.chats")}
+        </Button>
+      </Empty>
+    );
+  }
+  if (!link.data || known) {
+    return (
+      <div className="flex h-full items-center justify-center text-faint">
+        <Spinner className="size-6" />
+      </div>
+    );
+  }
+  const { title, kind, description, member_count } = link.data;
+  const name = title ?? t(`chats.untitled.${kind}`);
+  return (
+    <main className="flex h-full items-center justify-center bg-rail p-4">
+      <div className="rise-in flex w-full max-w-sm flex-col items-center gap-1 rounded-2xl bg-surface p-8 text-center shadow-pop">
+        <Avatar id={name} name={name} size="lg" />
+        <h1 dir="auto" className="mt-3 max-w-full text-xl font-semibold break-words">
+          {name}
+        </h1>
+        <p className="text-sm text-muted">
+          {t(`chats.${kind}`)} · {t("chats.members", { count: member_count })}
+        </p>
+        {description && <p className="mt-2 text-sm break-words whitespace-pre-wrap">{description}</p>}
+        <Button
+          tone="primary"
+          size="lg"
+          autoFocus
+          isBusy={attempt.isBusy}
+          className="mt-6 w-full"
+          onClick={() => void join()}
+        >
+          {t("chats.join")}
+        </Button>
+        <Button
+          tone="quiet"
+          className="w-full"
+          onClick={() => {
+            leaveJoin();
+            navigate("/chats", { replace: true });
+          }}
+        >
+          {t("chats.notNow")}
+        </Button>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,229 @@
+/** Searching what was said: in this chat or everywhere, by whom, when, with what. A result opens at its place. */
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Fragment, type ReactNode, useDeferredValue, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useChats, useMembers } from "@/api/hooks";
+import { type Found, isAsked, type SearchFilter, searchMessages } from "@/api/search";
+import type { Chat } from "@/api/types";
+import { Avatar } from "@/components/Avatar";
+import { Button, Empty, IconButton, Spinner } from "@/components/controls";
+import { Choice, SelectField, TextField } from "@/components/fields";
+import { Icon } from "@/components/Icon";
+import { chatTitle } from "@/lib/chat-view";
+import { jumpRequest } from "@/lib/desk-view";
+import { errorText } from "@/lib/errors";
+import { formatShort } from "@/lib/format";
+import { chatPath, conversationPath, navigate } from "@/lib/router";
+
+const PAUSE_MS = 250;
+const HAS = ["image", "file", "link"] as const;
+
+export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void }) {
+  const { t } = useTranslation();
+  const [scope, setScope] = useState<"here" | "everywhere">("here");
+  const [query, setQuery] = useState("");
+  const [isFiltering, setFiltering] = useState(false);
+  const [more, setMore] = useState<Omit<SearchFilter, "query" | "conversation_id">>({});
+  const members = useMembers(chat.id).data ?? [];
+  const words = usePaused(query.trim());
+  const filter: SearchFilter = {
+    ...more,
+    query: words,
+    ...(scope === "here" ? { conversation_id: chat.id } : {}),
+  };
+  return (
+    <aside aria-label={t("chats.find")} className="flex h-full flex-col bg-surface">
+      <div className="flex h-14 shrink-0 items-center gap-1 border-b border-line pr-2 pl-4">
+        <h2 className="flex-1 font-semibold">{t("chats.find")}</h2>
+        <IconButton
+          icon="settings"
+          label={t("chats.filters")}
+          isOn={isFiltering}
+          aria-pressed={isFiltering}
+          onClick={() => setFiltering(!isFiltering)}
+        />
+        <IconButton icon="close" label={t("common.close")} onClick={onClose} />
+      </div>
+      <div className="flex shrink-0 flex-col gap-3 border-b border-line p-4">
+        <div className="relative">
+          <Icon name="search" className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint" />
+          <input
+            autoFocus
+            type="search"
+            value={query}
+            onChange={(event) => setQuery(event.target.value)}
+            placeholder={t("chats.findPlaceholder")}
+            aria-label={t("chats.findPlaceholder")}
+            className="h-9 w-full rounded-lg bg-hover pr-3 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent"
+          />
+        </div>
+        <Choice
+          label={t("chats.where")}
+          value={scope}
+          options={[
+            { value: "here", label: t("chats.here") },
+            { value: "everywhere", label: t("chats.everywhere") },
+          ]}
+          onChange={setScope}
+        />
+        {isFiltering && (
+          <>
+            <SelectField
+              label={t("chats.from")}
+              value={more.from ?? ""}
+              onChange={(from) => setMore({ ...more, from: from || undefined })}
+            >
+              <option value="">{t("chats.anybody")}</option>
+              {members.map(({ actor }) => (
+                <option key={actor.id} value={actor.id}>
+                  {actor.name}
+                </option>
+              ))}
+            </SelectField>
+            <div className="grid grid-cols-2 gap-2">
+              <TextField
+                label={t("chats.since")}
+                type="date"
+                onChange={(day) => setMore({ ...more, date_from: startOf(day, 0) })}
+              />
+              <TextField
+                label={t("chats.until")}
+                type="date"
+                onChange={(day) => setMore({ ...more, date_to: startOf(day, 1) })}
+              />
+            </div>
+            <div role="group" aria-label={t("chats.has")} className="flex gap-1">
+              {HAS.map((has) => (
+                <button
+                  key={has}
+                  type="button"
+                  aria-pressed={more.has === has}
+                  onClick={() => setMore({ ...more, has: more.has === has ? undefined : has })}
+                  className={`h-7 rounded-full px-3 text-xs ${more.has === has ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
+                >
+                  {t(`chats.hasKind.${has}`)}
+                </button>
+              ))}
+            </div>
+          </>
+        )}
+      </div>
+      <Results filter={filter} />
+    </aside>
+  );
+}
+
+/** The beginning of a day in this zone, or of the day after it. */
+function startOf(day: string, after: 0 | 1): string | undefined {
+  const [year, month, date] = day.split("-").map(Number);
+  if (!year || !month || !date) return undefined;
+  return new Date(year, month - 1, date + after).toISOString();
+}
+
+function usePaused(words: string): string {
+  const [paused, setPaused] = useState(words);
+  useEffect(() => {
+    const timer = setTimeout(() => setPaused(words), words === "" ? 0 : PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [words]);
+  return useDeferredValue(paused);
+}
+
+function Results({ filter }: { filter: SearchFilter }) {
+  const { t } = useTranslation();
+  const found = useInfiniteQuery({
+    queryKey: ["found", filter],
+    queryFn: ({ pageParam, signal }) => searchMessages(filter, pageParam, signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    enabled: isAsked(filter),
+    gcTime: 60_000,
+  });
+  if (!isAsked(filter)) return <Empty icon="search" title={t("chats.findHint")} />;
+  if (found.isPending) {
+    return (
+      <p className="flex justify-center p-8 text-faint">
+        <Spinner className="size-5" />
+      </p>
+    );
+  }
+  if (found.isError && !found.data) {
+    return (
+      <Empty icon="alert" title={t("list.failed")} text={errorText(found.error, t)}>
+        <Button onClick={() => void found.refetch()}>{t("common.retry")}</Button>
+      </Empty>
+    );
+  }
+  const items = found.data.pages.flatMap((page) => page.items);
+  if (items.length === 0) return <Empty icon="search" title={t("list.noMatch")} />;
+  return (
+    <ul aria-label={t("chats.found")} className="min-h-0 flex-1 overflow-y-auto p-1.5">
+      {items.map((one) => (
+        <li key={one.message.id}>
+          <Result found={one} isPlaceShown={!filter.conversation_id} />
+        </li>
+      ))}
+      {found.hasNextPage && (
+        <li className="flex justify-center p-3">
+          <Button size="sm" isBusy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+            {t("common.loadMore")}
+          </Button>
+        </li>
+      )}
+    </ul>
+  );
+}
+
+function Result({ found, isPlaceShown }: { found: Found; isPlaceShown: boolean }) {
+  const { message, conversation } = found;
+  const chats = useChats().data;
+  const chat = chats?.find((one) => one.id === conversation.id);
+  const place = (chat && chatTitle(chat)) ?? conversation.title;
+  const go = () => {
+    jumpRequest.set({ conversation: conversation.id, id: message.id, position: message.position });
+    const path = conversation.kind === "desk" ? conversationPath : chatPath;
+    navigate(path(conversation.id));
+  };
+  return (
+    <button
+      type="button"
+      onClick={go}
+      className="flex w-full gap-2.5 rounded-lg px-2.5 py-2 text-left outline-offset-[-2px] hover:bg-hover"
+    >
+      <Avatar id={message.sender.id} name={message.sender.name} size="sm" />
+      <span className="min-w-0 flex-1">
+        <span className="flex items-baseline gap-2 text-xs">
+          <span dir="auto" className="min-w-0 flex-1 truncate font-medium">
+            {message.sender.name}
+            {isPlaceShown && place && <span className="font-normal text-muted"> · {place}</span>}
+          </span>
+          <time dateTime={message.created_at} className="shrink-0 text-muted">
+            {formatShort(message.created_at)}
+          </time>
+        </span>
+        <span dir="auto" className="line-clamp-3 text-sm break-words text-muted">
+          {marked(message.text, found.highlights)}
+        </span>
+      </span>
+    </button>
+  );
+}
+
+/** The text from a little before its first mark, with the marks. */
+function marked(text: string, highlights: Found["highlights"]): ReactNode {
+  const first = highlights[0]?.offset ?? 0;
+  const from = first > 60 ? first - 40 : 0;
+  const pieces: ReactNode[] = [from > 0 ? "…" : ""];
+  let at = from;
+  for (const { offset, length } of highlights) {
+    pieces.push(text.slice(at, offset));
+    pieces.push(
+      <mark key={offset} className="rounded bg-accent-soft font-medium text-accent-ink">
+        {text.slice(offset, offset + length)}
+      </mark>,
+    );
+    at = offset + length;
+  }
+  pieces.push(text.slice(at, at + 400));
+  return pieces.map((piece, index) => <Fragment key={index}>{piece}</Fragment>);
+}
