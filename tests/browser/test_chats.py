@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.scene import nameless, sideways
+from tests.browser.conftest import open_window
+from tests.browser.scene import nameless, sideways, sign_in
 from tests.browser.talk import chat_row, join, set_up_owner, write
 from tests.programs import Server, eventually
 
@@ -228,3 +229,53 @@ async def test_a_group_calls_pins_forwards_and_a_draft_follows(server: Server, b
         await expect(one.get_by_role("log").get_by_text("tea, @Boris ?")).to_have_count(0)
     await expect(log).to_contain_text("tea, @Boris ?")
     assert hers.complaints == his.complaints == phone.complaints == []
+
+
+async def test_a_link_is_joined_by_and_what_was_said_is_found_and_heard(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    boris = await join(olga, "Boris")
+    group = await olga.open(kind="group", title="Tea")
+    await olga.say(group, "the kettles are in the kitchen", *[f"line {n}" for n in range(70)])
+    hers = await olga.window(browser, path=f"/chats/{group}")
+    page = hers.page
+    await page.get_by_role("button", name="Details").click()
+    await page.get_by_role("button", name="New invite link").click()
+    await page.get_by_role("button", name="Create the link").click()
+    url = await page.get_by_label("Invite link", exact=True).input_value()
+    await page.keyboard.press("Escape")
+
+    # whoever has the link signs in first, and is asked
+    context = await browser.new_context(locale="ru-RU", viewport={"width": 1280, "height": 800})
+    his = await open_window(context, url)
+    there = his.page
+    await sign_in(there, boris.email)
+    await expect(there.get_by_role("heading", name="Tea")).to_be_visible()
+    await there.get_by_role("button", name="Войти в чат").click()
+    await expect(there.get_by_role("log")).to_contain_text("line 69")
+    await expect(page.get_by_text("2 members").last).to_be_visible()
+
+    # found in another form of the word, and shown at its place far up
+    await there.get_by_role("button", name="Поиск сообщений").click()
+    await there.get_by_role("searchbox", name="Слова").fill("kettle")
+    result = there.get_by_role("list", name="Найденные сообщения").get_by_role("button")
+
+    async def is_found() -> bool:
+        if await result.count():
+            return True
+        await there.get_by_role("searchbox", name="Слова").fill("kitchen")
+        await there.get_by_role("searchbox", name="Слова").fill("kettle")
+        return False
+
+    await eventually(is_found, 20, 1)
+    await result.click()
+    await expect(there.get_by_role("log").get_by_text("the kettles are in the kitchen")).to_be_in_viewport()
+
+    # a voice note, from a microphone that beeps
+    await page.get_by_role("button", name="Record a voice message").click()
+    await expect(page.get_by_role("timer")).to_have_text("0:02")
+    await page.get_by_role("group", name="Recording…").get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("log").get_by_role("button", name="Play")).to_be_visible()
+    await expect(page.get_by_role("log").get_by_role("slider", name="Position")).to_be_attached()
+    assert hers.complaints == his.complaints == []
