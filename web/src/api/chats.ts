@@ -99,7 +99,7 @@ export interface Ban {
 
 /** Where a link leads; the conversation's id only for who is in it already. */
 export interface CheckedLink {
-  kind: ChatKind;
+  kind: ChatKind | "desk";
   title: string | null;
   description: string | null;
   member_count: number;

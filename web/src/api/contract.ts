@@ -2,7 +2,10 @@
  * Held by the compiler: what REST is said to answer (`schema.gen.ts`, made by `npm run generate` from the OpenAPI
  * document) fits the words we use (`types.ts`). An answer that changes its shape breaks the build here.
  */
+import type { Ban, CheckedLink, InviteLink } from "./chats";
+import type { Scheduled } from "./scheduled";
 import type { components } from "./schema.gen";
+import type { Found } from "./search";
 import type * as Words from "./types";
 
 type Answers = components["schemas"];
@@ -20,6 +23,12 @@ export type Contract = [
   Fits<Words.MessageVersion, Answers["VersionJson"]>,
   Fits<Words.Snippet, Answers["Snippet"]>,
   Fits<Words.ConversationAnswer, Answers["Conversation"]>,
+  Fits<InviteLink, Answers["InviteLinkJson"]>,
+  Fits<Ban, Answers["BanJson"]>,
+  Fits<CheckedLink, Answers["CheckedLink"]>,
+  Fits<Scheduled, Answers["Scheduled"]>,
+  Fits<Found, Answers["FoundMessage"]>,
+  Fits<Words.Readers, Answers["Readers"]>,
   Fits<Words.Pin, Answers["Pin"]>,
   Fits<Words.WrittenDraft, Answers["DraftJson"]>,
   Fits<Words.Person, Answers["Person"]>,

@@ -60,7 +60,8 @@ export function Join() {
       </div>
     );
   }
-  const { title, kind, description, member_count } = link.data;
+  const { title, description, member_count } = link.data;
+  const kind = link.data.kind === "broadcast" ? "broadcast" : "group";
   const name = title ?? t(`chats.untitled.${kind}`);
   return (
     <main className="flex h-full items-center justify-center bg-rail p-4">
