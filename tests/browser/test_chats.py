@@ -278,4 +278,10 @@ async def test_a_link_is_joined_by_and_what_was_said_is_found_and_heard(
     await page.get_by_role("group", name="Recording…").get_by_role("button", name="Send").click()
     await expect(page.get_by_role("log").get_by_role("button", name="Play")).to_be_visible()
     await expect(page.get_by_role("log").get_by_role("slider", name="Position")).to_be_attached()
+    # measured on the server: bars and a length in the place of a file's name
+    await expect(page.get_by_role("log")).not_to_contain_text("voice.webm")
+    voice = (await server.messages(group))[-1]["attachments"][0]
+    assert voice["kind"] == "voice"
+    assert voice["duration_seconds"] > 1.5
+    assert voice["waveform"]
     assert hers.complaints == his.complaints == []
