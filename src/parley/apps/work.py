@@ -12,6 +12,7 @@ import structlog
 
 from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
+from parley.compat.chatapp import sweep_chatapp
 from parley.conversations.readers_store import delete_steps_before
 from parley.conversations.scheduling import POST_KIND, post_due
 from parley.conversations.scheduling_store import delete_posted_before
@@ -161,4 +162,5 @@ async def sweep_old(runtime: Runtime, *, batch: int = 1000) -> None:
     async with runtime.db.system() as tx:
         await delete_parked_before(tx, work_before)
     await sweep_accounts(runtime.db)
+    await sweep_chatapp(runtime.db)
     await delete_unattached(runtime)

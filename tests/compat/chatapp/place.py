@@ -24,7 +24,7 @@ from parley.realtime import Gateway
 from tests.house import House, Workspace
 
 Json = dict[str, Any]
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)

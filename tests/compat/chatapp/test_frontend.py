@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[1] / "realtime/js/node_modules/socket.io-client/dist/socket.io.min.js"
 ANNA, BORIS = "79990000001", "79990000002"
+expect.set_options(timeout=15_000)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -13,6 +13,7 @@ from parley.compat.chatapp.api import build_api
 from parley.compat.chatapp.errors import ForeignOrigin
 from parley.compat.chatapp.messages import Messages
 from parley.compat.chatapp.people import UserIds
+from parley.compat.chatapp.sign_in import sweep_chatapp
 from parley.compat.chatapp.sockets import ChatDialect
 from parley.compat.chatapp.updates import Updates
 from parley.conversations import Collector
@@ -20,7 +21,7 @@ from parley.infra.runtime import Runtime
 from parley.realtime.cors import admit_origin, is_listed, parse_origins
 from parley.realtime.origins import is_allowed
 
-__all__ = ["ChatApp", "open_dialect"]
+__all__ = ["ChatApp", "open_dialect", "sweep_chatapp"]
 
 
 class ChatApp:

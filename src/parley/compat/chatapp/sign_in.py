@@ -27,6 +27,7 @@ from parley.compat.chatapp.errors import BadRequest
 from parley.compat.chatapp.people import find_people, new_user_id
 from parley.compat.chatapp.shapes import Json
 from parley.compat.chatapp.tokens import LASTS, issue_token
+from parley.infra.db import Database
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Forbidden
 from parley.kit.ids import parse_id
@@ -97,6 +98,12 @@ async def verify_code(runtime: Runtime, client: Client, *, phone: str, code: str
     token = issue_token(keys, user_id=person.user_id, phone=digits, session_id=session_id, now=now)
     user_shown = {"userId": person.user_id, "phone": digits, "name": person.name}
     return {"success": True, "token": token, "user": user_shown}
+
+
+async def sweep_chatapp(db: Database) -> None:
+    """Take away what newcomers said of themselves and did not come for."""
+    async with db.system() as tx:
+        await store.sweep_newcomers(tx)
 
 
 def require_phone(text: str) -> str:

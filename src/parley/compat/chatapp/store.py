@@ -170,8 +170,7 @@ async def list_numbered(
 
 
 async def put_newcomer(tx: Tx, phone: str, name: str, expires_at: dt.datetime) -> None:
-    """Keep the name that came with a request for a code, in place of the one before; take away what is too old."""
-    await tx.execute("DELETE FROM chatapp_newcomer WHERE expires_at <= $1", tx.now)
+    """Keep the name that came with a request for a code, in place of the one before."""
     await tx.execute(
         """INSERT INTO chatapp_newcomer (phone, name, expires_at) VALUES ($1, $2, $3)
         ON CONFLICT (phone) DO UPDATE SET name = $2, expires_at = $3""",
@@ -187,3 +186,8 @@ async def take_newcomer(tx: Tx, phone: str) -> str | None:
         "DELETE FROM chatapp_newcomer WHERE phone = $1 AND expires_at > $2 RETURNING name", phone, tx.now
     )
     return name
+
+
+async def sweep_newcomers(tx: Tx) -> int:
+    """Take away names whose codes were not used in time; return how many. Index: chatapp_newcomer_expiry."""
+    return await tx.execute("DELETE FROM chatapp_newcomer WHERE expires_at <= $1", tx.now)
