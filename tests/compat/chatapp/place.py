@@ -21,10 +21,12 @@ from parley.infra.runtime import open_runtime
 from parley.infra.settings import Settings
 from parley.kit.ids import public_id
 from parley.realtime import Gateway
+from parley.realtime.presence import Pace
 from tests.house import House, Workspace
 
 Json = dict[str, Any]
 WAIT_SECONDS = 20.0
+QUICK = Pace(look_seconds=0.02, grace_seconds=0.2, renew_seconds=0.2, seen_seconds=0.1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +152,7 @@ async def serve(place: Place) -> AsyncIterator[str]:
     """Serve the dialect and the gateway on a free port of the loopback; return the address."""
     gateway = Gateway(place.house.runtime)
     gateway.speak(open_dialect(place.house.runtime))
+    gateway.fanout.presence.pace = QUICK
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         is_socket = scope["path"].startswith("/socket.io")

@@ -285,7 +285,7 @@ async def test_a_client_that_does_not_read_is_let_go_and_keeps_nobody_waiting(
     anna: User, boris: User, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.realtime.session.RESYNC_BACKLOG_BYTES", 30_000)
-    monkeypatch.setattr(sockets, "CONGESTED_BYTES", 1000)
+    monkeypatch.setattr("parley.compat.chatapp.frame_queue.CONGESTED_BYTES", 1000)
     dialog = await anna.dialog(boris)
     async with listen(url, boris) as (b,):
         queues: list[Any] = []

@@ -7,9 +7,8 @@ A client watches all its dialogs, as ours would; the frames that its session is 
 from __future__ import annotations
 
 import asyncio
-import collections
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ import structlog
 
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import InvalidToken
-from parley.compat.chatapp.presence import Presence, Present
+from parley.compat.chatapp.frame_queue import FrameQueue
 from parley.compat.chatapp.shapes import iso
 from parley.compat.chatapp.tokens import ChatUser, is_token, read_token
 from parley.compat.chatapp.updates import Update, Updates, reader_of
@@ -29,12 +28,17 @@ from parley.kit.errors import Malformed, Unauthenticated
 from parley.kit.ids import parse_id, public_id
 from parley.realtime.cors import Origin, is_listed
 from parley.realtime.frames import Done, EventFrame, Ready, ResetFrame, SignalFrame
-from parley.realtime.outlet import CONGESTED_BYTES, Outlet
-from parley.realtime.session import WATCH_LIMIT, Session
+from parley.realtime.outlet import Outlet
+from parley.realtime.session import PRESENCE_LIMIT, WATCH_LIMIT, Session
 from parley.realtime.websocket import OpenSession
 
 TYPING_AGAIN_SECONDS = 2.0
 """How often "still typing" is passed on; clients say so at every key."""
+MEET_SECONDS = 1.0
+"""How long newcomers are gathered before their presence is watched, all together."""
+CROWD = 100
+"""Members of a dialog above which nobody is told who of it comes and goes, as with typing."""
+PEOPLE_AT_ONCE = 100
 JOIN_SEARCHED = 200
 """Events of a dialog among which the coming of a new member is looked for."""
 
@@ -54,7 +58,6 @@ class ChatDialect:
         self._runtime = runtime
         self._origins = origins
         self.updates = updates
-        self.presence = Presence()
 
     def is_spoken_by(self, auth: Any) -> bool:
         """See `parley.realtime.dialects.Dialect`: its clients come with a JWT, which no client of ours does."""
@@ -86,6 +89,14 @@ class ChatDialect:
                 tx, user.caller.workspace_id, user.caller.actor_id, WATCH_LIMIT
             )
 
+    async def list_companions(self, user: ChatUser, dialogs: Collection[UUID]) -> list[UUID]:
+        """Return whose coming and going a client of these dialogs is told."""
+        caller = user.caller
+        async with self._runtime.db.transaction(caller.workspace_id) as tx:
+            return await store.list_companions(
+                tx, caller.workspace_id, list(dialogs), but=caller.actor_id, crowd=CROWD, limit=PRESENCE_LIMIT
+            )
+
     async def find_join(self, user: ChatUser, conversation_id: UUID) -> Cursor | None:
         """Return the cursor of the event by which somebody came into a conversation, if it is among the last."""
         async with self._runtime.db.transaction(user.caller.workspace_id) as tx:
@@ -105,13 +116,11 @@ class ChatGuest:
         self._session: Session = open_session(self._frames)
         self._joined: set[UUID] = set()
         self._dialogs: set[UUID] = set()
+        self._is_meeting = False
+        self._unmet: set[UUID] = set()
+        """Dialogs with people whose presence is not watched yet."""
         self._typing: dict[UUID, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-
-    @property
-    def actor_id(self) -> UUID:
-        """See `Present`."""
-        return self._user.caller.actor_id
 
     async def begin(self) -> ChatGuest:
         """Go live in the personal stream and in every dialog. Raises: Unauthenticated."""
@@ -129,8 +138,8 @@ class ChatGuest:
         """Translate frames until the connection is over."""
         if self._session.is_closed:
             return
-        self._dialect.presence.enter(self, self._dialogs)
         try:
+            await self._meet()
             while not self._session.is_closed:
                 await self._tell(await self._frames.get())
         except Exception as error:  # noqa: BLE001 - whatever ails the database, the client comes again and reads anew
@@ -139,7 +148,6 @@ class ChatGuest:
 
     def close(self) -> None:
         """See `parley.realtime.dialects.Guest`."""
-        self._dialect.presence.exit(self, self._dialogs)
         self._session.close()
         self._frames.end()
         for task in self._tasks:
@@ -149,10 +157,12 @@ class ChatGuest:
 
     async def _tell(self, frame: Any) -> None:
         if isinstance(frame, EventFrame):
-            if frame.stream == public_id("act", self.actor_id):
+            if frame.stream == public_id("act", self._user.caller.actor_id):
                 await self._tell_personal(frame)
             else:
                 self._send(await self._dialect.updates.of_event(self._workspace_id, frame))
+                if frame.kind == "member.joined":
+                    self._meet_soon(parse_id("cnv", frame.stream))
         elif isinstance(frame, SignalFrame):
             await self._tell_signal(frame)
         elif isinstance(frame, ResetFrame):
@@ -160,7 +170,7 @@ class ChatGuest:
 
     async def _tell_reset(self, frame: ResetFrame) -> None:
         """What was missed cannot be told: the client reads the dialog anew, or everything, by connecting again."""
-        if frame.stream == public_id("act", self.actor_id):
+        if frame.stream == public_id("act", self._user.caller.actor_id):
             self._session.resync()
             return
         self._send(
@@ -188,17 +198,27 @@ class ChatGuest:
         reader = reader_of(frame)
         if reader is not None:
             await self._tell_reading(frame.stream, *reader)
+        elif frame.kind == "presence.changed" and frame.actor_id is not None:
+            await self._tell_presence([frame.actor_id], is_online=bool(frame.data["is_online"]))
         elif frame.kind.startswith("typing.") and frame.actor_id is not None:
-            if parse_id("cnv", frame.stream) not in self._joined:
-                return
-            person = await self._dialect.updates.person(self._workspace_id, frame.actor_id)
-            if person is None:
-                return
+            await self._tell_typing(frame, frame.actor_id)
+
+    async def _tell_typing(self, frame: SignalFrame, actor_id: str) -> None:
+        if parse_id("cnv", frame.stream) not in self._joined:
+            return
+        for person in await self._dialect.updates.people(self._workspace_id, [actor_id]):
             told = {"userId": person.user_id, "dialogId": frame.stream}
             if frame.kind == "typing.started":
                 self._emit("typing:start", {**told, "userName": person.name})
             else:
                 self._emit("typing:stop", told)
+
+    async def _tell_presence(self, actor_ids: Sequence[str], *, is_online: bool) -> None:
+        for person in await self._dialect.updates.people(self._workspace_id, actor_ids):
+            if is_online:
+                self._emit("user:online", {"userId": person.user_id, "userName": person.name})
+            else:
+                self._emit("user:offline", {"userId": person.user_id})
 
     async def _tell_reading(self, dialog_id: str, actor_id: str, number: int) -> None:
         if parse_id("cnv", dialog_id) in self._dialogs:
@@ -224,17 +244,6 @@ class ChatGuest:
         if not self._session.is_closed:
             self._outlet.write(Ready(data, event=event))
 
-    def tell_online(self, other: Present) -> None:
-        """See `Present`."""
-        if isinstance(other, ChatGuest):
-            caller = other._user.caller
-            self._emit("user:online", {"userId": other._user.user_id, "userName": caller.name})
-
-    def tell_offline(self, other: Present) -> None:
-        """See `Present`."""
-        if isinstance(other, ChatGuest):
-            self._emit("user:offline", {"userId": other._user.user_id})
-
     # ------------------------------------------------------------ in
 
     async def handle(self, event: str, arguments: Sequence[Any]) -> None:
@@ -256,8 +265,11 @@ class ChatGuest:
 
     async def _join(self, key: UUID) -> None:
         """Enter a dialog's room: where one is a member, and nowhere else."""
-        if key in self._session.watched or await self._watch(key, None):
-            self._joined.add(key)
+        if key not in self._session.watched:
+            if not await self._watch(key, None):
+                return
+            self._meet_soon(key)
+        self._joined.add(key)
 
     async def _type(self, key: UUID, *, is_on: bool) -> None:
         last, now = self._typing.pop(key, None), time.monotonic()
@@ -278,7 +290,8 @@ class ChatGuest:
         """Watch a dialog one was just taken into, with all that happened in it since."""
         if key not in self._session.watched:
             cursor = await self._dialect.find_join(self._user, key)
-            await self._watch(key, cursor)
+            if await self._watch(key, cursor):
+                await self._meet()
 
     async def _watch(self, key: UUID, cursor: Cursor | None) -> bool:
         command: dict[str, Any] = {"id": 1, "do": "watch", "conversation_id": public_id("cnv", key)}
@@ -286,80 +299,50 @@ class ChatGuest:
             command["cursor"] = {"number": cursor.number, "tag": cursor.tag}
         if not isinstance(await self._session.handle(command), Done):
             return False
-        if key not in self._dialogs:
-            self._dialogs.add(key)
-            self._dialect.presence.join(self, key)
+        self._dialogs.add(key)
+        self._unmet.add(key)
         return True
 
     def _leave(self, key: UUID) -> None:
         self._joined.discard(key)
         self._dialogs.discard(key)
-        self._dialect.presence.leave(self, key)
+
+    def _meet_soon(self, key: UUID) -> None:
+        """Watch the presence of a dialog's people, together with those of others that change at the same time."""
+        self._unmet.add(key)
+        if not self._is_meeting:
+            self._is_meeting = True
+            self._run(self._meet(MEET_SECONDS))
+
+    async def _meet(self, pause_seconds: float = 0.0) -> None:
+        """Watch the presence of people not watched yet, and say who of them is here."""
+        await asyncio.sleep(pause_seconds)
+        self._is_meeting = False
+        dialogs, self._unmet = self._unmet, set()
+        watched = self._session.watched_actors
+        people = await self._dialect.list_companions(self._user, dialogs & self._dialogs) if dialogs else []
+        fresh = [actor for actor in people if actor not in watched][: PRESENCE_LIMIT - len(watched)]
+        for start in range(0, len(fresh), PEOPLE_AT_ONCE):
+            ids = [public_id("act", actor) for actor in fresh[start : start + PEOPLE_AT_ONCE]]
+            answer = await self._session.handle({"id": 1, "do": "presence.watch", "actor_ids": ids})
+            if isinstance(answer, Done):
+                here = [one.actor_id for one in answer.data["presence"] if one.is_online]
+                await self._tell_presence(here, is_online=True)
 
     def _run(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("chatapp.not_told", error=describe_failure(error))
+            self._session.resync()
 
     @property
     def _workspace_id(self) -> UUID:
         return self._user.caller.workspace_id
-
-
-class FrameQueue:
-    """A session's outlet: keeps its frames for the translator; the answers to commands are nobody's."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
-        self._waiting: collections.deque[Ready] = collections.deque()
-        self._size_bytes = 0
-        self._is_over = False
-        self._news = asyncio.Event()
-
-    @property
-    def backlog_bytes(self) -> int:
-        """See `Outlet`."""
-        return self._size_bytes + self._outlet.backlog_bytes
-
-    @property
-    def is_closed(self) -> bool:
-        """See `Outlet`."""
-        return self._outlet.is_closed
-
-    def offer(self, ready: Ready) -> bool:
-        """See `Outlet`."""
-        if self.backlog_bytes > CONGESTED_BYTES:
-            return False
-        self.write(ready)
-        return True
-
-    def write(self, ready: Ready) -> None:
-        """See `Outlet`."""
-        if isinstance(ready.frame, EventFrame | SignalFrame | ResetFrame):
-            self._waiting.append(ready)
-            self._size_bytes += len(ready.json)
-            self._news.set()
-
-    def close(self, code: int, reason: str) -> None:
-        """See `Outlet`."""
-        self._outlet.close(code, reason)
-        self.end()
-
-    def end(self) -> None:
-        """Let go of whoever waits for the next frame. Repeat: harmless."""
-        self._is_over = True
-        self._news.set()
-
-    async def get(self) -> Any:
-        """Return the next frame; None once the connection is over."""
-        while not self._waiting:
-            if self._is_over:
-                return None
-            self._news.clear()
-            await self._news.wait()
-        ready = self._waiting.popleft()
-        self._size_bytes -= len(ready.json)
-        return ready.frame
 
 
 def _find_dialog(text: Any) -> UUID | None:

@@ -113,6 +113,26 @@ async def list_members(tx: Tx, workspace_id: UUID, ids: Sequence[UUID], most: in
     )
 
 
+async def list_companions(
+    tx: Tx, workspace_id: UUID, ids: Sequence[UUID], *, but: UUID, crowd: int, limit: int
+) -> list[UUID]:
+    """Return the users in conversations of no more than ``crowd`` members, each once. Index: member's primary key."""
+    rows = await tx.fetch(
+        """SELECT DISTINCT m.actor_id FROM member m
+        JOIN conversation c ON c.id = m.conversation_id
+        JOIN actor a ON a.id = m.actor_id
+        WHERE m.workspace_id = $1 AND m.conversation_id = ANY ($2) AND m.actor_id <> $3 AND c.member_count <= $4
+            AND a.kind = 'user' AND a.deactivated_at IS NULL
+        LIMIT $5""",
+        workspace_id,
+        list(ids),
+        but,
+        crowd,
+        limit,
+    )
+    return [row["actor_id"] for row in rows]
+
+
 async def lock_dialog(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
     """Lock a conversation, before anything under it."""
     await tx.execute(

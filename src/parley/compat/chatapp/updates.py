@@ -150,11 +150,12 @@ class Updates:
             )
         ]
 
-    async def person(self, workspace_id: UUID, actor_id: str) -> Person | None:
-        """Return who somebody is, by our public id."""
-        key = parse_id("act", actor_id)
+    async def people(self, workspace_id: UUID, actor_ids: Sequence[str]) -> list[Person]:
+        """Return who they are, by our public ids; in their order, without those that do not exist."""
+        keys = [parse_id("act", actor_id) for actor_id in actor_ids]
         async with self._db.transaction(workspace_id) as tx:
-            return (await find_people(tx, workspace_id, [key])).get(key)
+            found = await find_people(tx, workspace_id, keys)
+        return [found[key] for key in keys if key in found]
 
     def close(self) -> None:
         """End what is being made."""
