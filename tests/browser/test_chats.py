@@ -59,6 +59,10 @@ async def test_two_people_talk_and_one_who_was_offline_comes_back_to_the_same_st
     await expect(log.locator("[data-delivery=read]")).to_have_count(1)
     await expect(row).not_to_contain_text("непрочитанное")
 
+    # who is here is shown to those they talk with
+    await expect(page.get_by_role("main")).to_contain_text("online")
+    await expect(chat_row(page, "Boris").locator("[data-online]")).to_have_count(1)
+
     # typing is seen, in the thread and in the list
     await there.locator("textarea").press_sequentially("доб")
     await expect(log).to_contain_text("Boris is typing")

@@ -46,7 +46,7 @@ export async function acceptInvitation(body: { token: string; password: string }
   enter(await request<SignedIn>("POST", "/v1/invitations/accept", { ...open, body }));
 }
 
-export const updateProfile = (body: { name?: string; locale?: string }) =>
+export const updateProfile = (body: { name?: string; locale?: string; shows_last_seen?: boolean }) =>
   request<Me>("PATCH", "/v1/me", { body });
 export const changePassword = (body: { current_password: string; new_password: string }) =>
   request<void>("POST", "/v1/me/password", { body });

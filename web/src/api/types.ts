@@ -23,6 +23,8 @@ export interface Me {
   session_id: string | null;
   scopes: string[];
   locale: string | null;
+  /** Whether others may know when one is here, and was. */
+  shows_last_seen: boolean;
 }
 
 export interface SignedIn {

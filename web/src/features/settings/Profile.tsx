@@ -6,6 +6,7 @@ import { updateMe } from "@/api/session";
 import { Button } from "@/components/controls";
 import { Choice, FormError, PasswordField, TextField } from "@/components/fields";
 import { showToast } from "@/components/overlays";
+import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
 import { type Language, setLanguage } from "@/lib/i18n";
 import { useStore } from "@/lib/store";
@@ -27,6 +28,10 @@ export function Profile() {
     // The choice on this machine holds; the server's copy is for letters and other machines.
     updateProfile({ locale: language }).then(updateMe, () => undefined);
   };
+  const choosePresence = (shown: "yes" | "no") =>
+    void updateProfile({ shows_last_seen: shown === "yes" }).then(updateMe, (error) =>
+      showToast(errorText(error, t), { isBad: true }),
+    );
   return (
     <SettingsPage title={t("settings.profile")} text={t("profile.text")}>
       <div className="mb-8">
@@ -57,6 +62,19 @@ export function Profile() {
             options={[
               { value: "ru", label: "Русский" },
               { value: "en", label: "English" },
+            ]}
+          />
+        </Card>
+      </Section>
+      <Section title={t("profile.presence")} text={t("profile.presenceText")}>
+        <Card className="p-4">
+          <Choice
+            label={t("profile.presenceLabel")}
+            value={me.shows_last_seen ? "yes" : "no"}
+            onChange={choosePresence}
+            options={[
+              { value: "yes", label: t("profile.shown") },
+              { value: "no", label: t("profile.hidden") },
             ]}
           />
         </Card>
