@@ -114,7 +114,7 @@ async def test_two_windows_stay_in_step_also_after_the_network_was_away(
         locale="ru-RU", viewport={"width": 390, "height": 844}, color_scheme="dark"
     )
     second = await open_window(other, server.url)
-    await second.page.get_by_label("Эл. почта").fill("anna@example.org")
+    await second.page.get_by_role("textbox", name="Эл. почта").fill("anna@example.org")
     await second.page.get_by_label("Пароль", exact=True).fill(PASSWORD)
     await second.page.keyboard.press("Enter")
     await second.page.get_by_role("listitem").first.click()
@@ -165,7 +165,7 @@ async def test_what_the_provider_refuses_is_said_and_can_be_retried_by_keyboard(
     context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 800})
     agent = await open_window(context, server.url)
     page = agent.page
-    await page.get_by_label("E-mail").fill("olga@example.org")
+    await page.get_by_role("textbox", name="E-mail").fill("olga@example.org")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("listitem").first).to_contain_text("Zoe")
