@@ -25,11 +25,13 @@ from parley.desk.delivery_store import DELIVERIES
 from parley.desk.incoming_media import FETCH_KIND, FETCH_RETRIES, MediaFetcher
 from parley.desk.intake import Intake
 from parley.desk.intake_store import JOURNAL
+from parley.desk.limiter import Turns
 from parley.desk.polling import Poller
 from parley.desk.receipt_store import delete_parked_before
 from parley.desk.statuses import wake_snoozed
 from parley.infra.jobs import JOBS, Job, Jobs
 from parley.infra.metrics import Metrics
+from parley.infra.redis_buckets import BucketsCollector
 from parley.infra.runtime import Runtime
 from parley.infra.schedules import Schedule, Scheduler
 from parley.infra.worker import Limits, Worker
@@ -60,7 +62,7 @@ async def run_workers(
     settings = runtime.settings
     lease_seconds = float(settings.work_lease_seconds)
     limits = Limits(concurrency=settings.worker_concurrency, lease_seconds=lease_seconds)
-    delivery = Delivery(runtime.db, channels, runtime.blobs)
+    delivery = Delivery(runtime.db, channels, runtime.blobs, Turns(runtime.buckets))
     workers = [
         Worker(
             JOURNAL,
@@ -82,17 +84,21 @@ async def run_workers(
     if publishing is not None:
         tasks.append(asyncio.create_task(publishing.run(), name="publishing"))
     index = asyncio.create_task(SearchIndex(runtime.db, metrics).run(), name="search")
+    watched = [poller, index]
+    if runtime.buckets is not None:
+        metrics.registry.register(BucketsCollector(runtime.buckets))
+        watched.append(asyncio.create_task(runtime.buckets.run(), name="shared limits"))
     try:
         yield
     finally:
-        poller.cancel()
-        index.cancel()
+        for task in watched:
+            task.cancel()
         scheduler.stop()
         if publishing is not None:
             publishing.stop()
         for worker in workers:
             worker.stop()
-        for result in await asyncio.gather(poller, index, *tasks, return_exceptions=True):
+        for result in await asyncio.gather(*watched, *tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("work.ended_badly", exc_info=result)
 

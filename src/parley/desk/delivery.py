@@ -40,7 +40,7 @@ from parley.desk import delivery_store, inbox_store, intake_store, receipt_store
 from parley.desk.accounts import Channels
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.ledger import MOVES, Move, record_move
-from parley.desk.limiter import Limiter
+from parley.desk.limiter import Turns
 from parley.desk.outgoing import make_outgoing
 from parley.desk.reach import note_reach
 from parley.infra.db import Database, Tx
@@ -74,12 +74,12 @@ class Delivery:
     """Handles claims of the ledger."""
 
     def __init__(
-        self, db: Database, channels: Channels, media: MediaSource, limiter: Limiter | None = None
+        self, db: Database, channels: Channels, media: MediaSource, turns: Turns | None = None
     ) -> None:
         self._db = db
         self._channels = channels
         self._media = media
-        self._limiter = limiter or Limiter()
+        self._turns = turns or Turns()
 
     async def handle(self, claim: Claim) -> None:
         """Carry out one delivery and record what became of it. Gives the verdict itself."""
@@ -164,7 +164,9 @@ class Delivery:
     async def _wait_for_turn(self, workspace_id: UUID, claim: Claim, plan: _Plan, call: Call) -> bool:
         """Wait for the limiter; False when the wait is long and the lane was given back."""
         while True:
-            seconds = self._limiter.take(plan.adapter.limits, str(plan.inbox["id"]), plan.chat, call.weight)
+            seconds = await self._turns.take(
+                plan.adapter.limits, str(plan.inbox["id"]), plan.chat, call.weight
+            )
             if seconds <= 0:
                 return True
             if seconds > WAIT_IN_PLACE_SECONDS:
@@ -263,7 +265,7 @@ class Delivery:
         seconds = error.retry_after_seconds if error.retry_after_seconds is not None else pause
         chat = None if error.scope == "inbox" else plan.chat
         if error.retry_after_seconds:
-            self._limiter.hold_back(plan.adapter.limits, str(plan.inbox["id"]), chat, seconds)
+            await self._turns.hold_back(plan.adapter.limits, str(plan.inbox["id"]), chat, seconds)
         workspace_id = _workspace(claim)
         async with self._db.transaction(workspace_id) as tx:
             delivery = await _lock(tx, claim)

@@ -17,6 +17,7 @@ from parley.infra.http_client import HttpClient, Timeouts
 from parley.infra.installation import RestoreWatch, read_identity
 from parley.infra.notify_bus import NotifyEngine
 from parley.infra.presence import DatabasePresence, MemoryPresence, PresenceStore, RedisPresence
+from parley.infra.redis_buckets import SharedBuckets
 from parley.infra.redis_bus import RedisEngine, channel_prefix, open_redis
 from parley.infra.relay import Engine, Relay
 from parley.infra.settings import Settings
@@ -28,7 +29,7 @@ Role = Literal["serve", "api", "gateway", "worker", "command"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Opened resources. Frozen; nothing is looked up by name. ``relay`` and ``redis``: None where one process is all."""
+    """Opened resources. Frozen; nothing is looked up by name. ``relay``: None where one process is all; ``buckets``: None without Redis."""
 
     settings: Settings
     db: Database
@@ -39,7 +40,7 @@ class Runtime:
     watch: RestoreWatch
     clock: Clock = utc_now
     relay: Relay | None = None
-    redis: Redis | None = None
+    buckets: SharedBuckets | None = None
     presence: PresenceStore = dataclasses.field(default_factory=MemoryPresence)
 
 
@@ -88,7 +89,7 @@ async def open_runtime(settings: Settings, dsn: str, role: Role = "command") -> 
             watch=watch,
             clock=db.now,
             relay=relay,
-            redis=redis,
+            buckets=SharedBuckets(redis, channel_prefix(installation)) if redis is not None else None,
             presence=_open_presence(db, redis, installation, is_alone=relay is None),
         )
 
