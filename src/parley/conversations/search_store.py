@@ -96,8 +96,10 @@ async def list_titles(tx: Tx, ids: Sequence[UUID], actor_id: UUID) -> list[async
 async def lock_follower(tx: Tx, *, is_patient: bool = False) -> FeedPosition | None:
     """Return how far the index has followed the feed, locked until commit; None while somebody else is at it.
 
-    Whoever has the lock is the only one who writes the index.
+    Whoever has the lock is the only one who writes the index. The commit does not wait for the disk, where sends
+    queue: what a crash takes of the index it takes of the position as well, and it is written again.
     """
+    await tx.execute("SET LOCAL synchronous_commit = off")
     row = await tx.fetchrow(
         f"""SELECT transaction, position FROM follower WHERE name = $1
         FOR NO KEY UPDATE {"" if is_patient else "SKIP LOCKED"}""",
