@@ -254,6 +254,33 @@ async def test_no_key_opens_a_session_that_may_more_than_itself(
         assert (await client.post(f"/v1/users/{user.public}/sessions", json={})).status_code == 403
 
 
+async def test_a_key_that_was_revoked_elsewhere_just_now_opens_no_session(house: House, key: Person) -> None:
+    user = await put(house, key, "17")
+    await house.sql("UPDATE api_key SET revoked_at = now() WHERE actor_id = $1", key.id)
+    async with house.client(key) as client:
+        assert (await client.get("/v1/me")).status_code in (200, 404), "this process still believes the key"
+        refused = await client.post(f"/v1/users/{user['id']}/sessions", json={})
+    assert refused.status_code == 401, refused.text
+    assert not await house.sql("SELECT FROM session WHERE issued_by = $1", key.id)
+
+
+async def test_who_is_promoted_leaves_the_sessions_that_keys_opened_for_them(
+    house: House, acme: Workspace, key: Person
+) -> None:
+    owner, user = await acme.user("Olga", "owner"), await acme.user("Una")
+    async with house.client(key) as client:
+        token = (await client.post(f"/v1/users/{user.public}/sessions", json={})).json()["access_token"]
+    async with house.client(owner) as admin, house.client(Person(key.caller, token)) as browser:
+        assert (await browser.get("/v1/api-keys")).status_code == 403
+        renamed = await admin.patch(f"/v1/users/{user.public}", json={"name": "Una B."})
+        assert renamed.status_code == 200
+        assert (await browser.get("/v1/me")).status_code == 200
+        assert (await admin.patch(f"/v1/users/{user.public}", json={"role": "admin"})).status_code == 200
+        assert (await browser.get("/v1/api-keys")).status_code == 401
+    async with house.client(user) as themselves:
+        assert (await themselves.get("/v1/api-keys")).status_code == 200
+
+
 async def test_the_audit_says_who_acted_for_whom_once_a_day_and_every_administrative_act(
     house: House, acme: Workspace
 ) -> None:

@@ -109,6 +109,7 @@ async def test_long_questions_are_refused_and_long_words_harmless(scene: Scene) 
         assert answer.status_code == 422
         for params in (
             {"limit": 0}, {"limit": 101}, {"has": "virus"}, {"cursor": "x"}, {"conversation_id": "x"}, {"from": "x"},
+            {"query": "word", "date_from": "0001-01-01T00:00:00+14:00"}, {"query": "word", "date_to": "2026-01-01T00:00:00"},
             {"date_from": "yesterday"}, {"cursor": "WzEsMl0"}, {},
         ):  # fmt: skip
             answer = await client.get("/v1/search/messages", params=params)

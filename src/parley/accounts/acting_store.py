@@ -1,6 +1,6 @@
 """SQL of acting, of users by external ids, their fields and integrations, and of sessions that keys ask for.
 
-Sessions are closed to the plain role: insert_issued, revoke_issued and end_issued_to run as the system role, each keyed
+Sessions are closed to the plain role: hold_key, ensure_login, revoke_issued and end_issued_to run as the system role, keyed
 by a (workspace, actor) that was authenticated or looked up before (ADR 0004).
 """
 
@@ -129,6 +129,13 @@ async def disable_integration(tx: Tx, workspace_id: UUID, actor_id: UUID) -> boo
 
 
 # ---------------------------------------------------------------- system: sessions that keys ask for
+
+
+async def hold_key(tx: Tx, workspace_id: UUID, bot_id: UUID) -> bool:
+    """Whether a bot has a live key, share-locked against being revoked: for who believed it some seconds ago."""
+    sql = """
+        SELECT FROM api_key WHERE workspace_id = $1 AND actor_id = $2 AND revoked_at IS NULL FOR SHARE"""
+    return await tx.fetchrow(sql, workspace_id, bot_id) is not None
 
 
 async def ensure_login(tx: Tx, workspace_id: UUID, actor_id: UUID, login_id: UUID) -> UUID | None:

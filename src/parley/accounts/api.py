@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
+from msgspec import UNSET
 
 from parley.accounts import embedding_api, factors_api, sign_in_api
 from parley.accounts.answering import read_client
@@ -14,7 +15,7 @@ from parley.accounts.api_keys import create_api_key, list_api_keys, revoke_api_k
 from parley.accounts.audit import list_audit
 from parley.accounts.authentication import GivenCaller, GivenRuntime, forget_callers
 from parley.accounts.invitations import invite
-from parley.accounts.issued_sessions import revoke_issued_sessions
+from parley.accounts.issued_sessions import end_sessions_beyond_keys, revoke_issued_sessions
 from parley.accounts.schemas import (
     AddApiKey,
     AddedApiKey,
@@ -143,7 +144,7 @@ async def change_user_route(
 ) -> User:
     """Change a user's name or role, deactivate or reactivate. Admins only; what is left out stays.
 
-    A deactivated user's sessions end. Only owners make and demote owners (403 `owners_only`); the last one stays
+    A deactivated user's sessions end, and with a role those that API keys opened for them. Only owners make and demote owners (403 `owners_only`); the last one stays
     (409 `last_owner`).
     """
     target = parse_id("act", user_id)
@@ -151,6 +152,8 @@ async def change_user_route(
         user, has_to_leave = await change_user(tx, caller, target, data)
     if has_to_leave:
         await revoke_sessions_of_actor(runtime.db, caller.workspace_id, target)
+    elif data.role is not UNSET:
+        await end_sessions_beyond_keys(runtime.db, caller.workspace_id, target)
     forget_callers(runtime.db, actor_id=target)
     return user
 

@@ -9,6 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from parley.accounts import GivenCaller, GivenRuntime
+from parley.conversations.preferences import require_moment
 from parley.conversations.schemas import FoundMessage, Has
 from parley.conversations.search import QUERY_LIMIT, search_messages
 from parley.kit.ids import parse_id
@@ -43,8 +44,8 @@ async def search(
             query=words,
             conversation_id=parse_id("cnv", conversation_id) if conversation_id else None,
             sender_id=parse_id("act", sender_id) if sender_id else None,
-            since=date_from,
-            before=date_to,
+            since=require_moment(date_from, "date_from") if date_from else None,
+            before=require_moment(date_to, "date_to") if date_to else None,
             has=has or (),
             cursor=cursor,
             limit=limit,

@@ -51,4 +51,6 @@ def _check(value: Any) -> Any:
         return value.astimezone(dt.UTC)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("a number beyond 64 bits")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a text with NUL")
     return value

@@ -120,6 +120,19 @@ async def test_a_dialog_or_message_that_is_none_is_404(anna: User) -> None:
         assert (answer.status_code, answer.json()) == (404, refusal("Message not found"))
 
 
+async def test_a_user_id_that_nobody_can_have_is_404(anna: User) -> None:
+    dialog = await anna.dialog()
+    for method, path, body in (
+        ("GET", "/api/users/%00", None),
+        ("GET", f"/api/users/{LONG}", None),
+        ("POST", "/api/dialogs", {"name": "N", "memberIds": ["\0"]}),
+        ("POST", f"/api/dialogs/{dialog}/members", {"userId": "usr\0"}),
+    ):
+        answer = await anna.ask(method, path, body)
+        assert (answer.status_code, answer.json()) == (404, refusal("User not found")), (method, path[:20])
+    assert (await anna.ask("DELETE", f"/api/dialogs/{dialog}/members/%00")).status_code == 200
+
+
 async def test_users_are_found_by_name_and_their_numbers_are_their_own(
     anna: User, boris: User, carla: User
 ) -> None:

@@ -24,7 +24,7 @@ from parley.accounts.authentication import read_address
 from parley.compat.chatapp import dialogs, sign_in, store
 from parley.compat.chatapp.errors import BadRequest, NoSuchUser, NoToken
 from parley.compat.chatapp.messages import CONTENT_LIMIT, Messages
-from parley.compat.chatapp.people import Person, find_people
+from parley.compat.chatapp.people import Person, find_people, find_user
 from parley.compat.chatapp.shapes import Json, iso, user_json
 from parley.compat.chatapp.tokens import ChatUser, read_token
 from parley.infra.failures import is_transient
@@ -135,7 +135,7 @@ async def list_users(runtime: _Runtime, user: _User, search: _Search = "", limit
 async def get_user(runtime: _Runtime, user: _User, user_id: FromPath[str]) -> Json:
     """One user; the phone number is one's own."""
     async with runtime.db.transaction(user.caller.workspace_id) as tx:
-        row = await store.find_user(tx, user.caller.workspace_id, user_id)
+        row = await find_user(tx, user.caller.workspace_id, user_id)
     if row is None:
         raise NoSuchUser
     phone = user.phone if row["id"] == user.caller.actor_id else ""

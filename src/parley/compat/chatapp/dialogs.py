@@ -10,7 +10,7 @@ from asyncpg import Record
 from parley.accounts import Caller, lock_personal
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import BadRequest, NoSuchDialog, TooManyMembers
-from parley.compat.chatapp.people import find_people, get_users
+from parley.compat.chatapp.people import find_people, find_user, get_users
 from parley.compat.chatapp.shapes import Json, dialog_json, member_json, own_dialog_json, pagination
 from parley.conversations import chats, members
 from parley.conversations.errors import ConversationNotFound
@@ -105,7 +105,7 @@ async def remove_member(db: Database, caller: Caller, dialog_id: str, user_id: s
     key = parse_dialog(dialog_id)
     async with db.transaction(caller.workspace_id) as tx:
         await require_dialog(tx, caller, key)
-        row = await store.find_user(tx, caller.workspace_id, user_id)
+        row = await find_user(tx, caller.workspace_id, user_id)
         if row is not None:
             await members.remove_member(tx, caller, key, row["id"])
 

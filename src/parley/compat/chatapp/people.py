@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
 from parley.accounts import lock_personal
 from parley.compat.chatapp import store
@@ -51,11 +52,18 @@ async def find_people(tx: Tx, workspace_id: UUID, ids: Collection[UUID]) -> dict
     return {row["id"]: Person(row["external_id"], row["name"]) for row in rows}
 
 
+async def find_user(tx: Tx, workspace_id: UUID, user_id: str) -> Record | None:
+    """Return the user of a user id, deactivated ones too; None also for a text that nobody's id can be."""
+    if len(user_id) > USER_ID_LIMIT or not user_id.isprintable():
+        return None
+    return await store.find_user(tx, workspace_id, user_id)
+
+
 async def get_users(tx: Tx, workspace_id: UUID, user_ids: Iterable[str]) -> list[UUID]:
     """Return the active actors of user ids, in their order, each once. Raises: NoSuchUser."""
     found: list[UUID] = []
     for user_id in dict.fromkeys(user_ids):
-        row = await store.find_user(tx, workspace_id, user_id) if len(user_id) <= USER_ID_LIMIT else None
+        row = await find_user(tx, workspace_id, user_id)
         if row is None or row["deactivated_at"] is not None:
             raise NoSuchUser
         found.append(row["id"])
