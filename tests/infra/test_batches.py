@@ -105,3 +105,27 @@ async def test_those_that_wait_may_be_answered_at_once() -> None:
     batches.answer_waiting("given up")
     is_open.set()
     assert await asyncio.gather(*tasks) == ["committed", *["given up"] * 3]
+
+
+async def test_what_waits_for_its_key_is_not_looked_at_again_and_again() -> None:
+    looked, release = 0, asyncio.Event()
+
+    async def commit(items: Sequence[Item]) -> list[int]:
+        await release.wait()
+        return [number for _, number in items]
+
+    def key_of(item: Item) -> set[str]:
+        nonlocal looked
+        looked += 1
+        return keys_of(item)
+
+    batches = Batches(commit, limit=64, parallel=4, keys=key_of)
+    tasks = [asyncio.create_task(batches.take(("a", 0)))]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    tasks += [asyncio.create_task(batches.take(("a", number))) for number in range(1, 50)]
+    for _ in range(500):
+        await asyncio.sleep(0)
+    assert looked <= 1 + 4 * 49
+    release.set()
+    assert await asyncio.gather(*tasks) == list(range(50))

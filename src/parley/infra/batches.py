@@ -39,7 +39,7 @@ class Batches(Generic[Item, Result]):
         self._keys = keys
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._busy: set[Hashable] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[bool]] = set()
 
     @property
     def waiting(self) -> int:
@@ -66,16 +66,18 @@ class Batches(Generic[Item, Result]):
             self._running.add(task)
             task.add_done_callback(self._on_done)
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[bool]) -> None:
         self._running.discard(task)
-        if not task.cancelled():
+        # where nothing could be taken, the end of a batch under way is waited for, and not looked for at each turn
+        if not task.cancelled() and (task.exception() is not None or task.result()):
             self._pump()
 
-    async def _run(self) -> None:
+    async def _run(self) -> bool:
+        """Commit a batch; False when all that waits is held up by batches under way."""
         await asyncio.sleep(0)  # what the loop has read in this turn comes along
         batch, keys = self._take_batch()
         if not batch:
-            return
+            return False
         self._pump()
         try:
             results = await self._commit([item for item, _ in batch])
@@ -90,6 +92,7 @@ class Batches(Generic[Item, Result]):
             self._busy -= keys
             for _, future in batch:
                 future.cancel()  # no effect on those that are answered
+        return True
 
     def _take_batch(self) -> tuple[list[tuple[Item, asyncio.Future[Result]]], set[Hashable]]:
         """Take the oldest items; those that share a key with a batch under way, or with one left behind, stay."""
