@@ -156,6 +156,15 @@ async def test_the_key_does_not_get_beyond_its_own_scopes(
             f"/v1/conversations/{room.public}/messages", json={"client_id": "1", "text": "x"}
         )
         assert sent.status_code == post_status, sent.text
+        group = public_id("cnv", await acme.open(agent))
+        said = await client.post(f"/v1/conversations/{group}/messages", json={"client_id": "1", "text": "y"})
+        origin = {"conversation_id": group, "message_id": said.json()["id"]}
+        for path, body in (
+            ("messages", {"client_id": "2", "forward": origin}),
+            ("forward", {"client_id": "3", "conversation_id": group, "message_ids": [origin["message_id"]]}),
+        ):
+            again = await client.post(f"/v1/conversations/{room.public}/{path}", json=body)
+            assert again.status_code == post_status, again.text
 
 
 async def test_only_keys_with_the_scope_act_for_others(house: House, acme: Workspace, key: Person) -> None:

@@ -52,6 +52,7 @@ async def draft_forwards(
             client_id=client_id,
             is_admin=caller.is_admin or (caller.kind == "bot" and caller.is_staff),
             may_chat=caller.may_chat,
+            may_desk=caller.by_id is None or caller.is_staff,
         )
         for message, client_id in zip(messages, client_ids, strict=True)
     ]
