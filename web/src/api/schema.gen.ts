@@ -1828,7 +1828,7 @@ export interface paths {
          * Change a user
          * @description Change a user's name or role, deactivate or reactivate. Admins only; what is left out stays.
          *
-         *     A deactivated user's sessions end. Only owners make and demote owners (403 `owners_only`); the last one stays (409 `last_owner`).
+         *     A deactivated user's sessions end, and with a role those that API keys opened for them. Only owners make and demote owners (403 `owners_only`); the last one stays (409 `last_owner`).
          */
         patch: operations["change_user"];
         trace?: never;
