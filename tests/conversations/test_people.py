@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import uuid4
+
 import pytest
 
 from tests.conversations.conftest import Scene
+from tests.house import Person
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +58,31 @@ async def test_a_person_is_shown_without_address(scene: Scene) -> None:
         [person] = (await anna.get("/v1/people?query=olga")).json()["items"]
         assert set(person) == {"id", "kind", "name", "role", "last_seen_at", "is_online"}
         assert (await bot.get("/v1/people")).status_code == 403
+
+
+async def presence_of(scene: Scene, viewer: Person) -> dict[str, tuple[Any, Any]]:
+    """What somebody finds of everybody's presence, by name."""
+    async with scene.house.client(viewer) as client:
+        items = (await client.get("/v1/people")).json()["items"]
+    return {person["name"]: (person["is_online"], person["last_seen_at"]) for person in items}
+
+
+async def test_presence_is_told_to_those_who_share_a_conversation_and_of_those_who_show_it(
+    scene: Scene,
+) -> None:
+    zoe = await scene.place.user("Zoe")
+    everybody = [(scene.place.id, person.id) for person in (scene.anna, scene.boris, zoe)]
+    await scene.house.runtime.presence.hold(uuid4(), everybody)
+    await scene.house.sql(
+        "INSERT INTO last_seen (workspace_id, actor_id, at) VALUES ($1, $2, '2026-01-01T00:00:00Z')",
+        scene.place.id,
+        scene.boris.id,
+    )
+    seen = await presence_of(scene, scene.anna)
+    assert seen["Boris"] == (True, "2026-01-01T00:00:00Z")
+    assert seen["Anna"][0] is True
+    assert seen["Zoe"] == seen["Guest"] == (None, None)
+    assert (await presence_of(scene, zoe))["Boris"] == (None, None)
+    await scene.house.sql("UPDATE actor SET shows_last_seen = false WHERE id = $1", scene.boris.id)
+    assert (await presence_of(scene, scene.anna))["Boris"] == (None, None)
+    assert (await presence_of(scene, scene.boris))["Boris"][0] is True

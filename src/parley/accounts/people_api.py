@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime as dt
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Annotated, NamedTuple
+from uuid import UUID
 
+import msgspec
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from parley.accounts.authentication import GivenCaller, GivenRuntime
+from parley.accounts.caller import Caller
 from parley.accounts.people import list_people
 from parley.accounts.schemas import Person
+from parley.kit.ids import parse_id
 from parley.kit.pages import MAX_PAGE, Page
+
+
+class Seen(NamedTuple):
+    """Whether somebody is online and when they were last seen; None: not known, or not for the caller to know."""
+
+    is_online: bool | None
+    last_seen_at: dt.datetime | None
+
+
+FindSeen = Callable[[Caller, Collection[UUID]], Awaitable[Mapping[UUID, Seen]]]
+"""Return for every one of these actors what the caller may know of their presence. In no transaction."""
+GivenSeen = NamedDependency[FindSeen]
+"""What `parley.apps` provides under `find_seen`: presence lies above accounts."""
 
 _Query = Annotated[
     str, QueryParameter(name="query", max_length=200, description="Part of a name or of an external id.")
@@ -21,11 +41,25 @@ _Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in 
 
 @get("/v1/people", tags=["People"], operation_id="list_people", summary="People to talk with")
 async def list_people_route(
-    runtime: GivenRuntime, caller: GivenCaller, text: _Query = "", cursor: _Cursor = None, limit: _Limit = 50
+    runtime: GivenRuntime,
+    caller: GivenCaller,
+    find_seen: GivenSeen,
+    text: _Query = "",
+    cursor: _Cursor = None,
+    limit: _Limit = 50,
 ) -> Page[Person]:
-    """Find users and bots of the workspace by name or external id, in order of their names."""
+    """Find users and bots of the workspace by name or external id, in order of their names. Presence is told of whom you
+    share a direct conversation or group with and who shows it, as `GET /v1/presence` does.
+    """
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await list_people(tx, caller, query=text, cursor=cursor, limit=limit)
+        page = await list_people(tx, caller, query=text, cursor=cursor, limit=limit)
+    ids = {person.id: parse_id("act", person.id) for person in page.items}
+    seen = await find_seen(caller, ids.values())
+    return Page([_with_seen(person, seen[ids[person.id]]) for person in page.items], page.next)
+
+
+def _with_seen(person: Person, seen: Seen) -> Person:
+    return msgspec.structs.replace(person, is_online=seen.is_online, last_seen_at=seen.last_seen_at)
 
 
 routes = [list_people_route]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from litestar import Litestar, Request, get
 from litestar.config.compression import CompressionConfig
@@ -13,8 +15,9 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import parley
+from parley.accounts import Caller, people_api, provide_caller
 from parley.accounts import api as accounts_api
-from parley.accounts import people_api, provide_caller
+from parley.accounts.people_api import FindSeen, Seen
 from parley.apps.openapi import describe_api
 from parley.contacts import api as contacts_api
 from parley.conversations import (
@@ -38,6 +41,7 @@ from parley.infra.runtime import Runtime
 from parley.media import Pictures
 from parley.media import api as media_api
 from parley.realtime import api as realtime_api
+from parley.realtime.presence import find_presence
 
 BODY_LIMIT_BYTES = 256 * 1024
 """JSON bodies: a message of 20 000 characters with its entities fits; uploads and webhooks have their own."""
@@ -89,6 +93,7 @@ def build_rest(parts: Parts) -> Litestar:
         "media_access": may_see_media,
         "visible_inboxes": list_visible_inboxes,
         "touch_contact": touch_contact,
+        "find_seen": _make_find_seen(parts.runtime),
     }
     return Litestar(
         [*ROUTES, openapi_json],
@@ -104,6 +109,15 @@ def build_rest(parts: Parts) -> Litestar:
         logging_config=None,
         pdb_on_exception=False,
     )
+
+
+def _make_find_seen(runtime: Runtime) -> FindSeen:
+    async def find_seen(caller: Caller, actors: Collection[UUID]) -> dict[UUID, Seen]:
+        pairs = [(caller.actor_id, actor) for actor in actors]
+        found = await find_presence(runtime.db, runtime.presence, caller.workspace_id, pairs)
+        return {actor: Seen(one.is_online, one.last_seen_at) for (_, actor), one in found.items()}
+
+    return find_seen
 
 
 def _provide(value: Any) -> Provide:

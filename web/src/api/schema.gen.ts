@@ -1570,7 +1570,7 @@ export interface paths {
         };
         /**
          * People to talk with
-         * @description Find users and bots of the workspace by name or external id, in order of their names.
+         * @description Find users and bots of the workspace by name or external id, in order of their names. Presence is told of whom you share a direct conversation or group with and who shows it, as `GET /v1/presence` does.
          */
         get: operations["list_people"];
         put?: never;
