@@ -184,7 +184,7 @@ async def test_nothing_is_kept_of_clients_that_went(served: Served) -> None:
     fanout = served.gateway.fanout
     await _eventually(lambda: fanout.tally.sockets == 0)
     assert not fanout._streams
-    assert not fanout._inboxes
+    assert not fanout.touches.rooms
 
 
 async def _eventually(holds: Callable[[], bool]) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from parley.kit.events import Event
-from parley.kit.ids import public_id
-from tests.realtime.harness import FaultyBus, Served
+from parley.desk.list_store import touch
+from parley.kit.events import Event, Touch
+from parley.kit.ids import public_id, uuid7
+from parley.realtime.touches import HEALED_LIMIT
+from tests.realtime.harness import Client, FaultyBus, House, Served
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +92,83 @@ async def test_a_lost_last_hint_is_healed_by_the_feed(served: Served, runtime: A
         assert await client.reach(house.group, 1, seconds=5) == [1]
         await house.personal(house.anna, "read.moved", {"read_number": 1})
         await client.until(lambda: client.of(house.anna.id, "act"), seconds=5)
+
+
+async def touch_desk(house: House) -> int:
+    """Touch the desk conversation without a word to anybody; return the transaction."""
+    async with house.runtime.db.transaction(house.workspace_id) as tx:
+        return await touch(tx, [house.desk], [])
+
+
+def touched(client: Client) -> list[str]:
+    """The conversations a client was told of."""
+    return [frame["conversation_id"] for frame in client.frames if frame["type"] == "touched"]
+
+
+async def test_a_touch_that_no_hint_told_is_told_once_by_the_database(served: Served) -> None:
+    house = served.house
+    await add_to_desk(house)
+    desk = public_id("cnv", house.desk)
+    async with served.client(house.agent) as agent, served.client(house.anna) as anna:
+        await agent.ask("watch_inboxes")
+        await anna.ask("watch_inboxes")
+        await touch_desk(house)
+        await agent.until(lambda: touched(agent), seconds=5)
+        assert touched(agent) == [desk]
+        # told by its hint, and not again by the look that follows
+        number = await touch_desk(house)
+        hint = Touch(
+            workspace_id=house.workspace_id,
+            inbox_id=house.inbox,
+            conversation_id=house.desk,
+            transaction=number,
+        )
+        house.runtime.bus.publish([hint])
+        await agent.until(lambda: len(touched(agent)) == 2)
+        for _ in range(2):
+            await served.gateway.fanout.touches.look()
+        await agent.ask("ping")
+        assert touched(agent) == [desk] * 2
+        assert touched(anna) == []
+
+
+async def test_many_lost_touches_are_told_by_a_few(served: Served) -> None:
+    house = served.house
+    await add_to_desk(house, 60)
+    async with served.client(house.agent) as agent:
+        await agent.ask("watch_inboxes")
+        await house.sql("UPDATE desk_conversation SET touch = pg_current_xact_id()")
+        async with asyncio.timeout(10):
+            while not touched(agent):
+                # what other databases of the cluster are at may hold it up
+                await served.gateway.fanout.touches.look()
+                await agent.ask("ping")
+        assert len(touched(agent)) == HEALED_LIMIT
+
+
+async def add_to_desk(house: House, more: int = 0) -> None:
+    """Make the desk conversation one of a customer's, and so many more."""
+    contact = uuid7()
+    await house.sql(
+        "INSERT INTO actor (workspace_id, id, kind, name) VALUES ($1, $2, 'contact', 'C')",
+        house.workspace_id, contact,
+    )  # fmt: skip
+    for n in range(more + 1):
+        conversation, identity = (house.desk if n == 0 else uuid7()), uuid7()
+        await house.sql(
+            "INSERT INTO identity (workspace_id, id, inbox_id, contact_id, address) VALUES ($1, $2, $3, $4, $5)",
+            house.workspace_id, identity, house.inbox, contact, str(n),
+        )  # fmt: skip
+        if n:
+            await house.sql(
+                "INSERT INTO conversation (workspace_id, id, kind, inbox_id) VALUES ($1, $2, 'desk', $3)",
+                house.workspace_id, conversation, house.inbox,
+            )  # fmt: skip
+        await house.sql(
+            """INSERT INTO desk_conversation (workspace_id, conversation_id, inbox_id, contact_id, identity_id, status,
+                active_at) VALUES ($1, $2, $3, $4, $5, 'resolved', now())""",
+            house.workspace_id, conversation, house.inbox, contact, identity,
+        )  # fmt: skip
 
 
 async def test_hints_out_of_order_arrive_in_order(served: Served, runtime: Any) -> None:

@@ -100,16 +100,20 @@ async def list_of_contact(
     return sorted((row["conversation_id"], row["inbox_id"]) for row in rows)
 
 
-async def touch(tx: Tx, conversation_ids: Sequence[UUID], active_ids: Sequence[UUID]) -> None:
-    """Mark conversations as changed for the lists; those in ``active_ids`` also come to the top."""
-    await tx.execute(
+async def touch(tx: Tx, conversation_ids: Sequence[UUID], active_ids: Sequence[UUID]) -> int:
+    """Mark conversations as changed for the lists; those in ``active_ids`` also come to the top.
+
+    Returns the number of this transaction, by which they are marked; 0 when none of them is at the desk.
+    """
+    number: int | None = await tx.fetchval(
         """UPDATE desk_conversation SET touch = pg_current_xact_id(),
             active_at = CASE WHEN conversation_id = ANY($2) THEN $3 ELSE active_at END
-        WHERE conversation_id = ANY($1)""",
+        WHERE conversation_id = ANY($1) RETURNING touch::text::bigint""",
         list(conversation_ids),
         list(active_ids),
         tx.now,
     )
+    return number or 0
 
 
 _ROW = """
@@ -189,6 +193,28 @@ async def list_touched(
         workspace_id,
         list(inboxes),
         str(since),
+        limit,
+    )
+
+
+async def list_touches(
+    tx: Tx, inboxes: Sequence[tuple[UUID, UUID]], since: int, until: int, limit: int
+) -> list[asyncpg.Record]:
+    """Return what transactions from ``since`` on and before ``until`` touched in inboxes named with their workspaces, in
+    each at most so many: workspace_id, inbox_id, conversation_id, transaction. Index: desk_conversation_touch."""
+    return await tx.fetch(
+        """SELECT b.workspace_id, b.inbox_id, t.conversation_id, t.touch::text::bigint AS transaction
+        FROM unnest($1::uuid[], $2::uuid[]) AS b (workspace_id, inbox_id)
+        CROSS JOIN LATERAL (
+            SELECT d.conversation_id, d.touch FROM desk_conversation d
+            WHERE d.workspace_id = b.workspace_id AND d.inbox_id = b.inbox_id
+                AND d.touch >= $3::text::xid8 AND d.touch < $4::text::xid8
+            ORDER BY d.touch DESC LIMIT $5
+        ) t""",
+        [workspace_id for workspace_id, _ in inboxes],
+        [inbox_id for _, inbox_id in inboxes],
+        str(since),
+        str(until),
         limit,
     )
 

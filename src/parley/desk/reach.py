@@ -26,8 +26,13 @@ async def touch_contact(tx: Tx, workspace_id: UUID, contact_id: UUID) -> None:
     if not rows:
         return
     await lock_conversations(tx, workspace_id, [conversation_id for conversation_id, _ in rows])
-    await list_store.touch(tx, [conversation_id for conversation_id, _ in rows], [])
+    transaction = await list_store.touch(tx, [conversation_id for conversation_id, _ in rows], [])
     tx.hints.extend(
-        Touch(workspace_id=workspace_id, inbox_id=inbox_id, conversation_id=conversation_id)
+        Touch(
+            workspace_id=workspace_id,
+            inbox_id=inbox_id,
+            conversation_id=conversation_id,
+            transaction=transaction,
+        )
         for conversation_id, inbox_id in rows
     )

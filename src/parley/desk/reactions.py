@@ -57,9 +57,14 @@ async def _touch(tx: Tx, events: Sequence[Event]) -> None:
         for event in events
         if event.kind == "message.created" and event.context.get("message_kind") == "text"
     ]
-    await list_store.touch(tx, list(inboxes), active)
+    transaction = await list_store.touch(tx, list(inboxes), active)
     workspaces = {event.stream_id: event.workspace_id for event in events}
     tx.hints.extend(
-        Touch(workspace_id=workspaces[conversation_id], inbox_id=inbox_id, conversation_id=conversation_id)
+        Touch(
+            workspace_id=workspaces[conversation_id],
+            inbox_id=inbox_id,
+            conversation_id=conversation_id,
+            transaction=transaction,
+        )
         for conversation_id, inbox_id in inboxes.items()
     )

@@ -78,11 +78,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="ev
 
 
 class Touch(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="touch"):
-    """A desk list's hint: this conversation changed its place or look in the lists of its inbox. Never stored."""
+    """A desk list's hint: this conversation changed its place or look in the lists of its inbox. Never stored.
+
+    ``transaction``: the database's number of what changed it.
+    """
 
     workspace_id: UUID
     inbox_id: UUID
     conversation_id: UUID
+    transaction: int = 0
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="signal"):

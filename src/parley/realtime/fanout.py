@@ -24,11 +24,11 @@ from parley.infra.feed import FeedPosition, feed_end, read_feed
 from parley.infra.presence import PresenceStore
 from parley.kit.events import Event, Hint, Mark, PresenceHint, Signal, StreamKind, Touch
 from parley.realtime.entrance import Entrance
-from parley.realtime.frames import Ready, touched_frame
 from parley.realtime.meters import Tally
 from parley.realtime.presence import Presence
 from parley.realtime.session import Session
 from parley.realtime.streams import Stream, Subscription
+from parley.realtime.touches import Touches
 
 REORDER_SECONDS = 0.03
 """How long a gap may close by itself."""
@@ -48,11 +48,11 @@ class Fanout:
     def __init__(self, db: Database, bus: Bus, presence: PresenceStore) -> None:
         self.db = db
         self.presence = Presence(self, presence)
+        self.touches = Touches(db)
         self.tally = Tally()
         self.entrance = Entrance()
         self._bus = bus
         self._streams: dict[UUID, Stream] = {}
-        self._inboxes: dict[UUID, set[Session]] = {}
         self._doubtful: set[Stream] = set()
         self._doubt = asyncio.Event()
         self._positions: dict[StreamKind, FeedPosition] = {}
@@ -65,6 +65,7 @@ class Fanout:
         """Listen to the bus and follow the feed from now on."""
         self._unsubscribe.callback(self._bus.subscribe(self.on_hints))
         await self._find_feed_end()
+        await self.touches.look()
         self.run(self._close_gaps())
         self.run(self._follow_feed())
         self.run(self.presence.run())
@@ -114,17 +115,6 @@ class Fanout:
             del self._streams[stream.id]
             self._doubtful.discard(stream)
 
-    def watch_inboxes(self, session: Session, inbox_ids: Iterable[UUID]) -> None:
-        """Tell a session from now on about touches in exactly these inboxes."""
-        for inbox_id in session.inboxes:
-            room = self._inboxes.get(inbox_id, set())
-            room.discard(session)
-            if not room:
-                self._inboxes.pop(inbox_id, None)
-        session.inboxes = frozenset(inbox_ids)
-        for inbox_id in session.inboxes:
-            self._inboxes.setdefault(inbox_id, set()).add(session)
-
     # ------------------------------------------------------------ hints
 
     def on_hints(self, hints: Sequence[Hint]) -> None:
@@ -133,7 +123,7 @@ class Fanout:
             if isinstance(hint, Event):
                 self._take(hint)
             elif isinstance(hint, Touch):
-                self._touch(hint)
+                self.touches.on_hint(hint)
             elif isinstance(hint, Signal):
                 self._signal(hint)
             elif isinstance(hint, Mark):
@@ -145,13 +135,6 @@ class Fanout:
         stream = self._streams.get(event.stream_id)
         if stream is not None and not stream.take(event):
             self.suspect(stream)
-
-    def _touch(self, touch: Touch) -> None:
-        room = self._inboxes.get(touch.inbox_id)
-        if room:
-            ready = Ready(touched_frame(touch))
-            for session in room:
-                session.send(ready)
 
     def _signal(self, signal: Signal) -> None:
         stream = self._streams.get(signal.stream_id)
@@ -220,6 +203,7 @@ class Fanout:
                     self._is_broken = False
                     await self._recover()
                 await self._read_feed()
+                await self.touches.look()
             except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
                 log.warning("realtime.feed_unreadable", error=describe_failure(error))
                 self._is_broken = True

@@ -162,7 +162,7 @@ class Session:
         if self.personal is not None:
             self.fanout.leave(self.personal)
             self.personal = None
-        self.fanout.watch_inboxes(self, ())
+        self.fanout.touches.watch(self, ())
         if self._is_present:
             self._is_present = False
             self.fanout.presence.depart(self)
@@ -347,7 +347,7 @@ class Session:
         async with self.fanout.db.transaction(self.caller.workspace_id) as tx:
             inbox_ids = await list_visible_inboxes(tx, self.caller)
         if not self.is_closed and version == self.rights_version:
-            self.fanout.watch_inboxes(self, inbox_ids)
+            self.fanout.touches.watch(self, inbox_ids)
 
     async def _watch_presence(self, actors: list[UUID]) -> dict[str, Any]:
         if len(self.watched_actors.union(actors)) > PRESENCE_LIMIT:
@@ -391,7 +391,7 @@ class Session:
             if conversation_id in (None, key):
                 subscription.stream.hold(subscription)
         if conversation_id is None:
-            self.fanout.watch_inboxes(self, ())
+            self.fanout.touches.watch(self, ())
         if not self._is_reviewing:
             self._is_reviewing = True
             self.fanout.run(self._review())
