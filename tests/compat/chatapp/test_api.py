@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
+from parley.accounts import record_personal
+from parley.conversations import drafts_store
+from parley.kit.ids import parse_id
 from tests.compat.chatapp.place import Json, Place, User
 
 pytestmark = pytest.mark.anyio
@@ -343,3 +347,18 @@ async def test_a_user_has_one_reaction_to_a_message(anna: User, boris: User) -> 
     assert (removed.status_code, removed.json()) == (200, {"success": True, "message": "Reaction removed"})
     assert (await boris.ask("DELETE", f"{path}/🔥")).status_code == 200
     assert (await anna.get(path))["reactions"]["counts"] == {"🔥": 1}
+
+
+async def test_a_dialog_is_deleted_while_one_of_its_members_keeps_a_draft(
+    place: Place, anna: User, boris: User
+) -> None:
+    dialog = await anna.dialog(boris)
+    key, actor_id = parse_id("cnv", dialog), await place.actor(boris)
+    async with place.house.db.transaction(place.workspace.id) as tx:
+        await drafts_store.hold_member(tx, key, actor_id)
+        deletion = asyncio.create_task(anna.ask("DELETE", f"/api/dialogs/{dialog}"))
+        await asyncio.sleep(0.3)
+        assert not deletion.done()
+        await record_personal(tx, place.workspace.id, actor_id, "draft.changed", {"conversation_id": dialog})
+    answer = await deletion
+    assert answer.status_code == 200, answer.text

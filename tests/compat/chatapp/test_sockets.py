@@ -306,3 +306,21 @@ async def test_a_client_that_does_not_read_is_let_go_and_keeps_nobody_waiting(
     async with listen(url, boris) as (b,):
         await anna.say(dialog, "back")
         await b.until(lambda: b.of("message:new"))
+
+
+async def test_who_cannot_be_let_into_a_dialog_comes_again_instead_of_missing_it(
+    place: Place, anna: User, boris: User, url: str
+) -> None:
+    dialog = await anna.dialog()
+    async with listen(url, boris) as (b,):
+        await place.house.sql("REVOKE SELECT ON event FROM parley_app")
+        try:
+            added = await anna.ask("POST", f"/api/dialogs/{dialog}/members", {"userId": boris.id})
+            assert added.status_code == 200, added.text
+            await b.until(lambda: b.updates("dialog.member.add"))
+            await b.until(lambda: not b.client.connected)
+        finally:
+            await place.house.sql("GRANT SELECT ON event TO parley_app")
+    async with listen(url, boris) as (b,):
+        await anna.say(dialog, "hello")
+        await b.until(lambda: b.of("message:new"))

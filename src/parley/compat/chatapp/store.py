@@ -134,12 +134,12 @@ async def list_companions(
 
 
 async def lock_dialog(tx: Tx, workspace_id: UUID, conversation_id: UUID) -> None:
-    """Lock a conversation, before anything under it."""
-    await tx.execute(
+    """Lock a conversation and then its members, to be taken out; personal counters come after."""
+    for sql in (
         "SELECT FROM conversation WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
-        workspace_id,
-        conversation_id,
-    )
+        "SELECT FROM member WHERE workspace_id = $1 AND conversation_id = $2 ORDER BY actor_id FOR UPDATE",
+    ):
+        await tx.execute(sql, workspace_id, conversation_id)
 
 
 # ---------------------------------------------------------------- messages
