@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 import os
@@ -11,14 +12,27 @@ import struct
 from typing import Any
 
 import cbor2
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 Json = dict[str, Any]
 
 
 def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def strange_certificate() -> bytes:
+    """Return a certificate of an algorithm that nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    since = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 5, since, since.replace(year=2100))
+    known = builder.sign(key, SHA256()).public_bytes(Encoding.DER)
+    return known.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209"))
 
 
 def unb64(text: str) -> bytes:
@@ -37,6 +51,8 @@ class Authenticator:
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
     user_handle: bytes = b""
+    attestation: tuple[str, Json] = ("none", {})
+    """Format and statement."""
 
     def make(self, options: Json) -> Json:
         """Answer `navigator.credentials.create`."""
@@ -48,7 +64,9 @@ class Authenticator:
         attested = b"\0" * 16 + struct.pack(">H", len(self.credential_id)) + self.credential_id + public
         data = self._data(options["rp"]["id"], flags=0x40) + attested
         client = self._client("webauthn.create", options["challenge"])
-        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        attestation = cbor2.dumps(
+            {"fmt": self.attestation[0], "attStmt": self.attestation[1], "authData": data}
+        )
         return {
             "id": b64(self.credential_id), "rawId": b64(self.credential_id), "type": "public-key",
             "response": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from parley.accounts.second_factor import GUESS_LOGIN, GUESS_LOGIN_DAY
 from parley.accounts.totp import STEP_SECONDS, find_step
 from parley.infra.settings import Settings
 from parley.kit.ids import public_id
-from tests.accounts.authenticator import Authenticator
+from tests.accounts.authenticator import Authenticator, strange_certificate
 from tests.accounts.phones import ANNA, BORIS, Phones, code_in
 from tests.accounts.place import EMAIL, PASSWORD, Place, token_of
 
@@ -538,3 +539,15 @@ async def test_a_passkey_with_several_workspaces_says_which(place: Place, owner:
     wanted = public_id("ws", made.workspace_id)
     chosen = await finish_passkey(place, begun["challenge"], signed, workspace_id=wanted)
     assert chosen.json()["me"]["workspace"]["id"] == wanted
+
+
+async def test_a_credential_id_longer_than_any_is_refused(place: Place, owner: httpx2.AsyncClient) -> None:
+    for length, status in ((20_000, 401), (1023, 201), (1024, 401)):
+        answer = await add_passkey(owner, Authenticator(credential_id=os.urandom(length)))
+        assert answer.status_code == status, (length, answer.text)
+
+
+async def test_a_certificate_that_cannot_be_read_is_refused(place: Place, owner: httpx2.AsyncClient) -> None:
+    statement = {"alg": -7, "sig": b"x", "x5c": [strange_certificate()]}
+    answer = await add_passkey(owner, Authenticator(attestation=("packed", statement)))
+    assert (answer.status_code, error_of(answer)) == (401, "passkey_refused")

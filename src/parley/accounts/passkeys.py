@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import Record
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from parley.accounts import factor_store
 from parley.accounts.errors import PasskeyRefused, PasskeysOff
@@ -21,6 +22,8 @@ from parley.kit.ids import uuid7
 from parley.kit.text import clean_name
 
 MOST_PASSKEYS = 20
+CREDENTIAL_ID_BYTES = 1023
+"""Longest credential id of an authenticator (WebAuthn level 2, 4: Credential ID)."""
 _TRANSPORTS = frozenset({"usb", "nfc", "ble", "internal", "hybrid", "cable", "smart-card"})
 
 Json = dict[str, Any]
@@ -107,6 +110,8 @@ async def add_passkey(
         )
     except (WebAuthnException, *_BROKEN) as error:
         raise PasskeyRefused from error
+    if len(made.credential_id) > CREDENTIAL_ID_BYTES:
+        raise PasskeyRefused
     passkey_id = uuid7()
     told = (
         credential["response"].get("transports") or [] if isinstance(credential.get("response"), dict) else []
@@ -160,6 +165,7 @@ async def use_passkey(
 
 # what the library lets through of a hostile credential, beside its own errors
 _BROKEN = (
+    UnsupportedAlgorithm,
     ValueError,
     KeyError,
     TypeError,
