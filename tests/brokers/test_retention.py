@@ -18,7 +18,7 @@ from parley.infra.followers import (
     release_follower,
 )
 from parley.infra.work import LeaseLost
-from tests.house import House, Workspace, read_numbers
+from tests.house import House, Workspace, index_all, read_numbers
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +43,9 @@ async def test_old_events_go_only_once_they_are_published(house: House, acme: Wo
         end = await feed_end(tx)
         place = Place(conversation=end, personal=end)
         await advance_follower(tx, FOLLOWER, token, place, lease_seconds=5)
+    await _sweep(house)
+    assert await read_numbers(house, group) == [1, 2, 3, 4, 5, 6], "search has not read them"
+    await index_all(house)
     await _sweep(house)
     assert await read_numbers(house, group) == [6], "the newest stays, so that a cursor can be checked"
 

@@ -31,7 +31,8 @@ def test_every_error_has_a_code_of_its_own_a_kind_and_a_sentence() -> None:
         assert isinstance(error.kind, Kind)
         made = error.__new__(error)
         ParleyError.__init__(made)
-        assert made.message.endswith("."), error
+        is_foreign = error.__module__.startswith("parley.compat.")  # in a dialect's own words
+        assert made.message.endswith(".") or is_foreign, error
         assert "\n" not in made.message
         if "code" in vars(error):
             assert error.code not in codes, f"{error} and {codes.get(error.code)} have one code"

@@ -32,7 +32,7 @@ from parley.kit.ids import parse_id
 
 BATCH_LIMIT = 64
 """Items in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
-PARALLEL_BATCHES = 2
+PARALLEL_BATCHES = 1
 """Batches under way: one in the database while the next is prepared."""
 
 log = structlog.get_logger()
