@@ -33,7 +33,8 @@ from parley.kit.ids import parse_id
 BATCH_LIMIT = 64
 """Items in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
 PARALLEL_BATCHES = 1
-"""Batches under way: one in the database while the next is prepared."""
+"""Batches under way. With two they are smaller, make twice the commits, and webhooks wait for them: a fifth fewer are
+answered, and no more are worked off."""
 
 log = structlog.get_logger()
 
