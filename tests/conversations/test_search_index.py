@@ -188,6 +188,17 @@ async def test_the_doctor_tells_what_is_missing_and_what_should_be(scene: Scene)
     assert await violations(scene.house) == {}
 
 
+async def test_what_the_index_has_not_come_to_yet_is_no_finding(scene: Scene) -> None:
+    said = await scene.place.say(scene.group, scene.anna, "one")
+    await index_all(scene.house)
+    await scene.place.say(scene.group, scene.anna, "two")
+    async with scene.house.db.transaction(scene.place.id) as tx:
+        await editing.delete_message(tx, scene.anna.caller, scene.group, parse_id("msg", said.message.id))
+    assert await violations(scene.house) == {}
+    await scene.house.sql("DELETE FROM follower WHERE name = 'search'")
+    assert await violations(scene.house) == {"search.complete": 1, "search.deleted": 1}
+
+
 async def test_the_follower_goes_on_after_a_dump_was_loaded(scene: Scene) -> None:
     await scene.place.say(scene.group, scene.anna, "before")
     await index_all(scene.house)

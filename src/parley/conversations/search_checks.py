@@ -6,11 +6,14 @@ from parley.infra.checking import Check, Walk
 
 _REMEDY = "Run parley admin reindex; search goes on meanwhile."
 _STEP = "(m.conversation_id, m.position) > ($1, $2) AND (m.conversation_id, m.position) <= ($3, $4)"
+_FOLLOWED = """c.feed_transaction <= coalesce(
+                (SELECT transaction FROM follower WHERE name = 'search'), '9223372036854775807'::xid8)"""
+"""That the index has come to the conversation's last event; how far it is behind is told by infra.followers."""
 
 SEARCH_CHECKS = (
     Check(
         name="search.complete",
-        holds="Every message that is not deleted can be found, by the text it has now.",
+        holds="Every message that is not deleted can be found, by the text it has now, as far as the index has come.",
         remedy=_REMEDY,
         severity="trouble",
         needs_serving=True,
@@ -19,9 +22,11 @@ SEARCH_CHECKS = (
         sql=f"""SELECT 'message ' || m.id || ' of conversation ' || m.conversation_id || ' is '
                 || CASE WHEN s.version IS NULL THEN 'not indexed' ELSE 'indexed as it was at version ' || s.version END
                 AS finding
-            FROM message m LEFT JOIN message_search s ON s.conversation_id = m.conversation_id AND s.at = m.created_at
+            FROM message m JOIN conversation c ON c.id = m.conversation_id
+            LEFT JOIN message_search s ON s.conversation_id = m.conversation_id AND s.at = m.created_at
                 AND s.message_id = m.id
-            WHERE {_STEP} AND m.deleted_at IS NULL AND m.kind <> 'system' AND s.version IS DISTINCT FROM m.version
+            WHERE {_STEP} AND {_FOLLOWED}
+              AND m.deleted_at IS NULL AND m.kind <> 'system' AND s.version IS DISTINCT FROM m.version
               AND NOT EXISTS (SELECT FROM search_rebuild)""",
     ),
     Check(
@@ -31,13 +36,13 @@ SEARCH_CHECKS = (
         needs_serving=True,
         again_seconds=5,
         walk=Walk(table="conversation", rows=500),
-        sql="""SELECT 'message ' || s.message_id || ' of conversation ' || s.conversation_id || ' is indexed and '
+        sql=f"""SELECT 'message ' || s.message_id || ' of conversation ' || s.conversation_id || ' is indexed and '
                 || CASE WHEN m.id IS NULL THEN 'not there' WHEN m.deleted_at IS NOT NULL THEN 'deleted'
                     ELSE 'another''s' END AS finding
             FROM conversation c JOIN message_search s ON s.conversation_id = c.id
             LEFT JOIN message m ON m.conversation_id = s.conversation_id AND m.id = s.message_id
             WHERE c.id > $1 AND $2::bigint IS NOT NULL AND c.id <= $3 AND $4::bigint IS NOT NULL
-              AND (m.id IS NULL OR m.deleted_at IS NOT NULL OR m.workspace_id <> s.workspace_id
+              AND {_FOLLOWED} AND (m.id IS NULL OR m.deleted_at IS NOT NULL OR m.workspace_id <> s.workspace_id
                 OR m.sender_id <> s.sender_id OR (m.kind = 'note') <> s.is_note OR c.inbox_id IS DISTINCT FROM s.inbox_id)""",
     ),
     Check(
