@@ -103,16 +103,29 @@ async def test_commands_of_any_text_are_answered_and_nobody_breaks(server: Serve
             await raw.end()
 
 
-async def test_a_flood_of_commands_is_closed_with_4009_and_others_notice_nothing(server: Server) -> None:
+FLOODS: dict[str, tuple[str, bytes, int]] = {
+    "commands": ("ws", command(2, "watch_inboxes") * 400, 4009),
+    "commands over Socket.IO": ("socket.io", frame(TEXT, b'42["command",{"id":1,"do":"watch_inboxes"}]') * 400, 4009),
+    "events that nobody knows": ("socket.io", frame(TEXT, b'42["other",{"id":1}]') * 900, 1008),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_flood_is_closed_with_its_code_and_others_notice_nothing(server: Server, name: str) -> None:
+    path, data, code = FLOODS[name]
+
     async def flood() -> int | None:
-        raw = await upgrade(server, PATHS["ws"])
-        await raw.send(command(1, "hello", token=server.token))
-        await raw.send(command(2, "watch_inboxes") * 400)
+        raw = await upgrade(server, PATHS[path])
+        if path == "ws":
+            await raw.send(command(1, "hello", token=server.token))
+        else:
+            await raw.send(frame(TEXT, b"40" + json.dumps({"token": server.token}).encode()))
+        await raw.send(data)
         return await raw.close_code()
 
     async with others_served(server):
         with bounded(server, GROWN_MB):
-            assert set(await asyncio.gather(*(flood() for _ in range(20)))) == {4009}
+            assert set(await asyncio.gather(*(flood() for _ in range(20)))) == {code}
 
 
 async def test_text_that_is_none_while_we_are_closing_is_no_error(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 import socketio
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from parley.infra.runtime import Runtime
@@ -170,6 +171,45 @@ async def test_an_ended_session_closes_the_transport(anyhow: Served, pupil: Pupi
     await asyncio.wait_for(pupil.disconnected.wait(), 10)
     assert pupil.frames[-1]["error"]["code"] == "unauthenticated"
     await pupil.until(lambda: anyhow.gateway.fanout.tally.sockets == 0)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_more_than_120_commands_a_minute_close_the_connection(
+    anyhow: Served, pupil: Pupil, transport: str
+) -> None:
+    await pupil.client.connect(
+        anyhow.http_url, auth={"token": anyhow.house.anna.token}, transports=[transport]
+    )
+    for n in range(130):
+        with contextlib.suppress(socketio.exceptions.BadNamespaceError):
+            await pupil.client.emit("command", {"id": n, "do": "ping"})
+    await asyncio.wait_for(pupil.disconnected.wait(), 10)
+    answers = [frame for frame in pupil.frames if frame["type"] == "answer"]
+    assert sum(answer["ok"] for answer in answers) in range(119, 126)
+    assert answers[-1]["error"]["code"] == "too_many_commands"
+    await pupil.until(lambda: anyhow.gateway.fanout.tally.sockets == 0)
+
+
+async def test_a_command_above_64_kb_closes_the_connection(anyhow: Served, pupil: Pupil) -> None:
+    await pupil.client.connect(
+        anyhow.http_url, auth={"token": anyhow.house.anna.token}, transports=["polling"]
+    )
+    large = {"id": 1, "do": "ping", "padding": "x" * 70_000}
+    await pupil.client.emit("command", large)
+    await asyncio.wait_for(pupil.disconnected.wait(), 10)
+    async with _open_raw(anyhow) as raw:
+        await raw.send("40" + json.dumps({"token": anyhow.house.anna.token}))
+        await raw.send("42" + json.dumps(["command", large]))
+        assert await _close_code(raw) == 1009
+    await pupil.until(lambda: anyhow.gateway.fanout.tally.sockets == 0)
+
+
+async def _close_code(raw: ClientConnection) -> int | None:
+    with contextlib.suppress(ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await raw.recv()
+    return raw.close_code
 
 
 async def test_nonsense_is_survived(anyhow: Served, pupil: Pupil) -> None:
