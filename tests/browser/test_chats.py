@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from uuid import uuid4
+
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import open_window
 from tests.browser.scene import nameless, sideways, sign_in
 from tests.browser.talk import chat_row, join, set_up_owner, write
-from tests.programs import Server, eventually
+from tests.programs import Json, Server, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -224,6 +227,19 @@ async def test_a_group_calls_pins_forwards_and_a_draft_follows(server: Server, b
     await expect(seen).to_contain_text("сейчас приду")
     await expect(there.get_by_role("textbox", name="Сообщение")).to_have_value("")
 
+    # so does what it answers, also over a reload
+    await phone.page.get_by_role("log").get_by_text("tea, @Boris ?").hover()
+    await phone.page.get_by_role("button", name="Message menu").first.click()
+    await phone.page.get_by_role("menuitem", name="Reply").click()
+    await phone.page.get_by_role("textbox", name="Message").fill("gladly")
+    await expect(there.get_by_role("textbox", name="Сообщение")).to_have_value("gladly")
+    await expect(there.get_by_text("Ответ: Olga Owner")).to_be_visible()
+    await there.reload()
+    await expect(there.get_by_role("textbox", name="Сообщение")).to_have_value("gladly")
+    await expect(there.get_by_text("Ответ: Olga Owner")).to_be_visible()
+    await there.get_by_role("button", name="Не отвечать").click()
+    await expect(phone.page.get_by_text("Reply to Olga Owner")).to_have_count(0)
+
     # for himself alone, on all his devices
     await seen.get_by_text("tea, @Boris ?").hover()
     await seen.get_by_role("button", name="Меню сообщения").first.click()
@@ -289,3 +305,77 @@ async def test_a_link_is_joined_by_and_what_was_said_is_found_and_heard(
     assert voice["duration_seconds"] > 1.5
     assert voice["waveform"]
     assert hers.complaints == his.complaints == []
+
+
+async def test_a_message_waits_for_its_time_its_readers_are_told_and_a_chat_is_put_aside(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    boris = await join(olga, "Boris")
+    group = await olga.open(boris, kind="group", title="Tea")
+    window = await olga.window(browser, path=f"/chats/{group}", locale="ru-RU", width=360, height=740)
+    page = window.page
+    log = page.get_by_role("log")
+    area = page.get_by_role("textbox", name="Сообщение")
+
+    # written now, posted later: by a time of the list, then at once
+    await area.fill("the kettle is on")
+    await page.get_by_role("button", name="Отправить позже").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("button", name="Запланировать")).to_be_in_viewport(ratio=1)
+    await dialog.get_by_role("button", name="Через неделю").click()
+    await expect(area).to_have_value("")
+    waiting = page.get_by_role("button", name="1 сообщение ждёт своего часа")
+    await waiting.click()
+    assert await nameless(page) == []
+    assert await sideways(page) <= 0
+    await expect(log.get_by_text("the kettle is on")).to_have_count(0)
+    await dialog.get_by_role("button", name="Отправить сейчас").click()
+    await expect(log.get_by_text("the kettle is on")).to_be_visible()
+    await expect(waiting).to_have_count(0)
+
+    # and by its time alone
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    body = {"client_id": str(uuid4()), "text": "tea is ready", "send_at": soon.isoformat()}
+    await olga.call("POST", f"/v1/conversations/{group}/scheduled", body)
+    await expect(log.get_by_text("tea is ready")).to_be_visible()
+
+    # who has read it; the focus comes back to where it was
+    last = (await server.messages(group))[-1]["number"]
+    await boris.call("PUT", f"/v1/conversations/{group}/read", {"number": last})
+    await log.get_by_text("tea is ready").hover()
+    line = page.locator("[data-key]").filter(has_text="tea is ready")
+    await line.locator("[data-message-menu]").click()
+    await page.get_by_role("menuitem", name="Кто прочитал").click()
+    await expect(dialog.get_by_role("listitem")).to_contain_text(["Boris"])
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(page.locator("[data-key]:focus")).to_contain_text("tea is ready")
+
+    # quiet for a time, then put aside
+    await page.get_by_role("button", name="Сведения").click()
+    await page.get_by_role("button", name="Выключить звук").click()
+    await page.get_by_role("menuitem", name="На 8 часов").click()
+    await expect(page.get_by_role("button", name="Включить звук (тихо до")).to_be_visible()
+
+    async def mine() -> Json:
+        return (await olga.call("GET", f"/v1/conversations/{group}"))["my"]
+
+    async def is_quiet() -> bool:
+        until = (await mine())["muted_until"]
+        left = dt.datetime.fromisoformat(until) - dt.datetime.now(dt.UTC) if until else dt.timedelta()
+        return dt.timedelta(hours=7, minutes=50) < left <= dt.timedelta(hours=8)
+
+    await eventually(is_quiet, 5)
+    await page.get_by_role("button", name="Включить звук").click()
+    await page.get_by_role("button", name="В архив").click()
+    await expect(page.get_by_role("button", name="Вернуть из архива")).to_be_visible()
+    await page.get_by_role("button", name="Закрыть").click()
+    await page.get_by_role("button", name="Назад к списку").click()
+    await expect(chat_row(page, "Tea")).to_have_count(0)
+    await page.get_by_role("button", name="Архив", exact=True).click()
+    await expect(chat_row(page, "Tea")).to_be_visible()
+    assert (await mine())["is_archived"]
+    assert (await mine())["muted_until"] is None
+    assert await sideways(page) <= 0
+    assert window.complaints == window.refusals == []

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anyio
 async def visit(page: Page, section: str) -> None:
     """Open a page of the settings by keyboard, then by its name."""
     if "/settings" not in page.url:
+        # keys are heard once the application stands
+        await page.get_by_role("button", name="Profile menu").wait_for()
         await page.keyboard.press("Control+Comma")
     await page.get_by_role("navigation", name="Settings").get_by_role("button", name=section).click()
 

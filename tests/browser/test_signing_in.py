@@ -42,6 +42,8 @@ async def code_for(server: Server, count: int) -> str:
 
 
 async def to_security(page: Page, name: str, section: str) -> None:
+    # keys are heard once the application stands
+    await page.get_by_role("button", name=re.compile("^(Profile menu|Меню профиля)$")).wait_for()
     await page.keyboard.press("Control+Comma")
     await page.get_by_role("navigation", name=name).get_by_role("button", name=section, exact=True).click()
 

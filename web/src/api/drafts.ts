@@ -8,31 +8,38 @@ import type { Page, WrittenDraft } from "./types";
 const SAVE_AFTER_MS = 800;
 
 /** The last draft that another device wrote; a new object each time, so that it is heard. */
-export const arrivedDraft = createStore<{ conversation: string; text: string } | null>(null);
+export const arrivedDraft = createStore<{
+  conversation: string;
+  text: string;
+  replyTo: string | null;
+} | null>(null);
 
 /** What the server was told or has told last; an echo of it changes nothing. */
 const known = new Map<string, string>();
 const waiting = new Map<string, ReturnType<typeof setTimeout>>();
 
 /** Tells the server what is being written, once the writing pauses. */
-export function tellDraft(conversation: string, text: string): void {
+export function tellDraft(conversation: string, text: string, replyTo: string | null): void {
   clearTimeout(waiting.get(conversation));
   waiting.delete(conversation);
-  if ((known.get(conversation) ?? "") === text) return;
+  if ((known.get(conversation) ?? NOTHING) === sign(text, replyTo)) return;
   waiting.set(
     conversation,
-    setTimeout(() => void put(conversation, text), SAVE_AFTER_MS),
+    setTimeout(() => void put(conversation, text, replyTo), SAVE_AFTER_MS),
   );
 }
 
-async function put(conversation: string, text: string): Promise<void> {
+const sign = (text: string, replyTo: string | null): string => `${replyTo ?? ""} ${text}`;
+const NOTHING = sign("", null);
+
+async function put(conversation: string, text: string, replyTo: string | null): Promise<void> {
   waiting.delete(conversation);
   const before = known.get(conversation);
-  known.set(conversation, text);
+  known.set(conversation, sign(text, replyTo));
   try {
     const path = `/v1/conversations/${conversation}/draft`;
-    if (text.trim() === "") await request("DELETE", path);
-    else await request("PUT", path, { body: { text } });
+    if (text.trim() === "" && !replyTo) await request("DELETE", path);
+    else await request("PUT", path, { body: { text, reply_to_id: replyTo } });
   } catch {
     // It is kept here all the same; the next change tells it again.
     if (before === undefined) known.delete(conversation);
@@ -43,14 +50,16 @@ async function put(conversation: string, text: string): Promise<void> {
 /** A draft as the server has it now. What is being written here this moment goes before it. */
 export function takeDraft(conversation: string, draft: WrittenDraft | null): void {
   const text = draft?.text ?? "";
-  if (waiting.has(conversation) || known.get(conversation) === text) return;
-  known.set(conversation, text);
-  saveDraft(conversation, { text, isNote: false });
-  arrivedDraft.set({ conversation, text });
+  const replyTo = draft?.reply_to_id ?? null;
+  if (waiting.has(conversation) || known.get(conversation) === sign(text, replyTo)) return;
+  known.set(conversation, sign(text, replyTo));
+  saveDraft(conversation, { text, isNote: false, replyTo });
+  arrivedDraft.set({ conversation, text, replyTo });
 }
 
 /** Reads the drafts of all chats, once a session; the personal stream tells the rest. */
 export async function loadDrafts(): Promise<void> {
+  known.clear();
   let cursor: string | null = null;
   do {
     const page: Page<WrittenDraft> = await request("GET", "/v1/drafts", { query: { cursor, limit: 100 } });
@@ -58,7 +67,7 @@ export async function loadDrafts(): Promise<void> {
       const here = loadDraft(draft.conversation_id);
       const isNewer = here.text !== draft.text && (here.at ?? 0) > Date.parse(draft.changed_at);
       // Written here while the server could not be told.
-      if (isNewer) tellDraft(draft.conversation_id, here.text);
+      if (isNewer) tellDraft(draft.conversation_id, here.text, here.replyTo ?? null);
       else takeDraft(draft.conversation_id, draft);
     }
     cursor = page.next;

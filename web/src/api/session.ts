@@ -2,6 +2,7 @@
  * Who is signed in, in this tab. The access token lives in memory only; the refresh token is a cookie that scripts
  * cannot read. Tabs take turns at refreshing (a Web Lock) and tell each other the new token (BroadcastChannel).
  */
+import { claimDrafts, forgetDrafts } from "@/lib/drafts";
 import { forgetKept } from "./kept";
 import type { Me, SignedIn } from "./types";
 
@@ -74,6 +75,8 @@ export function leave(tell: boolean): void {
   localStorage.removeItem(SIGNED_IN);
   localStorage.removeItem(KEPT_ME);
   void forgetKept();
+  // A session that merely ran out may go on; who leaves takes everything along.
+  if (tell) forgetDrafts();
   if (tell) channel?.postMessage({ kind: "signed_out" } satisfies Told);
   publish({ phase: "signed_out" });
 }
@@ -142,6 +145,7 @@ function take(signedIn: SignedIn, at: number): void {
   token = signedIn.access_token;
   obtainedAt = at;
   localStorage.setItem(SIGNED_IN, "yes");
+  claimDrafts(signedIn.me.actor.id);
   localStorage.setItem(KEPT_ME, JSON.stringify(signedIn.me));
   expiresAt = at + signedIn.expires_in_seconds * 1000;
   scheduleRenewal(signedIn.expires_in_seconds * 1000 * RENEW_AT_SHARE);

@@ -19,7 +19,7 @@ import { ReadersDialog } from "@/features/thread/ReadersDialog";
 import { Thread } from "@/features/thread/Thread";
 import { chatDialogStore, chatTitle, needsReading, panelStore, setPanel } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
-import { openChatOf, usePath } from "@/lib/router";
+import { navigate, openChatOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { canCallAll, useCallable, useChatManner } from "./chat-manner";
@@ -80,7 +80,9 @@ function Open({ id }: { id: string }) {
   const { chat, isError, error } = useChat(id);
   if (!chat && (isGone || isError)) {
     return (
-      <Empty icon="alert" title={t("chats.gone")} text={isGone ? t("chats.goneText") : errorText(error, t)} />
+      <Empty icon="alert" title={t("chats.gone")} text={isGone ? t("chats.goneText") : errorText(error, t)}>
+        <Button onClick={() => navigate("/chats")}>{t("actions.chats")}</Button>
+      </Empty>
     );
   }
   if (!chat) return <div className="h-full bg-canvas" />;
@@ -117,7 +119,7 @@ function Talk({ chat }: { chat: Chat }) {
       ) : (
         <Composer
           id={chat.id}
-          placeholder={t("composer.placeholder", { name })}
+          placeholder={t("composer.label")}
           hasNotes={false}
           obstacle={null}
           people={people}

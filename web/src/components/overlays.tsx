@@ -3,7 +3,7 @@
  * they add a <style> element, which the content policy forbids.
  */
 import { DropdownMenu, Dialog as RadixDialog } from "radix-ui";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "@/lib/store";
 import { Button, IconButton, Keys } from "./controls";
@@ -12,6 +12,16 @@ import { Icon, type IconName } from "./Icon";
 /** The focus goes back to where it was, unless what was chosen has put it into a field. */
 function keepChosenFocus(event: Event): void {
   if (/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "")) event.preventDefault();
+}
+
+/** What holds the trigger of the menu opened last: a message's buttons are gone by the time its dialog closes. */
+let menuPlace: HTMLElement | null = null;
+
+function returnFocus(event: Event): void {
+  keepChosenFocus(event);
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) menuPlace?.focus();
+  });
 }
 
 interface DialogProps {
@@ -32,7 +42,7 @@ export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-m
         <div className="fade-in fixed inset-0 z-40 bg-black/35 dark:bg-black/55" />
         <RadixDialog.Content
           aria-describedby={undefined}
-          onCloseAutoFocus={keepChosenFocus}
+          onCloseAutoFocus={returnFocus}
           className={`pop-in fixed top-[12vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100%-24px)] -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-surface shadow-pop outline-none max-sm:top-4 dark:bg-raised ${width}`}
         >
           <div
@@ -82,9 +92,16 @@ interface MenuProps {
 }
 
 export function Menu({ trigger, align = "end", side = "bottom", onOpenChange, children }: MenuProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  const change = (isOpen: boolean) => {
+    if (isOpen) menuPlace = button.current?.closest<HTMLElement>("[data-key]") ?? button.current;
+    onOpenChange?.(isOpen);
+  };
   return (
-    <DropdownMenu.Root modal={false} onOpenChange={onOpenChange}>
-      <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
+    <DropdownMenu.Root modal={false} onOpenChange={change}>
+      <DropdownMenu.Trigger asChild ref={button}>
+        {trigger}
+      </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content
           align={align}

@@ -4,11 +4,14 @@ import { createStore } from "./store";
 export interface Writing {
   text: string;
   isNote: boolean;
+  /** The message it answers. */
+  replyTo?: string | null;
   /** When it was written, in milliseconds. */
   at?: number;
 }
 
 const PREFIX = "parley.draft.";
+const OWNER = "parley.drafts-of";
 const EMPTY: Writing = { text: "", isNote: false };
 
 /** Which conversations have words waiting, for the list. */
@@ -24,7 +27,7 @@ export function loadDraft(conversation: string): Writing {
 }
 
 export function saveDraft(conversation: string, writing: Writing): void {
-  const isEmpty = writing.text.trim() === "";
+  const isEmpty = writing.text.trim() === "" && !writing.replyTo;
   try {
     if (isEmpty) localStorage.removeItem(PREFIX + conversation);
     else localStorage.setItem(PREFIX + conversation, JSON.stringify({ ...writing, at: Date.now() }));
@@ -33,8 +36,21 @@ export function saveDraft(conversation: string, writing: Writing): void {
   }
   draftTexts.set((all) => {
     const { [conversation]: _old, ...rest } = all;
-    return isEmpty ? rest : { ...rest, [conversation]: writing.text.trim() };
+    const text = writing.text.trim();
+    return text === "" ? rest : { ...rest, [conversation]: text };
   });
+}
+
+/** Words begun by somebody else in this browser are not for who signs in now. */
+export function claimDrafts(actor: string): void {
+  const owner = localStorage.getItem(OWNER);
+  if (owner !== null && owner !== actor) forgetDrafts();
+  localStorage.setItem(OWNER, actor);
+}
+
+export function forgetDrafts(): void {
+  for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX)) localStorage.removeItem(key);
+  draftTexts.set({});
 }
 
 function readAll(): Record<string, string> {

@@ -14,8 +14,13 @@ function formatter(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   return made;
 }
 
-export const formatTime = (at: string | Date): string =>
-  formatter({ hour: "2-digit", minute: "2-digit" }).format(new Date(at));
+/** "9:05 AM" in English, "09:05" in Russian. */
+const clock = (): Intl.DateTimeFormatOptions => ({
+  hour: i18next.language?.startsWith("ru") ? "2-digit" : "numeric",
+  minute: "2-digit",
+});
+
+export const formatTime = (at: string | Date): string => formatter(clock()).format(new Date(at));
 
 export const formatFull = (at: string | Date): string =>
   formatter({ dateStyle: "long", timeStyle: "short" }).format(new Date(at));
@@ -60,7 +65,7 @@ export function formatMoment(at: string | Date): string {
     ahead > 0 && ahead < 7
       ? { weekday: "short" as const }
       : { day: "numeric" as const, month: "short" as const };
-  return formatter({ ...day, hour: "2-digit", minute: "2-digit" }).format(new Date(at));
+  return formatter({ ...day, ...clock() }).format(new Date(at));
 }
 
 export function formatBytes(bytes: number): string {

@@ -7,6 +7,8 @@ const KEY = "parley.join";
 export function noteJoin(): void {
   const token = hashToken();
   if (location.pathname === "/join" && token) sessionStorage.setItem(KEY, token);
+  // Whoever opens another address of the application has left the link.
+  else if (/^\/(chats|inbox|settings)\//.test(location.pathname)) leaveJoin();
 }
 
 export const joinToken = (): string => hashToken() || (sessionStorage.getItem(KEY) ?? "");

@@ -1,5 +1,5 @@
 /** Beside a chat: what it is, what it is to oneself, who is in it. */
-import { useRef, useState } from "react";
+import { type ButtonHTMLAttributes, type Ref, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { changeChatProfile, leaveChat } from "@/api/chats";
 import { uploadFile } from "@/api/media";
@@ -9,7 +9,7 @@ import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { TextAreaField, TextField } from "@/components/fields";
 import { Icon, type IconName } from "@/components/Icon";
-import { Confirm } from "@/components/overlays";
+import { Confirm, Menu, MenuItem } from "@/components/overlays";
 import { chatFace, chatTitle } from "@/lib/chat-view";
 import { navigate } from "@/lib/router";
 import { Bans, InviteLinks } from "./InviteLinks";
@@ -154,26 +154,36 @@ function PersonalActions({ chat }: { chat: Chat }) {
   const actions = useChatActions(chat);
   return (
     <section className="border-t border-line px-3 py-2">
-      {actions.map((action) => (
-        <Doing key={action.name} icon={action.icon} label={action.label} onClick={action.run} />
-      ))}
+      {actions.map(({ name, icon, label, run, choices }) =>
+        choices ? (
+          <Menu key={name} align="start" trigger={<Doing icon={icon} label={label} />}>
+            {choices.map((choice) => (
+              <MenuItem key={choice.label} onSelect={choice.run}>
+                {choice.label}
+              </MenuItem>
+            ))}
+          </Menu>
+        ) : (
+          <Doing key={name} icon={icon} label={label} onClick={run} />
+        ),
+      )}
     </section>
   );
 }
 
-interface DoingProps {
+interface DoingProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   icon: IconName;
   label: string;
   isDanger?: boolean;
   isBusy?: boolean;
-  onClick: () => void;
+  ref?: Ref<HTMLButtonElement>;
 }
 
-export function Doing({ icon, label, isDanger, isBusy, onClick }: DoingProps) {
+export function Doing({ icon, label, isDanger, isBusy, ...rest }: DoingProps) {
   return (
     <button
       type="button"
-      onClick={onClick}
+      {...rest}
       className={`flex h-9 w-full items-center gap-2.5 rounded-lg px-2 text-left text-sm pointer-coarse:h-11 ${isDanger ? "text-bad hover:bg-bad-soft" : "hover:bg-hover"}`}
     >
       {isBusy ? <Spinner /> : <Icon name={icon} className={`size-[17px] ${isDanger ? "" : "text-muted"}`} />}

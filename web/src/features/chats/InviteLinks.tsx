@@ -160,7 +160,7 @@ export function Bans({ chat }: { chat: Chat }) {
         {bans.data.map(({ actor }) => (
           <li key={actor.id} className="flex h-11 items-center gap-2.5 rounded-lg px-2">
             <Avatar id={actor.id} name={actor.name} size="sm" />
-            <span dir="auto" className="min-w-0 flex-1 truncate text-sm">
+            <span dir="auto" className="min-w-0 flex-1 truncate text-left text-sm">
               {actor.name}
             </span>
             <Button size="sm" onClick={() => void lift(actor.id)}>

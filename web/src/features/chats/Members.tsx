@@ -86,14 +86,16 @@ function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
   return (
     <li className="group/member flex h-11 items-center gap-2.5 rounded-lg px-2 hover:bg-hover">
       <Avatar id={actor.id} name={actor.name} size="sm" />
-      <span dir="auto" className="min-w-0 flex-1 truncate text-sm">
+      <span dir="auto" className="min-w-0 flex-1 truncate text-left text-sm">
         {actor.name}
         {isMe && <span className="text-faint"> · {t("common.you")}</span>}
       </span>
       {(role === "owner" || role === "moderator" || (role === "member" && chat.kind === "broadcast")) && (
         <span className="text-xs text-muted">{t(`chats.roles.${role}`)}</span>
       )}
-      {!isMe && (
+      {isMe ? (
+        <span className="w-7" />
+      ) : (
         <Menu
           trigger={
             <IconButton icon="more" label={t("chats.memberMenu", { name: actor.name })} className="size-7" />

@@ -51,7 +51,7 @@ export function PeopleField({ chosen, without, isSingle, hasFocus = true, onChan
   };
   return (
     <div className="flex min-h-0 flex-col">
-      <div className="mx-5 flex max-h-28 flex-wrap items-center gap-1.5 overflow-y-auto rounded-lg border border-line-strong bg-surface px-2 py-1.5 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas">
+      <div className="mx-5 flex max-h-28 shrink-0 flex-wrap items-center gap-1.5 overflow-y-auto rounded-lg border border-line-strong bg-surface px-2 py-1.5 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas">
         <Icon name="search" className="size-4 text-faint" />
         {chosen.map((person) => (
           <button
@@ -108,7 +108,7 @@ export function PeopleField({ chosen, without, isSingle, hasFocus = true, onChan
             className={`flex h-11 items-center gap-3 rounded-lg px-2 select-none ${index === current ? "bg-hover" : ""}`}
           >
             <Avatar id={person.id} name={person.name} size="sm" />
-            <span dir="auto" className="min-w-0 flex-1 truncate text-sm font-medium">
+            <span dir="auto" className="min-w-0 flex-1 truncate text-left text-sm font-medium">
               {person.name}
             </span>
             {person.kind === "bot" && <span className="text-xs text-muted">{t("chats.bot")}</span>}

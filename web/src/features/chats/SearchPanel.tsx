@@ -193,7 +193,7 @@ function Result({ found, isPlaceShown }: { found: Found; isPlaceShown: boolean }
       <Avatar id={message.sender.id} name={message.sender.name} size="sm" />
       <span className="min-w-0 flex-1">
         <span className="flex items-baseline gap-2 text-xs">
-          <span dir="auto" className="min-w-0 flex-1 truncate font-medium">
+          <span dir="auto" className="min-w-0 flex-1 truncate text-left font-medium">
             {message.sender.name}
             {isPlaceShown && place && <span className="font-normal text-muted"> · {place}</span>}
           </span>

@@ -1,5 +1,6 @@
 /** What one keeps of a chat for oneself: pinned, muted, archived. At once on screen; what is refused is taken back. */
 import { useQueryClient } from "@tanstack/react-query";
+import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 import { changeChat } from "@/api/chat-cache";
 import { setPreferences } from "@/api/chats";
@@ -9,16 +10,23 @@ import type { IconName } from "@/components/Icon";
 import { showToast } from "@/components/overlays";
 import { isMuted } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
+import { formatMoment } from "@/lib/format";
 
 /** As good as for ever. */
 const FOR_EVER = "2099-01-01T00:00:00Z";
+const HOUR_MS = 3_600_000;
 
 export interface ChatAction {
   name: string;
   label: string;
   icon: IconName;
   run: () => void;
+  /** Asked before it is done; then `run` is not. */
+  choices?: { label: string; run: () => void }[];
 }
+
+/** For how many hours one may be left alone. */
+const MUTE_HOURS = [1, 8];
 
 export function useChatActions(chat: Chat): ChatAction[] {
   const { t } = useTranslation();
@@ -35,6 +43,13 @@ export function useChatActions(chat: Chat): ChatAction[] {
     }
   };
   const muted = isMuted(chat);
+  const choices = [
+    ...MUTE_HOURS.map((hours) => ({
+      label: t("chats.muteHours", { count: hours }),
+      run: () => void set({ muted_until: new Date(Date.now() + hours * HOUR_MS).toISOString() }),
+    })),
+    { label: t("chats.muteForGood"), run: () => void set({ muted_until: FOR_EVER }) },
+  ];
   return [
     {
       name: "pin",
@@ -45,8 +60,9 @@ export function useChatActions(chat: Chat): ChatAction[] {
     {
       name: "mute",
       icon: muted ? "bell" : "bellOff",
-      label: t(muted ? "chats.unmute" : "chats.mute"),
-      run: () => void set({ muted_until: muted ? null : FOR_EVER }),
+      label: muted ? unmuteLabel(chat.muted_until, t) : t("chats.mute"),
+      run: () => void set({ muted_until: null }),
+      choices: muted ? undefined : choices,
     },
     {
       name: "archive",
@@ -55,4 +71,10 @@ export function useChatActions(chat: Chat): ChatAction[] {
       run: () => void set({ is_archived: !chat.is_archived }),
     },
   ];
+}
+
+/** Until when it is quiet, if that is not for good. */
+function unmuteLabel(until: string | null, t: TFunction): string {
+  const isForGood = !until || Date.parse(until) >= Date.parse(FOR_EVER);
+  return isForGood ? t("chats.unmute") : t("chats.unmuteUntil", { time: formatMoment(until) });
 }

@@ -20,7 +20,7 @@ import { errorText } from "@/lib/errors";
 import { moveEntities } from "@/lib/richtext";
 import { useStore } from "@/lib/store";
 import { EmojiPicker } from "./EmojiPicker";
-import { useArrivedDraft, useFocusRequests, useGrowing, useTyping } from "./hooks";
+import { useArrivedDraft, useFocusRequests, useGrowing, useKeptReply, useTyping } from "./hooks";
 import { findMentions, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, TextCount } from "./parts";
 import { canRecord, Recorder } from "./Recorder";
@@ -90,12 +90,13 @@ export function Composer(props: ComposerProps) {
   useGrowing(area, text);
   const [isRecording, setRecording] = useState(false);
   const [isTiming, setTiming] = useState(false);
+  const [replyTo, setReplyTo] = useKeptReply(id, draft.replyTo ?? null);
   const mentions = useMentions({ area, text, people, canCallAll, onText: setText });
   useEffect(() => {
-    saveDraft(id, { text: written, isNote: wantsNote });
-    if (isFollowed) tellDraft(id, written);
-  }, [id, written, wantsNote, isFollowed]);
-  useArrivedDraft(id, setWritten);
+    saveDraft(id, { text: written, isNote: wantsNote, replyTo });
+    if (isFollowed) tellDraft(id, written, replyTo);
+  }, [id, written, wantsNote, isFollowed, replyTo]);
+  useArrivedDraft(id, setWritten, setReplyTo);
 
   const stopComposing = useCallback(() => {
     setEdited(null);

@@ -42,7 +42,7 @@ export function WhenDialog({ isOpen, onClose, onChoose }: WhenDialogProps) {
         ))}
         <form
           noValidate
-          className="mt-2 flex items-end gap-2 border-t border-line px-2 pt-3"
+          className="mt-2 flex flex-col gap-3 border-t border-line px-2 pt-3"
           onSubmit={(event) => {
             event.preventDefault();
             const at = new Date(custom);
@@ -50,16 +50,14 @@ export function WhenDialog({ isOpen, onClose, onChoose }: WhenDialogProps) {
             else choose(at);
           }}
         >
-          <div className="flex-1">
-            <TextField
-              label={t("conversation.custom")}
-              type="datetime-local"
-              value={custom}
-              error={error}
-              onChange={setCustom}
-            />
-          </div>
-          <Button type="submit" className="mt-[25px] h-9 self-start">
+          <TextField
+            label={t("conversation.custom")}
+            type="datetime-local"
+            value={custom}
+            error={error}
+            onChange={setCustom}
+          />
+          <Button type="submit" className="h-9">
             {t("composer.schedule")}
           </Button>
         </form>
@@ -115,7 +113,7 @@ function Line({ item }: { item: Scheduled }) {
   return (
     <li className="flex items-center gap-2 rounded-lg px-2 py-1.5 hover:bg-hover">
       <span className="min-w-0 flex-1">
-        <span dir="auto" className="block truncate text-sm">
+        <span dir="auto" className="line-clamp-2 text-left text-sm [overflow-wrap:anywhere]">
           {item.text || (item.attachments[0] && t(`kinds.${item.attachments[0].kind}`))}
         </span>
         <span className={`block text-xs ${item.state === "failed" ? "text-bad" : "text-muted"}`}>

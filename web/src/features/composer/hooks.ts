@@ -1,8 +1,11 @@
 /** What the composer's field does by itself: takes the focus when asked, grows, tells that someone types. */
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { keys } from "@/api/cache";
 import { arrivedDraft } from "@/api/drafts";
+import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
-import { focusRequest } from "@/lib/desk-view";
+import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
 import { useStore } from "@/lib/store";
 
 const TYPING_EVERY_MS = 4_000;
@@ -25,11 +28,49 @@ export function useFocusRequests(
 }
 
 /** Words that were written on another device take the place of those here. */
-export function useArrivedDraft(id: string, setWritten: (text: string) => void): void {
+export function useArrivedDraft(
+  id: string,
+  setWritten: (text: string) => void,
+  setReplyTo: (message: string | null) => void,
+): void {
   const arrived = useStore(arrivedDraft);
   useEffect(() => {
-    if (arrived?.conversation === id) setWritten(arrived.text);
-  }, [arrived, id, setWritten]);
+    if (arrived?.conversation !== id) return;
+    setWritten(arrived.text);
+    setReplyTo(arrived.replyTo);
+  }, [arrived, id, setWritten, setReplyTo]);
+}
+
+/**
+ * The message a draft answers: of a draft from elsewhere its id alone is known until the thread has the message.
+ * Returns the id to keep with the draft, and how another device's takes its place.
+ */
+export function useKeptReply(
+  id: string,
+  first: string | null,
+): [string | null, (message: string | null) => void] {
+  const composing = useStore(composingStore, (all) => all[id] ?? null);
+  const [awaited, setAwaited] = useState(composing ? null : first);
+  const found = useQuery({
+    queryKey: keys.thread(id),
+    enabled: false,
+    select: (thread: Thread) => thread.items.find((message) => message.id === awaited),
+  }).data;
+  useEffect(() => {
+    if (!awaited || found?.id !== awaited) return;
+    setAwaited(null);
+    if (!found.deleted_at) setComposing(id, { kind: "reply", message: found });
+  }, [id, awaited, found]);
+  const take = useCallback(
+    (message: string | null) => {
+      const now = composingStore.get()[id];
+      if (now?.kind === "edit") return;
+      if (now && now.message.id !== message) setComposing(id, null);
+      setAwaited(now?.message.id === message ? null : message);
+    },
+    [id],
+  );
+  return [composing?.kind === "reply" ? composing.message.id : composing ? null : awaited, take];
 }
 
 /** The field is as high as its words, up to its maximum. */

@@ -144,7 +144,7 @@ export function MentionList({ mentions }: { mentions: Mentions }) {
           ) : (
             <Avatar id={one.id} name={one.name} size="xs" />
           )}
-          <span dir="auto" className="min-w-0 flex-1 truncate">
+          <span dir="auto" className="min-w-0 flex-1 truncate text-left">
             {one.name}
           </span>
           {one.isAll && <span className="text-xs text-muted">{t("chats.everybody")}</span>}

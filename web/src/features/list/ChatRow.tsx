@@ -42,7 +42,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
         isOnline={presence?.is_online}
       />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
-        <span className="flex items-baseline gap-2">
+        <span className="flex items-center gap-2">
           <span className="flex min-w-0 flex-1 items-center gap-1.5">
             {chat.kind !== "direct" && (
               <Icon name={chat.kind === "group" ? "users" : "megaphone"} className="size-[15px] text-faint" />

@@ -53,7 +53,7 @@ export function UnreadBadge({ count, isQuiet }: { count: number; isQuiet?: boole
   const { t } = useTranslation();
   return (
     <span
-      className={`flex h-[18px] min-w-[18px] shrink-0 items-center justify-center rounded-full px-1.5 text-2xs font-semibold tabular-nums ${isQuiet ? "bg-faint/25 text-muted" : "bg-accent text-on-accent"}`}
+      className={`flex h-[18px] min-w-[18px] shrink-0 items-center justify-center rounded-full px-1.5 text-2xs font-semibold tabular-nums ${isQuiet ? "bg-hover text-muted ring-1 ring-line-strong ring-inset" : "bg-accent text-on-accent"}`}
     >
       <span aria-hidden="true">{count > 99 ? "99+" : count}</span>
       <span className="sr-only">{t("list.unread", { count })}</span>

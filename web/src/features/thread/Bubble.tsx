@@ -168,7 +168,9 @@ function Heading({ message, me, isNote }: { message: Message; me: string; isNote
   const name = message.sender.id === me ? t("common.you") : message.sender.name;
   if (!isNote)
     return (
-      <p className={`hued-text hue-${hashOf(message.sender.id) % 8} px-3 pt-1.5 text-xs font-semibold`}>
+      <p
+        className={`hued-text hue-${hashOf(message.sender.id) % 8} truncate px-3 pt-1.5 text-xs font-semibold`}
+      >
         {name}
       </p>
     );

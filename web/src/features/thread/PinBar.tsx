@@ -39,8 +39,8 @@ export function PinBar({ conversation }: { conversation: string }) {
           {t("chats.pinnedMessage")}
           {pins.length > 1 && ` ${t("media.of", { index: at + 1, total: pins.length })}`}
         </span>
-        <span dir="auto" className="block truncate text-xs text-muted">
-          {message.sender.name}:{" "}
+        <span dir="auto" className="block truncate text-left text-xs text-muted">
+          {message.sender.name.split(/\s+/)[0]}:{" "}
           {message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
         </span>
       </span>

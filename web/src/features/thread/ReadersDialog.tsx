@@ -47,7 +47,7 @@ function Readers({ message }: { message: Message }) {
       {readers.map(({ actor, read_at }) => (
         <li key={actor.id} className="flex h-11 items-center gap-2.5 px-2">
           <Avatar id={actor.id} name={actor.name} size="sm" />
-          <span dir="auto" className="min-w-0 flex-1 truncate text-sm">
+          <span dir="auto" className="min-w-0 flex-1 truncate text-left text-sm">
             {actor.name}
           </span>
           {read_at && (

@@ -17,7 +17,7 @@ export function Waveform({ bars, at, length, onSeek }: WaveformProps) {
       {bars.map((bar, index) => (
         <span
           key={index}
-          className={`min-w-0 flex-1 rounded-full ${index / bars.length < heard ? "bg-accent" : "bg-accent/35"}`}
+          className={`min-w-0 flex-1 rounded-full ${index / bars.length < heard ? "bg-accent" : "bg-accent/55"}`}
           style={{ height: `${10 + (bar / 31) * 90}%` }}
         />
       ))}
