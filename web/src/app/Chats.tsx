@@ -1,5 +1,5 @@
 /** The chats: rail, list, thread, details. Side by side where there is room, one after the other on a phone. */
-import { useEffect } from "react";
+import { type KeyboardEvent, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { useChat, useChats } from "@/api/hooks";
 import { useSync } from "@/api/sync";
@@ -86,8 +86,17 @@ function Open({ id }: { id: string }) {
     );
   }
   if (!chat) return <div className="h-full bg-canvas" />;
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
+    const { target, currentTarget } = event;
+    if (event.key !== "Escape" || event.defaultPrevented || !panel) return;
+    // What lies above the panel closes itself; a field with words in it is emptied first.
+    if (!(target instanceof HTMLElement) || !currentTarget.contains(target)) return;
+    if (target instanceof HTMLInputElement && target.value) return;
+    setPanel(null);
+    currentTarget.querySelector<HTMLElement>(`[data-opens=${panel}]`)?.focus();
+  };
   return (
-    <div className="flex min-h-0 flex-1">
+    <div className="flex min-h-0 flex-1" onKeyDown={onKeyDown}>
       <Talk chat={chat} />
       {panel && (
         <div className="w-[320px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">

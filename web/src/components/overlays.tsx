@@ -17,10 +17,17 @@ function keepChosenFocus(event: Event): void {
 /** What holds the trigger of the menu opened last: a message's buttons are gone by the time its dialog closes. */
 let menuPlace: HTMLElement | null = null;
 
+/** What had the focus last outside dialogs and menus: our dialogs have no trigger that Radix could go back to. */
+let lastFocused: HTMLElement | null = null;
+document.addEventListener("focusin", ({ target }) => {
+  if (target instanceof HTMLElement && !target.closest("[role=dialog], [role=menu]")) lastFocused = target;
+});
+
 function returnFocus(event: Event): void {
   keepChosenFocus(event);
   requestAnimationFrame(() => {
-    if (document.activeElement === document.body) menuPlace?.focus();
+    if (document.activeElement !== document.body) return;
+    (lastFocused?.isConnected ? lastFocused : menuPlace)?.focus();
   });
 }
 

@@ -43,6 +43,7 @@ export function ChatHeader({ chat }: { chat: Chat }) {
         label={t("chats.find")}
         isOn={panel === "search"}
         aria-pressed={panel === "search"}
+        data-opens="search"
         className="size-8 pointer-coarse:size-10"
         onClick={() => togglePanel("search")}
       />
@@ -51,6 +52,7 @@ export function ChatHeader({ chat }: { chat: Chat }) {
         label={t("chats.details")}
         isOn={panel === "details"}
         aria-pressed={panel === "details"}
+        data-opens="details"
         className="size-8 pointer-coarse:size-10"
         onClick={toggle}
       />
