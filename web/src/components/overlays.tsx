@@ -22,6 +22,10 @@ let lastFocused: HTMLElement | null = null;
 document.addEventListener("focusin", ({ target }) => {
   if (target instanceof HTMLElement && !target.closest("[role=dialog], [role=menu]")) lastFocused = target;
 });
+document.addEventListener("focusout", ({ target, relatedTarget }) => {
+  // Left on purpose, as the composer is by Escape, and not because another window came up: nothing to go back to.
+  if (target === lastFocused && !relatedTarget && document.hasFocus()) lastFocused = null;
+});
 
 function returnFocus(event: Event): void {
   keepChosenFocus(event);
