@@ -99,6 +99,19 @@ async def pace(room: Room, send: Send) -> tuple[float, float]:
     return cuts[49] * 1000, cuts[98] * 1000
 
 
+def keeper_send(keeper: Keeper, conversation: str, token: str) -> Send:
+    """Return what posts the next message into a conversation, at Parley or at a peer with the same route."""
+    keys = itertools.count()
+
+    async def send() -> int:
+        body = {"client_id": f"{conversation}-{next(keys)}", "text": TEXT}
+        answer = await keeper.post(f"/v1/conversations/{conversation}/messages", body, token)
+        position: int = answer["position"]
+        return position
+
+    return send
+
+
 @contextlib.asynccontextmanager
 async def parley_room(
     stage: Stage, process_id: int, kind: Transport, members: int, online: int
@@ -110,19 +123,8 @@ async def parley_room(
     room.readers = await open_readers(stage.port, kind, tokens[:online], room.on_event)
     await watch_all(room.readers, conversation)
     size = (resident_bytes(process_id) - before) / online / 1000
-    keys = itertools.count()
     async with Keeper("127.0.0.1", stage.port) as keeper:
-
-        async def send() -> int:
-            answer = await keeper.post(
-                f"/v1/conversations/{conversation}/messages",
-                {"client_id": f"{conversation}-{next(keys)}", "text": TEXT},
-                API_KEY,
-            )
-            position: int = answer["position"]
-            return position
-
-        yield room, send, size
+        yield room, keeper_send(keeper, conversation, API_KEY), size
     for reader in room.readers:
         reader.close()
 
@@ -162,13 +164,7 @@ async def node_room(size: int) -> AsyncIterator[tuple[Room, Send, int]]:
         room = Room()
         room.readers = await open_readers(port, "socketio", ["-"] * SOCKETS, room.on_event)
         await watch_all(room.readers, "room")
-
-        async def send() -> int:
-            body = {"client_id": "-", "text": TEXT}
-            position: int = (await keeper.post("/v1/conversations/room/messages", body, "-"))["position"]
-            return position
-
-        yield room, send, process_id
+        yield room, keeper_send(keeper, "room", "-"), process_id
         for reader in room.readers:
             reader.close()
 

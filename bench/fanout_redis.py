@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import shutil
 import statistics
@@ -13,14 +12,13 @@ from collections.abc import AsyncIterator
 
 import uvloop
 
-from bench.fanout import Room, Send, pace, saturate
+from bench.fanout import Room, Send, keeper_send, pace, saturate
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, pin
 from bench.node_server import node_server
 from bench.sockets import open_readers, watch_all
 from bench.stage import API_KEY, Stage, free_port, open_stage
-from bench.yardstick import TEXT
 
 SOCKETS = 250
 """At each of the two processes."""
@@ -68,7 +66,7 @@ async def parley_room(stage: Stage, redis_url: str) -> AsyncIterator[tuple[Room,
             room.readers += await open_readers(port, "socketio", mine, room.on_event)
         await watch_all(room.readers, conversation)
         keeper = await stack.enter_async_context(Keeper("127.0.0.1", stage.port))
-        yield room, _post(keeper, conversation, API_KEY), processes
+        yield room, keeper_send(keeper, conversation, API_KEY), processes
         for reader in room.readers:
             reader.close()
 
@@ -85,22 +83,9 @@ async def node_room(redis_url: str) -> AsyncIterator[tuple[Room, Send, list[int]
         for port, _ in (first, second):
             room.readers += await open_readers(port, "socketio", ["-"] * SOCKETS, room.on_event)
         await watch_all(room.readers, "room")
-        yield room, _post(keeper, "room", "-"), [first[1], second[1]]
+        yield room, keeper_send(keeper, "room", "-"), [first[1], second[1]]
         for reader in room.readers:
             reader.close()
-
-
-def _post(keeper: Keeper, conversation: str, token: str) -> Send:
-    keys = itertools.count()
-
-    async def send() -> int:
-        body = {"client_id": f"{conversation}-{next(keys)}", "text": TEXT}
-        position: int = (await keeper.post(f"/v1/conversations/{conversation}/messages", body, token))[
-            "position"
-        ]
-        return position
-
-    return send
 
 
 async def measure() -> Figure:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import uvloop
 
 from bench.ejabberd import ejabberd_groups
-from bench.fanout import Room, Send
+from bench.fanout import Room, Send, keeper_send
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin
@@ -28,7 +28,6 @@ from bench.node_server import make_node_rooms, node_server
 from bench.open_loop import percentile
 from bench.sockets import open_readers, watch_all
 from bench.stage import API_KEY, Stage, open_stage
-from bench.yardstick import TEXT
 
 GROUPS = 48
 MEMBERS = 10
@@ -100,7 +99,7 @@ async def parley_groups(stage: Stage) -> AsyncIterator[list[Place]]:
             room = Room()
             room.readers = await open_readers(stage.port, "socketio", tokens, room.on_event)
             await watch_all(room.readers, conversation)
-            places.append(Place(room, _post(keeper, conversation, API_KEY)))
+            places.append(Place(room, keeper_send(keeper, conversation, API_KEY)))
         yield places
     _hang_up(places)
 
@@ -120,21 +119,9 @@ async def node_groups(stage: Stage) -> AsyncIterator[list[Place]]:
             room = Room()
             room.readers = await open_readers(port, "socketio", ["-"] * MEMBERS, room.on_event)
             await watch_all(room.readers, name)
-            places.append(Place(room, _post(keeper, name, "-")))
+            places.append(Place(room, keeper_send(keeper, name, "-")))
         yield places
         _hang_up(places)
-
-
-def _post(keeper: Keeper, conversation: str, token: str) -> Send:
-    keys = itertools.count()
-
-    async def send() -> int:
-        body = {"client_id": f"{conversation}-{next(keys)}", "text": TEXT}
-        answer = await keeper.post(f"/v1/conversations/{conversation}/messages", body, token)
-        position: int = answer["position"]
-        return position
-
-    return send
 
 
 def _hang_up(places: Sequence[Place]) -> None:
