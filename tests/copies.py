@@ -21,6 +21,7 @@ class Copy:
     """One conversation as the client holds it. ``pending``: what came while a snapshot is on its way."""
 
     id: str
+    me: str = ""
     about: Json = None
     desk: Json = None
     messages: dict[int, Json] = dataclasses.field(default_factory=dict)
@@ -107,17 +108,40 @@ def _remove_reaction(copy: Copy, data: Json) -> None:
 
 
 def _add_member(copy: Copy, data: Json) -> None:
-    copy.members[data["member"]["actor"]["id"]] = data["member"]
+    if data["member"] is not None:
+        copy.members[data["member"]["actor"]["id"]] = data["member"]
     copy.about = {**copy.about, "member_count": data["member_count"]}
 
 
 def _set_member(copy: Copy, data: Json) -> None:
-    copy.members[data["member"]["actor"]["id"]] = data["member"]
+    member = data["member"]
+    if member is None:
+        return
+    actor_id = member["actor"]["id"]
+    if member["role"] in BROADCASTERS or not is_reader(copy) or actor_id == copy.me:
+        copy.members[actor_id] = member
+    else:  # who writes no longer is known to other readers no longer
+        copy.members.pop(actor_id, None)
 
 
 def _remove_member(copy: Copy, data: Json) -> None:
-    copy.members.pop(data["member"]["actor"]["id"], None)
+    if data["member"] is not None:
+        copy.members.pop(data["member"]["actor"]["id"], None)
     copy.about = {**copy.about, "member_count": data["member_count"]}
+
+
+BROADCASTERS = ("owner", "moderator")
+
+
+def is_reader(copy: Copy) -> bool:
+    """Whether this is a broadcast whose other readers are not told to us."""
+    return copy.about["kind"] == "broadcast" and copy.about["my"]["role"] not in BROADCASTERS
+
+
+def is_seen_anew(copy: Copy, frame: Json) -> bool:
+    """Whether an event makes us see others of a broadcast than before, whom no event tells."""
+    member = frame["data"].get("member")
+    return copy.about["kind"] == "broadcast" and bool(member) and member["actor"]["id"] == copy.me
 
 
 def _change_about(copy: Copy, data: Json) -> None:

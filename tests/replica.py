@@ -29,6 +29,7 @@ from tests.copies import (
     apply_event,
     describe_difference,
     hide,
+    is_seen_anew,
     plain_state,
     set_preferences,
     set_scheduled,
@@ -424,6 +425,7 @@ class Replica:
         }
         copy.members = {member["actor"]["id"]: member for member in members}
         copy.number, copy.tag = head["number"], head["tag"]
+        copy.me = self.actor_id
 
     async def _get(self, path: str) -> Json:
         """Read something, patiently. Raises: _NotFound, Refused."""
@@ -486,6 +488,8 @@ class Replica:
                 apply_event(copy, frame)
             copy.number, copy.tag = last, frame["tag"]
             self._note(copy.id, copy.epoch, frame)
+            if frame["type"] == "event" and is_seen_anew(copy, frame):
+                self._renew(copy)
 
     def _take_kept(self, copy: Copy, frame: Json) -> None:
         """Apply a frame kept during a snapshot, unless the snapshot has it."""

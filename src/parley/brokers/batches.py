@@ -8,8 +8,9 @@ from uuid import UUID
 import structlog
 
 from parley.brokers import store
-from parley.brokers.rooms import Room, Rooms
+from parley.brokers.rooms import Room, Rooms, member_of
 from parley.brokers.shapes import Outgoing, Shaped, shape_creation, shape_event, shape_unreadable
+from parley.conversations import names_reader
 from parley.infra.db import Tx
 from parley.infra.failures import describe_failure
 from parley.kit.errors import Malformed
@@ -35,6 +36,8 @@ class Batch:
         """Read what is needed of the conversations' events, and keep whom each concerns."""
         self._rooms.make_room()
         await self._rooms.prepare(tx, events)
+        concealed = [event.stream_id for event in events if self._is_concealed(event)]
+        writers = await store.list_broadcasters(tx, concealed) if concealed else {}
         known: dict[UUID, frozenset[UUID]] = {}
         for event in events:
             members = self._rooms.apply(event)
@@ -42,6 +45,8 @@ class Batch:
             kept = known.get(event.stream_id)
             if kept is None or kept != members:
                 kept = known[event.stream_id] = frozenset(members)
+            if self._is_concealed(event):
+                kept = kept & (writers.get(event.stream_id, frozenset()) | {member_of(event)})
             if event.audience not in (ALL, STAFF):
                 kept = kept & {UUID(event.audience)}
             self._told.append((_shape(event, self._rooms.find(event.stream_id)), kept))
@@ -52,12 +57,21 @@ class Batch:
         places = [(_conversation(event), int(event.data["read_number"])) for event in moved]
         messages = await store.list_numbered(tx, places)
         rooms = {row["id"]: row for row in await store.list_rooms(tx, {key: 2**62 for key, _ in places})}
+        broadcasts = [key for key, row in rooms.items() if row["kind"] == "broadcast"]
+        writers = await store.list_broadcasters(tx, broadcasts) if broadcasts else {}
         for event, place in zip(moved, places, strict=True):
             row = rooms.get(place[0])
             members = frozenset(row["members"]) if row else frozenset[UUID]()
             is_there = row is not None and (row["kind"] == "desk" or event.stream_id in members)
+            if place[0] in broadcasts:
+                members = members & (writers.get(place[0], frozenset()) | {event.stream_id})
             if is_there:
                 self._told.append(([shape_event(event, message_id=messages.get(place))], members))
+
+    def _is_concealed(self, event: Event) -> bool:
+        """Whether the readers of a broadcast are not told, because it says who else reads it."""
+        room = self._rooms.find(event.stream_id)
+        return room is not None and room.kind == "broadcast" and names_reader(event)
 
     def __bool__(self) -> bool:
         return bool(self._told)

@@ -66,11 +66,11 @@ class Rooms:
         if room is None or room.kind == "desk":
             return set()
         if event.kind == "member.joined":
-            actor_id = _member_of(event)
+            actor_id = member_of(event)
             self._count += actor_id not in room.members
             room.members.add(actor_id)
         elif event.kind == "member.left":
-            actor_id = _member_of(event)
+            actor_id = member_of(event)
             self._count -= actor_id in room.members
             room.members.discard(actor_id)
             return room.members | {actor_id}
@@ -83,13 +83,14 @@ class Rooms:
             self._count -= len(room.members) + 1
 
 
+def member_of(event: Event) -> UUID:
+    """Return whom an event of membership is about."""
+    return parse_id("act", event.data["member"]["actor"]["id"])
+
+
 def _undo(row: Record) -> Room:
     members = set(row["members"])
     for kind, actor in row["later"]:
         change = members.discard if kind == "member.joined" else members.add
         change(parse_id("act", actor))
     return Room(row["kind"], row["title"], members)
-
-
-def _member_of(event: Event) -> UUID:
-    return parse_id("act", event.data["member"]["actor"]["id"])

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from parley.conversations.rights import BROADCASTERS
 from parley.infra.db import Tx
 
 
@@ -26,6 +27,17 @@ async def list_rooms(tx: Tx, after: Mapping[UUID, int]) -> list[Record]:
                 AND e.kind IN ('member.joined', 'member.left')) AS later
         FROM unnest($1::uuid[], $2::bigint[]) AS w (id, number) JOIN conversation c ON c.id = w.id"""
     return await tx.fetch(sql, list(after), list(after.values()))
+
+
+async def list_broadcasters(tx: Tx, conversation_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
+    """Return who writes in these broadcasts now. Index: member's primary key."""
+    rows = await tx.fetch(
+        """SELECT conversation_id, array_agg(actor_id) AS actor_ids FROM member
+        WHERE conversation_id = ANY ($1::uuid[]) AND role = ANY ($2) GROUP BY 1""",
+        list(conversation_ids),
+        list(BROADCASTERS),
+    )
+    return {row["conversation_id"]: frozenset(row["actor_ids"]) for row in rows}
 
 
 async def list_receivers(tx: Tx, actor_ids: Collection[UUID], *, is_everyone: bool) -> list[Record]:

@@ -6,8 +6,9 @@ from parley.conversations.schemas import Cursor
 from parley.conversations.sending import Draft, Posted, post_message, post_messages
 from parley.conversations.sending_door import SendingDoor
 from parley.conversations.streams import (
-    data_for,
+    event_for,
     is_for,
+    names_reader,
     read_events,
     read_head,
     read_personal_events,
@@ -24,12 +25,13 @@ __all__ = [
     "Posted",
     "SendingDoor",
     "View",
-    "data_for",
+    "event_for",
     "find_view",
     "is_for",
     "list_visible_inboxes",
     "mask_hidden",
     "may_see_media",
+    "names_reader",
     "post_message",
     "post_messages",
     "read_events",

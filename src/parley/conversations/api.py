@@ -275,7 +275,7 @@ async def list_events(
     head = Cursor(events[-1].number, events[-1].tag) if events else Cursor(after, tag if after else 0)
     name = public_id("cnv", key)
     frames = [
-        streams.event_json(event, name, view)
+        streams.event_json(event, name, view, caller.actor_id)
         for event in events
         if is_for(event.audience, view, caller.actor_id)
     ]

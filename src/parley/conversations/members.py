@@ -12,7 +12,7 @@ from parley.accounts import Caller, find_actors
 from parley.conversations import members_store, store, streams
 from parley.conversations.chats import get_conversation
 from parley.conversations.joining import format_member, join, part
-from parley.conversations.rights import DEFAULT_ROLE, Right, require_rank, require_right
+from parley.conversations.rights import BROADCASTERS, DEFAULT_ROLE, Right, require_rank, require_right
 from parley.conversations.schemas import Conversation, MemberJson
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
@@ -67,10 +67,13 @@ async def open_conversation(
 async def list_members(
     tx: Tx, caller: Caller, conversation_id: UUID, cursor: str | None, limit: int
 ) -> Page[MemberJson]:
-    """Return members by id. Raises: ConversationNotFound."""
-    await require_view(tx, caller, conversation_id)
+    """Return members by id: to the reader of a broadcast those who write, and themselves. Raises: ConversationNotFound."""
+    view = await require_view(tx, caller, conversation_id)
+    only = None if view != "reader" else BROADCASTERS
     after = decode_cursor(cursor, UUID)[0] if cursor else UUID(int=0)
-    rows = await members_store.list_members(tx, conversation_id, after, limit + 1)
+    rows = await members_store.list_members(
+        tx, conversation_id, after, limit + 1, roles=only, beside=caller.actor_id
+    )
     following = encode_cursor(rows[limit - 1]["actor_id"]) if len(rows) > limit else None
     return Page([format_member(row) for row in rows[:limit]], following)
 
@@ -190,7 +193,7 @@ async def _set_role(tx: Tx, caller: Caller, conversation: asyncpg.Record, actor_
             workspace_id=caller.workspace_id,
             conversation_id=conversation_id,
             kind="member.changed",
-            data={"member": msgspec.to_builtins(changed)},
+            data={"member": msgspec.to_builtins(changed), "former_role": theirs["role"]},
             actor_id=caller.actor_id,
         )
 

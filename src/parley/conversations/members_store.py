@@ -168,8 +168,12 @@ async def get_members(tx: Tx, conversation_id: UUID, actor_ids: Sequence[UUID]) 
     )
 
 
-async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
+async def list_members(
+    tx: Tx, conversation_id: UUID, after: UUID, limit: int, *, roles: Sequence[str] | None, beside: UUID
+) -> list[asyncpg.Record]:
     """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
+
+    With ``roles`` those who have one of them alone, ``beside`` this one.
 
     Index: member's primary key.
     """
@@ -177,10 +181,13 @@ async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -
         """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
         JOIN conversation c ON c.id = m.conversation_id
         WHERE m.conversation_id = $1 AND m.actor_id > $2 AND (c.kind <> 'desk' OR a.kind <> 'user')
+          AND ($4::text[] IS NULL OR m.role = ANY ($4) OR m.actor_id = $5)
         ORDER BY m.actor_id LIMIT $3""",
         conversation_id,
         after,
         limit,
+        None if roles is None else list(roles),
+        beside,
     )
 
 

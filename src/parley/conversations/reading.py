@@ -14,8 +14,11 @@ from parley.conversations.readers import NAMED_KINDS
 from parley.conversations.schemas import ReadState
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
-from parley.kit.events import ALL, STAFF, Signal
+from parley.kit.events import ALL, NOT_READERS, STAFF, Signal
 from parley.kit.ids import public_id
+
+_AUDIENCES = {"desk": STAFF, "broadcast": NOT_READERS}
+"""Who is told live that somebody has read, by kind of conversation; elsewhere everybody."""
 
 
 async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) -> ReadState:
@@ -50,7 +53,7 @@ async def mark_read(tx: Tx, caller: Caller, conversation_id: UUID, number: int) 
     mentions = await mentions_store.count_unread(tx, caller.actor_id, conversation_id)
     state = ReadState(read_number=read, own_since=own, unread=max(0, last - read - own), mentions=mentions)
     if is_further:
-        audience = STAFF if conversation["kind"] == "desk" else ALL
+        audience = _AUDIENCES.get(conversation["kind"], ALL)
         await _tell(tx, caller, conversation_id, state, audience=audience)
     return state
 

@@ -5,29 +5,34 @@ Conversations of the desk are not in it: there the inbox decides (`parley.conver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from parley.kit.errors import Forbidden
 
-Right = Literal["write", "pin", "add", "remove", "ban", "promote", "invite", "change"]
+Right = Literal["write", "pin", "add", "remove", "ban", "promote", "invite", "change", "list"]
 """write: post messages. pin: pin messages. add, remove: members. ban: keep somebody out. promote: change roles.
-invite: links by which others join. change: title, description and picture."""
+invite: links by which others join. change: title, description and picture. list: all members; without it those who
+write, and how many there are."""
 
 _NOTHING: frozenset[Right] = frozenset()
-_WRITE: frozenset[Right] = frozenset({"write"})
+_LIST: frozenset[Right] = frozenset({"list"})
+_WRITE: frozenset[Right] = frozenset({"write", "list"})
 _EVERYTHING: frozenset[Right] = frozenset(
-    {"write", "pin", "add", "remove", "ban", "promote", "invite", "change"}
+    {"write", "pin", "add", "remove", "ban", "promote", "invite", "change", "list"}
 )
 
 RIGHTS: Mapping[str, Mapping[str, frozenset[Right]]] = {
     # the two of a pair are fixed, and equal
-    "direct": {"member": frozenset({"write", "pin"})},
-    "group": {"owner": _EVERYTHING, "moderator": _EVERYTHING, "member": _WRITE, "reader": _NOTHING},
-    # few write, many read
+    "direct": {"member": frozenset({"write", "pin", "list"})},
+    "group": {"owner": _EVERYTHING, "moderator": _EVERYTHING, "member": _WRITE, "reader": _LIST},
+    # few write, many read, and who reads is not for the others to know
     "broadcast": {"owner": _EVERYTHING, "moderator": _EVERYTHING, "member": _NOTHING, "reader": _NOTHING},
 }
 """By kind of conversation and role. Between roles `require_rank` decides as well: only an owner touches owners."""
+
+BROADCASTERS: Sequence[str] = [role for role, rights in RIGHTS["broadcast"].items() if "write" in rights]
+"""Roles of those who write in a broadcast, whom all of its readers know."""
 
 DEFAULT_ROLE: Mapping[str, Literal["member", "reader"]] = {
     "direct": "member", "group": "member", "broadcast": "reader",

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from parley.conversations import store
 from parley.conversations.errors import StreamReset
+from parley.conversations.rights import may
 from parley.conversations.schemas import Cursor
 from parley.infra.db import Tx
-from parley.kit.events import ALL, CONVERSATION_KINDS, STAFF, Event
+from parley.kit.events import ALL, CONVERSATION_KINDS, NOT_READERS, STAFF, Event
 from parley.kit.ids import public_id
 
 RESUME_LIMIT = 1000
@@ -99,21 +102,37 @@ async def append_many(
 
 
 def is_for(audience: str, view: str, actor_id: UUID) -> bool:
-    """Whether an event of this audience is for a reader with this view ('staff' or 'all')."""
+    """Whether what has this audience is for a reader with this view (`parley.conversations.visibility.View`)."""
     if audience == ALL:
         return True
+    if audience == NOT_READERS:
+        return view != "reader"
     return view == STAFF if audience == STAFF else audience == str(actor_id)
 
 
-def data_for(event: Event, view: str) -> dict[str, Any]:
-    """Return an event's data as readers with this view get it: what became of a message at the provider is the staff's.
+def event_for(event: Event, view: str, actor_id: UUID | None) -> Event:
+    """Return an event as an actor with this view gets it; ``actor_id`` None: any whom it does not name.
 
+    What became of a message at the provider is the staff's; who else reads a broadcast is not its readers' to know.
     The very same object where there is nothing to leave out, so that it need not be encoded twice.
     """
-    message = None if view == STAFF else event.data.get("message")
+    if view == STAFF:
+        return event
+    if view == "reader" and names_reader(event) and event.data["member"]["actor"]["id"] != _public(actor_id):
+        return msgspec.structs.replace(event, actor_id=None, data={**event.data, "member": None})
+    message = event.data.get("message")
     if not message or message.get("status") is None:
-        return event.data
-    return {**event.data, "message": {**message, "status": None}}
+        return event
+    return msgspec.structs.replace(event, data={**event.data, "message": {**message, "status": None}})
+
+
+def names_reader(event: Event) -> bool:
+    """Whether an event of a broadcast says who reads it. Of those who write, or did until now, everybody may know."""
+    member = event.data.get("member")
+    if event.stream != "conversation" or not member:
+        return False
+    roles = (member["role"], event.data.get("former_role"))
+    return not any(may("broadcast", role, "write") for role in roles)
 
 
 async def read_head(tx: Tx, conversation_id: UUID) -> Cursor:
@@ -153,8 +172,9 @@ async def resume_personal(tx: Tx, actor_id: UUID, cursor: Cursor) -> list[Event]
     return continue_from(cursor, head, events, public_id("act", actor_id))
 
 
-def event_json(event: Event, stream: str, view: str) -> dict[str, Any]:
-    """Return the frame of an event as REST gives it to readers with this view; see docs/reference/realtime.md."""
+def event_json(event: Event, stream: str, view: str, actor_id: UUID) -> dict[str, Any]:
+    """Return the frame of an event as REST gives it to an actor with this view; see docs/reference/realtime.md."""
+    event = event_for(event, view, actor_id)
     return {
         "type": "event",
         "stream": stream,
@@ -163,7 +183,7 @@ def event_json(event: Event, stream: str, view: str) -> dict[str, Any]:
         "kind": event.kind,
         "at": event.at.isoformat(),
         "actor_id": public_id("act", event.actor_id) if event.actor_id else None,
-        "data": data_for(event, view),
+        "data": event.data,
     }
 
 
@@ -188,3 +208,7 @@ def continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: str
     if events[0].number != cursor.number + 1 or events[-1].number != cursor.number + len(events):
         raise reset()  # some are kept no more, the first ones or, while old events are being deleted, any
     return events
+
+
+def _public(actor_id: UUID | None) -> str | None:
+    return None if actor_id is None else public_id("act", actor_id)

@@ -85,7 +85,9 @@ def _continue(
         stream=name,
         state="complete",
         events=[
-            event_json(event, name, view) for event in events if is_for(event.audience, view, caller.actor_id)
+            event_json(event, name, view, caller.actor_id)
+            for event in events
+            if is_for(event.audience, view, caller.actor_id)
         ],
         head=Cursor(events[-1].number, events[-1].tag) if events else cursor,
     )
@@ -100,6 +102,6 @@ async def _sync_personal(tx: Tx, caller: Caller, cursor: Cursor) -> StreamSync:
     return StreamSync(
         stream=name,
         state="complete",
-        events=[event_json(event, name, "staff") for event in events],
+        events=[event_json(event, name, "staff", caller.actor_id) for event in events],
         head=Cursor(events[-1].number, events[-1].tag) if events else cursor,
     )

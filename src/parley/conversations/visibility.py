@@ -14,13 +14,16 @@ import asyncpg
 from parley.accounts import Caller
 from parley.conversations import profile_store, store
 from parley.conversations.errors import ConversationNotFound
+from parley.conversations.rights import may
 from parley.infra.db import Tx
 
-View = Literal["staff", "all"]
+View = Literal["staff", "all", "reader"]
+"""With whose eyes somebody sees a conversation: those of the inbox's staff; of a member, or the contact; of the reader of
+a broadcast, who does not learn who else reads it."""
 
 
 async def find_view(tx: Tx, caller: Caller, conversation_id: UUID) -> View | None:
-    """Return with whose eyes the caller sees the conversation: 'staff', 'all', or None: not at all."""
+    """Return with whose eyes the caller sees the conversation; None: not at all."""
     rows = await store.list_access(tx, caller.workspace_id, [conversation_id], caller.actor_id)
     return view_of(caller, rows[0]) if rows else None
 
@@ -31,7 +34,9 @@ def view_of(caller: Caller, row: asyncpg.Record) -> View | None:
         if caller.kind == "user" or caller.is_staff:
             return "staff" if _is_desk_staff(caller, is_inbox_member=row["is_inbox_member"]) else None
         return "all" if row["role"] else None
-    return "all" if row["role"] and caller.may_chat else None
+    if not row["role"] or not caller.may_chat:
+        return None
+    return "all" if may(row["kind"], row["role"], "list") else "reader"
 
 
 def _is_desk_staff(caller: Caller, *, is_inbox_member: bool) -> bool:
@@ -65,7 +70,7 @@ async def may_see_media(tx: Tx, caller: Caller, media_id: UUID) -> bool:
     uses = await store.list_media_uses(tx, caller.workspace_id, media_id, caller.actor_id, inboxes)
     for conversation_id, kind in uses:
         view = await find_view(tx, caller, conversation_id)
-        if view == "staff" or (view == "all" and kind != "note"):
+        if view == "staff" or (view is not None and kind != "note"):
             return True
     for conversation_id in await profile_store.list_shown_by(
         tx, caller.workspace_id, media_id, caller.actor_id

@@ -14,6 +14,8 @@ ALL = "all"
 """Audience: everyone who may see the conversation, the contact included."""
 STAFF = "staff"
 """Audience: the workspace's side of a desk conversation; the contact never learns of it."""
+NOT_READERS = "not_readers"
+"""Audience of signals: everyone but the readers of a broadcast, who do not learn who else reads it."""
 
 CONVERSATION_KINDS: dict[str, str] = {
     "message.created": "A message was posted: `message`.",
@@ -24,9 +26,9 @@ CONVERSATION_KINDS: dict[str, str] = {
     "message.unpinned": "A message is pinned no more: `message_id`. One that is deleted for everyone is not either.",
     "reaction.added": "Somebody put a reaction: `message_id`, `emoji`, `actor_id`.",
     "reaction.removed": "Somebody took a reaction away: `message_id`, `emoji`, `actor_id`.",
-    "member.joined": "An actor is in the conversation now: `member`, `member_count`.",
-    "member.left": "An actor is in the conversation no more: `member`, `member_count`.",
-    "member.changed": "A member has another role: `member`.",
+    "member.joined": "An actor is in the conversation now: `member` (null: a reader of a broadcast, told to another one), `member_count`.",
+    "member.left": "An actor is in the conversation no more: `member` (null as above), `member_count`.",
+    "member.changed": "A member has another role: `member` (null as above), `former_role`.",
     "conversation.changed": "A conversation's title, description or picture is another: `title`, `description`, `avatar`.",
     "conversation.status_changed": "A desk conversation was opened, set aside, resolved or snoozed: `status`, `snoozed_until`.",
     "conversation.fields_changed": "What the embedding application keeps of the conversation is another: `fields`.",

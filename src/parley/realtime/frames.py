@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from parley.conversations import Cursor, View, data_for
+from parley.conversations import Cursor, View, event_for
 from parley.kit.errors import Malformed, ParleyError
-from parley.kit.events import ALL, STAFF, Event, Signal, StreamKind, Touch
+from parley.kit.events import STAFF, Event, Signal, StreamKind, Touch
 from parley.kit.ids import public_id
 
 COMMAND_LIMIT_BYTES = 65_536
@@ -298,37 +298,37 @@ def stream_name(kind: StreamKind, stream_id: UUID) -> str:
 class EventFrames:
     """One event for everybody: as an event to those it is for, as a skip to the rest; each encoded once.
 
-    Staff and others get the same bytes unless something in it is for staff alone.
+    Everybody gets the same bytes unless something in it is for some alone.
     """
 
-    __slots__ = ("_hidden", "_open", "_shown", "event", "name")
+    __slots__ = ("_hidden", "_shown", "_trimmed", "event", "name")
 
     def __init__(self, event: Event, name: str) -> None:
         self.event = event
         self.name = name
         self._shown: Ready | None = None
-        self._open: Ready | None = None
+        self._trimmed: dict[str, Ready] = {}
         self._hidden: Ready | None = None
 
     @property
     def shown(self) -> Ready:
         """The event itself, with all that is in it."""
         if self._shown is None:
-            self._shown = Ready(event_frame(self.event, self.name, self.event.data))
+            self._shown = Ready(event_frame(self.event, self.name))
         return self._shown
 
-    @property
-    def open(self) -> Ready:
-        """The event without what is for staff alone."""
-        if self._open is None:
-            data = data_for(self.event, ALL)
-            is_same = data is self.event.data
-            self._open = self.shown if is_same else Ready(event_frame(self.event, self.name, data))
-        return self._open
-
-    def shown_to(self, view: View) -> Ready:
-        """The event as readers with this view get it."""
-        return self.shown if view == STAFF else self.open
+    def shown_to(self, view: View, actor_id: UUID | None = None) -> Ready:
+        """The event as an actor with this view gets it; without ``actor_id``: any whom it does not name."""
+        if view == STAFF:
+            return self.shown
+        if actor_id is not None and event_for(self.event, view, actor_id) is self.event:
+            return self.shown
+        found = self._trimmed.get(view)
+        if found is None:
+            event = event_for(self.event, view, None)
+            found = self.shown if event is self.event else Ready(event_frame(event, self.name))
+            self._trimmed[view] = found
+        return found
 
     @property
     def hidden(self) -> Ready:
@@ -339,8 +339,8 @@ class EventFrames:
         return self._hidden
 
 
-def event_frame(event: Event, name: str, data: dict[str, Any]) -> EventFrame:
-    """Return an event as clients get it, with what of its data they may know."""
+def event_frame(event: Event, name: str) -> EventFrame:
+    """Return an event as clients get it."""
     return EventFrame(
         stream=name,
         number=event.number,
@@ -348,7 +348,7 @@ def event_frame(event: Event, name: str, data: dict[str, Any]) -> EventFrame:
         kind=event.kind,
         at=event.at,
         actor_id=_actor(event.actor_id),
-        data=data,
+        data=event.data,
     )
 
 

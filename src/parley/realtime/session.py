@@ -15,9 +15,9 @@ from uuid import UUID
 import structlog
 
 from parley.accounts import Caller, find_callers
-from parley.conversations import Cursor, list_visible_inboxes
+from parley.conversations import Cursor, View, list_visible_inboxes
 from parley.kit.errors import ParleyError, TooLarge, Unauthenticated
-from parley.kit.events import ALL, STAFF, Event, Signal
+from parley.kit.events import ALL, NOT_READERS, STAFF, Event, Signal
 from parley.kit.ids import parse_id, public_id
 from parley.realtime import errors
 from parley.realtime.frames import (
@@ -65,6 +65,9 @@ RESYNC_BACKLOG_BYTES = 1024 * 1024
 """Unsent bytes above which a socket is given up: its reader resumes from its cursors."""
 DRAINED_BYTES = 256 * 1024
 DRAIN_SECONDS = 15.0
+
+_TYPING_TO: dict[View, str] = {"staff": STAFF, "all": ALL, "reader": NOT_READERS}
+"""Who sees that somebody writes, by how they see the conversation."""
 
 _RESYNC = Ready(ResyncFrame())
 
@@ -367,7 +370,7 @@ class Session:
                 workspace_id=self.caller.workspace_id,
                 stream_id=conversation_id,
                 kind="typing.started" if is_on else "typing.stopped",
-                audience=STAFF if subscription.view == "staff" else ALL,
+                audience=_TYPING_TO[subscription.view],
                 actor_id=self.actor_id,
             )
         )

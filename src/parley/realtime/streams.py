@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from parley.conversations import Cursor, View, is_for
+from parley.conversations import Cursor, View, is_for, names_reader
 from parley.kit.events import ALL, STAFF, Event, Signal, StreamKind
 from parley.kit.ids import parse_id
 from parley.realtime.frames import (
@@ -85,7 +85,7 @@ class Subscription:
             if self.may_see(event):
                 self._skip(hidden_from)
                 hidden_from = 0
-                self.session.send(frames.shown_to(self.view))
+                self.session.send(frames.shown_to(self.view, self.session.actor_id))
             else:
                 hidden_from = hidden_from or event.number
             self.number, self.tag = event.number, event.tag
@@ -120,13 +120,13 @@ class Stream:
         self.tag = 0
         self.tags: dict[int, int] = {}
         self.ahead: dict[int, Event] = {}
-        self.rooms: dict[View, dict[Session, Subscription]] = {"staff": {}, "all": {}}
+        self.rooms: dict[View, dict[Session, Subscription]] = {"staff": {}, "all": {}, "reader": {}}
         self.waiting: set[Subscription] = set()
 
     @property
     def watchers(self) -> int:
         """Live readers of this node."""
-        return len(self.rooms["staff"]) + len(self.rooms["all"])
+        return sum(len(room) for room in self.rooms.values())
 
     @property
     def is_empty(self) -> bool:
@@ -195,23 +195,29 @@ class Stream:
         for view, room in self.rooms.items():
             if not room:
                 continue
-            if self.kind == "personal" or event.audience == ALL:
+            if self.kind == "personal" or (
+                event.audience == ALL and not (view == "reader" and names_reader(event))
+            ):
                 _send_all(room, frames.shown_to(view))
             elif event.audience == STAFF:
                 _send_all(room, frames.shown if view == "staff" else frames.hidden)
             else:
                 for session, subscription in room.items():
-                    session.send(frames.shown_to(view) if subscription.may_see(event) else frames.hidden)
+                    is_for_them = subscription.may_see(event)
+                    session.send(frames.shown_to(view, session.actor_id) if is_for_them else frames.hidden)
         for subscription in tuple(self.waiting):
             subscription.offer(frames)
-        if event.kind == "member.left":
-            self._let_go(parse_id("act", event.data["member"]["actor"]["id"]))
+        if event.kind in ("member.left", "member.changed"):
+            self._hold_back(parse_id("act", event.data["member"]["actor"]["id"]))
         if self.kind == "personal":
             for session in self.sessions():
                 session.on_personal_event(event)
 
-    def _let_go(self, actor_id: UUID) -> None:
-        """Hold back whoever was taken out from this event on, before a later one: their personal stream may lag behind."""
+    def _hold_back(self, actor_id: UUID) -> None:
+        """Show whoever was taken out, or sees with other eyes now, nothing later until their right is known.
+
+        Their personal stream may lag behind.
+        """
         for session in self.sessions():
             if session.is_known and session.actor_id == actor_id:
                 session.review_rights(self.id)

@@ -54,14 +54,13 @@ export function dropChat(client: QueryClient, id: string): void {
 
 /** What an event says about who is in a chat. Pure. */
 export function patchMembers(members: Member[], frame: EventFrame): Member[] {
-  if (frame.kind === "member.joined" || frame.kind === "member.changed") {
-    const { member } = frame.data;
+  if (frame.kind !== "member.joined" && frame.kind !== "member.changed" && frame.kind !== "member.left")
+    return members;
+  const { member } = frame.data;
+  if (!member) return members;
+  if (frame.kind !== "member.left")
     return [...members.filter((one) => one.actor.id !== member.actor.id), member];
-  }
-  if (frame.kind === "member.left") {
-    return members.filter((one) => one.actor.id !== frame.data.member.actor.id);
-  }
-  return members;
+  return members.filter((one) => one.actor.id !== member.actor.id);
 }
 
 /** How far somebody has read; it never moves back. Pure. */

@@ -76,6 +76,9 @@ export class ChatSync {
     changeChat(this.client, stream, (chat) => patchConversation(chat, frame, this.me));
     if (frame.type !== "event" || isPersonal(frame)) return;
     this.changeMembers(stream, (members) => patchMembers(members, frame));
+    // Who may see whom in a broadcast is another with one's role, and of somebody who writes no longer.
+    if (frame.kind === "member.changed" && findChat(this.client, stream)?.kind === "broadcast")
+      void this.client.invalidateQueries({ queryKey: chatKeys.members(stream) });
     if (
       frame.kind === "message.pinned" ||
       frame.kind === "message.unpinned" ||

@@ -61,7 +61,7 @@ export const PATCHES: { [K in EventKind]: Patch<K> } = {
   "member.left": { conversation: (conversation, data) => countMembers(conversation, data) },
   "member.changed": {
     conversation: (conversation, { member }, _head, me) =>
-      member.actor.id === me ? { ...conversation, role: member.role } : conversation,
+      member?.actor.id === me ? { ...conversation, role: member.role } : conversation,
   },
   "conversation.changed": { conversation: (conversation, data) => ({ ...conversation, ...data }) },
   "conversation.status_changed": {

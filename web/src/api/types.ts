@@ -407,9 +407,10 @@ export interface EventData {
   "reaction.removed": { message_id: string; emoji: string; actor_id: string };
   "message.pinned": { message_id: string; pinned_by: Sender; pinned_at: string };
   "message.unpinned": { message_id: string };
-  "member.joined": { member: Member; member_count?: number };
-  "member.left": { member: Member; member_count?: number };
-  "member.changed": { member: Member };
+  /** Null: a reader of a broadcast, told to another one. */
+  "member.joined": { member: Member | null; member_count?: number };
+  "member.left": { member: Member | null; member_count?: number };
+  "member.changed": { member: Member | null; former_role?: MemberRole };
   "conversation.status_changed": { status: ConversationStatus; snoozed_until: string | null };
   "conversation.assigned": { assignee: Sender | null };
   "conversation.renamed": { title: string };

@@ -80,7 +80,9 @@ async def delete_dialog(db: Database, caller: Caller, dialog_id: str) -> None:
         found = await require_dialog(tx, caller, key)
         if found.role != "owner" or found.kind == "direct":
             raise Forbidden("Only the owner of a dialog deletes it")
-        rows = await store.list_members(tx, caller.workspace_id, [key], DELETED_WITH + 1)
+        rows = await store.list_members(
+            tx, caller.workspace_id, [key], DELETED_WITH + 1, viewer=caller.actor_id
+        )
         if len(rows) > DELETED_WITH:
             raise TooManyMembers
         everybody = [row["actor_id"] for row in rows]
@@ -132,7 +134,7 @@ async def show_dialogs(
         rows = {
             row["id"]: row for row in await store.list_dialogs(tx, caller.workspace_id, keys, caller.actor_id)
         }
-        listed = await named_members(tx, caller.workspace_id, keys)
+        listed = await named_members(tx, caller.workspace_id, keys, caller.actor_id)
         shown = await _name_dialogs(tx, caller, list(rows.values()), listed)
         senders = {parse_id("act", one.last_message.sender.id) for one in conversations if one.last_message}
         people = await find_people(tx, caller.workspace_id, senders)
@@ -146,13 +148,15 @@ async def show_dialogs(
     ]
 
 
-async def named_members(tx: Tx, workspace_id: UUID, keys: Sequence[UUID]) -> dict[UUID, list[Record]]:
-    """Return the first members of conversations; each of them has a user id then."""
-    rows = await store.list_members(tx, workspace_id, keys, MEMBERS_SHOWN)
+async def named_members(
+    tx: Tx, workspace_id: UUID, keys: Sequence[UUID], viewer: UUID | None
+) -> dict[UUID, list[Record]]:
+    """Return the first members of conversations that the viewer may see; each of them has a user id then."""
+    rows = await store.list_members(tx, workspace_id, keys, MEMBERS_SHOWN, viewer=viewer)
     nameless = {row["actor_id"] for row in rows if row["external_id"] is None}
     if nameless:
         await find_people(tx, workspace_id, nameless)
-        rows = await store.list_members(tx, workspace_id, keys, MEMBERS_SHOWN)
+        rows = await store.list_members(tx, workspace_id, keys, MEMBERS_SHOWN, viewer=viewer)
     found: dict[UUID, list[Record]] = {}
     for row in rows:
         found.setdefault(row["conversation_id"], []).append(row)

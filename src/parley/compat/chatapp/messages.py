@@ -123,7 +123,7 @@ class Messages:
     async def _show(self, user: ChatUser, key: UUID, messages: list[Message]) -> list[Json]:
         workspace_id = user.caller.workspace_id
         async with self._db.transaction(workspace_id) as tx:
-            rows = (await named_members(tx, workspace_id, [key])).get(key, [])
+            rows = (await named_members(tx, workspace_id, [key], user.caller.actor_id)).get(key, [])
         readers = [Reader(row["external_id"], row["read_number"]) for row in rows]
         senders = {parse_id("act", message.sender.id) for message in messages}
         user_ids = await self._user_ids.get(workspace_id, senders)

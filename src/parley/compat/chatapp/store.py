@@ -12,6 +12,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from parley.conversations.rights import BROADCASTERS
 from parley.infra.db import Tx
 
 # ---------------------------------------------------------------- users
@@ -97,19 +98,30 @@ async def list_dialogs(tx: Tx, workspace_id: UUID, ids: Sequence[UUID], actor_id
     )
 
 
-async def list_members(tx: Tx, workspace_id: UUID, ids: Sequence[UUID], most: int) -> list[Record]:
-    """Return up to ``most`` members of each conversation, by id, with names and how far they have read."""
+async def list_members(
+    tx: Tx, workspace_id: UUID, ids: Sequence[UUID], most: int, *, viewer: UUID | None
+) -> list[Record]:
+    """Return up to ``most`` members of each conversation, by id, with names and how far they have read.
+
+    Of a broadcast, whose readers do not learn of one another, what ``viewer`` may see; None: any of them.
+    """
     return await tx.fetch(
         """SELECT m.conversation_id, m.actor_id, m.role, m.read_number, m.joined_at, a.name, a.external_id
         FROM unnest($2::uuid[]) AS c (id)
         CROSS JOIN LATERAL (
-            SELECT * FROM member x WHERE x.workspace_id = $1 AND x.conversation_id = c.id ORDER BY x.actor_id LIMIT $3
+            SELECT x.* FROM member x JOIN conversation v ON v.id = x.conversation_id
+            WHERE x.workspace_id = $1 AND x.conversation_id = c.id
+                AND (v.kind <> 'broadcast' OR x.role = ANY ($5) OR x.actor_id = $4 OR EXISTS (
+                    SELECT FROM member w WHERE w.conversation_id = c.id AND w.actor_id = $4 AND w.role = ANY ($5)))
+            ORDER BY x.actor_id LIMIT $3
         ) AS m
         JOIN actor a ON a.id = m.actor_id
         ORDER BY m.conversation_id, m.actor_id""",
         workspace_id,
         list(ids),
         most,
+        viewer,
+        list(BROADCASTERS),
     )
 
 

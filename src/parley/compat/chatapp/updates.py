@@ -94,7 +94,9 @@ class Updates:
                 return await self._of_dialog(workspace_id, frame)
             return []
 
-        return await self._once((frame.stream, frame.number, frame.tag), make)
+        return await self._once(
+            (frame.stream, frame.number, frame.tag, frame.data.get("member") is None), make
+        )
 
     async def of_reading(
         self, workspace_id: UUID, dialog_id: str, actor_id: str, number: int
@@ -209,9 +211,11 @@ class Updates:
         return msgspec.to_builtins(found[key[1]]) if found else None
 
     async def _of_dialog(self, workspace_id: UUID, frame: EventFrame) -> list[Update]:
-        event_type = _DIALOG_EVENTS[frame.kind]
-        updates = await self.of_dialog(workspace_id, frame.stream, event_type, event_id=_event_id(frame))
         member = frame.data.get("member")
+        # who reads a broadcast is not told to its readers: to them the dialog is another, by its count
+        is_concealed = frame.kind.startswith("member.") and member is None
+        event_type = "dialog.update" if is_concealed else _DIALOG_EVENTS[frame.kind]
+        updates = await self.of_dialog(workspace_id, frame.stream, event_type, event_id=_event_id(frame))
         if member is None:
             return updates
         actor_id = member["actor"]["id"]
@@ -232,7 +236,7 @@ class Updates:
                 tx, conversation_id, above=before, up_to=number, but_of=reader_id, limit=READ_AT_ONCE
             )
             found = await history.get_messages(tx, [(conversation_id, key) for key in ids])
-            rows = (await named_members(tx, workspace_id, [conversation_id])).get(conversation_id, [])
+            rows = (await named_members(tx, workspace_id, [conversation_id], None)).get(conversation_id, [])
             now = iso(tx.now) or ""
         readers = [Reader(row["external_id"], row["read_number"]) for row in rows]
         actors = [parse_id("act", found[key].sender.id) for key in ids]
@@ -277,7 +281,7 @@ async def _show_dialog(tx: Tx, workspace_id: UUID, key: UUID) -> Json | None:
 
 
 async def _name_direct(tx: Tx, workspace_id: UUID, key: UUID) -> str:
-    rows: Sequence[Any] = await store.list_members(tx, workspace_id, [key], 2)
+    rows: Sequence[Any] = await store.list_members(tx, workspace_id, [key], 2, viewer=None)
     return ", ".join(row["name"] for row in rows)
 
 
