@@ -309,3 +309,30 @@ async def test_many_are_told_of_much_in_pieces(house: House, acme: Workspace, ra
 
 async def _has(logs: list[object], word: str) -> bool:
     return word in f"{logs}"
+
+
+async def test_readers_of_a_broadcast_get_no_update_about_one_another(
+    house: House, acme: Workspace, rabbit: RabbitMq
+) -> None:
+    olga, anna, boris = await acme.user("Olga"), await acme.user("Anna"), await acme.user("Boris")
+    carla = await acme.user("Carla")
+    await enable(house, olga, anna)
+    channel = await acme.open(olga, anna, kind="broadcast")
+    async with house.db.transaction(acme.id) as tx:
+        await members.add_members(tx, olga.caller, channel, [boris.id, carla.id], None)
+    await acme.say(channel, olga, "news")
+    for reader in (anna, boris):
+        async with house.db.transaction(acme.id) as tx:
+            await reading.mark_read(tx, reader.caller, channel, 1)
+    async with house.db.transaction(acme.id) as tx:
+        await members.remove_member(tx, carla.caller, channel, carla.id)
+    add, remove, read = "dialog.member.add", "dialog.member.remove", "message.status.update"
+    async with listening(rabbit, UPDATES_EXCHANGE, "user.#") as updates, publishing(house, rabbit.url):
+        # creation, four joins, a message, two who read, one who left; to Anna what is of herself, and the message
+        told = await updates.until(9 + 3)
+    of_others = (boris.public, carla.public)
+    of_anna = [one for one in told if one.body["userId"] == anna.public]
+    assert sorted(one.type for one in of_anna) == sorted([add, "message.create", read])
+    assert not [one for one in of_anna if any(other in str(one.body) for other in of_others)]
+    about = [one for one in for_user(told, olga.public) if one != "message.create"]
+    assert sorted(about) == sorted(["dialog.create", *[add] * 4, remove, read, read])

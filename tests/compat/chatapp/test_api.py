@@ -362,3 +362,20 @@ async def test_a_dialog_is_deleted_while_one_of_its_members_keeps_a_draft(
         await record_personal(tx, place.workspace.id, actor_id, "draft.changed", {"conversation_id": dialog})
     answer = await deletion
     assert answer.status_code == 200, answer.text
+
+
+async def test_a_reader_of_a_broadcast_is_shown_who_writes_alone(
+    anna: User, boris: User, carla: User
+) -> None:
+    dialog_id = await anna.dialog(boris, carla)
+    key = parse_id("cnv", dialog_id)
+    await anna.place.house.sql("UPDATE conversation SET kind = 'broadcast' WHERE id = $1", key)
+    await anna.place.house.sql(
+        "UPDATE member SET role = 'reader' WHERE conversation_id = $1 AND role <> 'owner'", key
+    )
+    await anna.say(dialog_id, "news")
+    for user, names in ((anna, {"Anna", "Boris", "Carla"}), (boris, {"Anna", "Boris"})):
+        shown = (await user.get(f"/api/dialogs/{dialog_id}"))["data"]
+        assert ({one["name"] for one in shown["members"]}, shown["memberCount"]) == (names, 3)
+        [message] = (await user.get(f"/api/messages/dialog/{dialog_id}"))["data"]
+        assert carla.id in str(message) if user is anna else carla.id not in str(message)
