@@ -140,6 +140,14 @@ describe("members", () => {
     expect(all.map((one) => [one.actor.id, one.role])).toEqual([["b", "owner"]]);
   });
 
+  it("of a broadcast come and go without a name for its readers, and are counted", () => {
+    const left = { ...head, kind: "member.left", data: { member: null, member_count: 7 } } as EventFrame;
+    const changed = { ...head, kind: "member.changed", data: { member: null } } as EventFrame;
+    expect([left, changed].reduce(patchMembers, [member("a")])).toEqual([member("a")]);
+    expect(patchConversation(chat("a", 1), left, "act_me")).toMatchObject({ member_count: 7 });
+    expect(patchConversation(chat("a", 1), changed, "act_me")).toMatchObject({ id: "a" });
+  });
+
   it("read on, never back", () => {
     const read = patchReader(patchReader([member("a"), member("b")], "a", 5), "a", 3);
     expect(read.map((one) => one.read_number)).toEqual([5, 0]);
