@@ -11,7 +11,7 @@ import { useTranslation } from "react-i18next";
 import { Icon } from "./Icon";
 
 const BOX =
-  "w-full rounded-lg border bg-surface px-3 outline-none transition-[border,box-shadow] duration-100 focus:border-accent focus:ring-3 focus:ring-accent-soft disabled:opacity-60 dark:bg-canvas";
+  "w-full rounded-lg border bg-surface px-3 outline-none transition-[border,box-shadow] duration-100 focus:border-accent focus:ring-3 focus:ring-accent-soft aria-invalid:focus:border-bad aria-invalid:focus:ring-bad-soft disabled:opacity-60 dark:bg-canvas";
 
 interface FieldProps {
   label: string;

@@ -42,11 +42,15 @@ interface DialogProps {
   /** The title is spoken but not shown. */
   isTitleHidden?: boolean;
   width?: string;
+  /** Closed by what stands in it alone: neither Escape nor a press beside it loses what is shown once. */
+  isKept?: boolean;
   children: ReactNode;
 }
 
-export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-md", children }: DialogProps) {
+export function Dialog(props: DialogProps) {
+  const { isOpen, onClose, title, isTitleHidden, width = "max-w-md", isKept = false, children } = props;
   const { t } = useTranslation();
+  const keep = (event: Event) => isKept && event.preventDefault();
   return (
     <RadixDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <RadixDialog.Portal>
@@ -54,13 +58,19 @@ export function Dialog({ isOpen, onClose, title, isTitleHidden, width = "max-w-m
         <RadixDialog.Content
           aria-describedby={undefined}
           onCloseAutoFocus={returnFocus}
+          onEscapeKeyDown={keep}
+          onInteractOutside={keep}
           className={`pop-in fixed top-[12vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100%-24px)] -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-surface shadow-pop outline-none max-sm:top-4 dark:bg-raised ${width}`}
         >
           <div
-            className={isTitleHidden ? "sr-only" : "flex items-center justify-between pt-3 pr-3 pb-1 pl-5"}
+            className={
+              isTitleHidden ? "sr-only" : "flex min-h-12 items-center justify-between pt-3 pr-3 pb-1 pl-5"
+            }
           >
             <RadixDialog.Title className="text-lg font-semibold">{title}</RadixDialog.Title>
-            {!isTitleHidden && <IconButton icon="close" label={t("common.close")} onClick={onClose} />}
+            {!isTitleHidden && !isKept && (
+              <IconButton icon="close" label={t("common.close")} onClick={onClose} />
+            )}
           </div>
           {children}
         </RadixDialog.Content>

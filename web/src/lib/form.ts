@@ -1,7 +1,7 @@
 /** State of a form: values, what is wrong with them, one submission at a time. */
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { errorText, fieldErrors } from "@/lib/errors";
+import { codeOf, errorText, fieldErrors } from "@/lib/errors";
 
 const PASSWORD_MIN = 8;
 
@@ -11,6 +11,8 @@ export function useForm<T extends Record<string, string>>(
   initial: T,
   checks: Checks<T>,
   submit: (values: T) => Promise<void>,
+  /** What is said of an error here in place of its general words, by its code. */
+  texts: Record<string, string> = {},
 ) {
   const { t } = useTranslation();
   const [values, setValues] = useState(initial);
@@ -43,7 +45,9 @@ export function useForm<T extends Record<string, string>>(
       const fields = fieldErrors(error, t);
       const shown = Object.fromEntries(Object.entries(fields).filter(([name]) => name in values));
       setErrors(shown);
-      if (Object.keys(shown).length === 0) setFailure(errorText(error, t));
+      if (Object.keys(shown).length === 0) setFailure(texts[codeOf(error)] ?? errorText(error, t));
+      else focusFirst(form, shown);
+      selectTyped(form);
     } finally {
       setBusy(false);
     }
@@ -60,6 +64,12 @@ export function useForm<T extends Record<string, string>>(
   });
 
   return { field, failure, isBusy, onSubmit, values };
+}
+
+/** What was refused is typed over: no need to take it away first. */
+function selectTyped(form: HTMLFormElement): void {
+  const typed = document.activeElement;
+  if (typed instanceof HTMLInputElement && typed.form === form) typed.select();
 }
 
 function focusFirst(form: HTMLFormElement, found: Partial<Record<string, string>>): void {

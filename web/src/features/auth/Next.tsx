@@ -8,7 +8,6 @@ import { FormError, TextField } from "@/components/fields";
 import { Icon } from "@/components/Icon";
 import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
-import { PasskeyCancelled } from "@/lib/passkeys";
 import { Frame } from "./Frame";
 import { type Method, type Next as NextStep, take } from "./steps";
 
@@ -102,10 +101,15 @@ interface FactorProps {
 function CodeFactor({ challenge, method, onDone }: FactorProps & { method: "totp" | "recovery_code" }) {
   const { t } = useTranslation();
   const isApp = method === "totp";
-  const form = useForm({ code: "" }, { code: "required" }, async ({ code }) => {
-    await giveSecondFactor({ challenge, ...(isApp ? { code } : { recovery_code: code }) });
-    onDone();
-  });
+  const form = useForm(
+    { code: "" },
+    { code: "required" },
+    async ({ code }) => {
+      await giveSecondFactor({ challenge, ...(isApp ? { code } : { recovery_code: code }) });
+      onDone();
+    },
+    { wrong_code: t(isApp ? "auth.appCodeWrong" : "auth.recoveryCodeWrong") },
+  );
   return (
     <form noValidate onSubmit={form.onSubmit} className="flex flex-col gap-4">
       <FormError>{form.failure}</FormError>
@@ -137,7 +141,7 @@ function PasskeyFactor({ challenge, onDone }: FactorProps) {
       await giveSecondPasskey(challenge);
       onDone();
     } catch (error) {
-      setFailure(error instanceof PasskeyCancelled ? t("auth.passkeyCancelled") : errorText(error, t));
+      setFailure(errorText(error, t));
     } finally {
       setBusy(false);
     }

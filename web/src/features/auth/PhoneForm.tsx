@@ -1,14 +1,13 @@
 /** Signing in by phone: the number, then the code, then a name from who is new here. */
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/http";
 import { askCode, signInByCode } from "@/api/signin";
+import { AgainButton } from "@/components/AgainButton";
 import { Button } from "@/components/controls";
 import { FormError, TextField } from "@/components/fields";
 import { useForm } from "@/lib/form";
 import { type Next, take } from "./steps";
-
-const AGAIN_SECONDS = 60;
 
 export function PhoneForm({ onNext }: { onNext: (next: Next | null) => void }) {
   const { t, i18n } = useTranslation();
@@ -90,39 +89,10 @@ function CodeForm({ asked, onAgain, onNext, onOther }: CodeProps) {
       <Button type="submit" tone="primary" size="lg" isBusy={form.isBusy}>
         {t("auth.signIn")}
       </Button>
-      {!isNew && <Again key={asked.round} onAgain={() => onAgain(asked.phone)} />}
+      {!isNew && <AgainButton key={asked.round} onAgain={() => onAgain(asked.phone)} />}
       <Button tone="quiet" onClick={onOther}>
         {t("auth.otherNumber")}
       </Button>
     </form>
-  );
-}
-
-/** Another code, after a while: each SMS costs, and takes its time. */
-export function Again({ onAgain }: { onAgain: () => Promise<void> }) {
-  const { t } = useTranslation();
-  const [left, setLeft] = useState(AGAIN_SECONDS);
-  const [isBusy, setBusy] = useState(false);
-  useEffect(() => {
-    const timer = setInterval(() => setLeft((seconds) => Math.max(0, seconds - 1)), 1_000);
-    return () => clearInterval(timer);
-  }, []);
-  const again = async () => {
-    setBusy(true);
-    try {
-      await onAgain();
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <Button
-      tone="quiet"
-      isBusy={isBusy}
-      disabled={left > 0}
-      onClick={() => void again().catch(() => setLeft(AGAIN_SECONDS))}
-    >
-      {left > 0 ? t("auth.againIn", { seconds: left }) : t("auth.again")}
-    </Button>
   );
 }

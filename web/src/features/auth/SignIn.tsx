@@ -7,7 +7,8 @@ import { Button } from "@/components/controls";
 import { Choice, FormError, PasswordField, TextField } from "@/components/fields";
 import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
-import { canUsePasskeys, PasskeyCancelled } from "@/lib/passkeys";
+import { isJoining } from "@/lib/joining";
+import { canUsePasskeys } from "@/lib/passkeys";
 import { Frame } from "./Frame";
 import { Next } from "./Next";
 import { PhoneForm } from "./PhoneForm";
@@ -22,7 +23,7 @@ export function SignIn() {
   const ways = useWays();
   if (next) return <Next step={next} onNext={setNext} onBack={() => setNext(null)} />;
   return (
-    <Frame title={t("auth.signInTitle")}>
+    <Frame title={t("auth.signInTitle")} text={isJoining() ? t("auth.joinText") : undefined}>
       {ways.has_phone && (
         <div className="mb-4 [&_div]:w-full [&_label]:flex-1 [&_label]:text-center">
           <Choice<Way>
@@ -82,7 +83,7 @@ function ByPasskey({ onNext }: { onNext: (next: NextStep | null) => void }) {
     try {
       onNext(await take(await beginPasskey()));
     } catch (error) {
-      setFailure(error instanceof PasskeyCancelled ? t("auth.passkeyCancelled") : errorText(error, t));
+      setFailure(errorText(error, t));
     } finally {
       setBusy(false);
     }

@@ -7,7 +7,8 @@ import { ApiError } from "@/api/http";
 import { useSync } from "@/api/sync";
 import { Avatar } from "@/components/Avatar";
 import { Button, Empty, Spinner } from "@/components/controls";
-import { joinToken, leaveJoin } from "@/lib/joining";
+import { codeOf } from "@/lib/errors";
+import { joinToken, leaveJoin, noteJoin } from "@/lib/joining";
 import { chatPath, navigate } from "@/lib/router";
 import { useTry } from "./trying";
 
@@ -15,9 +16,20 @@ export function Join() {
   const { t } = useTranslation();
   const sync = useSync();
   const attempt = useTry();
-  const [token] = useState(joinToken);
+  const [token, setToken] = useState(joinToken);
+  const [isRefused, setRefused] = useState(false);
+  useEffect(() => {
+    // Another link, opened in the same tab.
+    const look = () => {
+      noteJoin();
+      setToken(joinToken());
+      setRefused(false);
+    };
+    window.addEventListener("hashchange", look);
+    return () => window.removeEventListener("hashchange", look);
+  }, []);
   const link = useQuery({
-    queryKey: ["invite-link"],
+    queryKey: ["invite-link", token],
     queryFn: () => checkInviteLink(token),
     enabled: token !== "",
     retry: (count, error) => count < 3 && error instanceof ApiError && error.isTemporary,
@@ -35,14 +47,21 @@ export function Join() {
   }, [known]);
   const join = () =>
     attempt.run(async () => {
-      const chat = await joinByLink(token);
-      sync.chats.keep(chat);
-      go(chat.id);
+      try {
+        const chat = await joinByLink(token);
+        sync.chats.keep(chat);
+        go(chat.id);
+      } catch (error) {
+        // Revoked or used up since it was looked at.
+        if (codeOf(error) !== "invite_link_invalid") throw error;
+        setRefused(true);
+      }
     });
-  if (token === "" || link.isError) {
+  if (token === "" || isRefused || link.isError) {
     return (
       <Empty icon="link" title={t("chats.linkInvalid")} text={t("chats.linkInvalidText")}>
         <Button
+          autoFocus
           onClick={() => {
             leaveJoin();
             navigate("/chats", { replace: true });

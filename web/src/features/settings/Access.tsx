@@ -49,7 +49,11 @@ export function Sessions() {
             {session.is_current ? (
               <Badge tone="good">{t("sessions.current")}</Badge>
             ) : (
-              <Button size="sm" onClick={() => setRevoking(session)}>
+              <Button
+                size="sm"
+                aria-label={`${t("sessions.revoke")}: ${describeAgent(session.user_agent) || t("sessions.unknown")}`}
+                onClick={() => setRevoking(session)}
+              >
                 {t("sessions.revoke")}
               </Button>
             )}

@@ -51,6 +51,12 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
   const [kind, setKind] = useState<Kind>(kinds[0] ?? "recovery_code");
   const [isSent, setSent] = useState(false);
   const { isBusy, run } = useDoing();
+  const refusals: Record<Kind, Record<string, string>> = {
+    password: { wrong_credentials: t("fields.passwordWrong") },
+    code: { wrong_code: t("auth.appCodeWrong") },
+    recovery_code: { wrong_code: t("auth.recoveryCodeWrong") },
+    sms_code: {},
+  };
   const form = useForm(
     { proof: "", value: wanted.field?.value ?? "" },
     { proof: "required", ...(wanted.field && { value: "required" as const }) },
@@ -58,6 +64,7 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
       await wanted.run({ [kind]: proof } as Proof, value.trim());
       onClose();
     },
+    refusals[kind],
   );
   const send = async () => setSent((await run(() => sendProofCode(i18n.language))) || isSent);
   return (
@@ -69,6 +76,7 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
           label={wanted.field.label}
           hint={wanted.field.hint}
           type={wanted.field.type}
+          autoFocus
           {...form.field("value")}
         />
       )}
@@ -76,6 +84,7 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
         <PasswordField
           label={t("fields.currentPassword")}
           autoComplete="current-password"
+          autoFocus={!wanted.field}
           {...form.field("proof")}
         />
       ) : (
@@ -84,6 +93,7 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
           label={t(FIELDS[kind])}
           inputMode={kind === "recovery_code" ? "text" : "numeric"}
           autoComplete={kind === "recovery_code" ? "off" : "one-time-code"}
+          autoFocus={!wanted.field}
           {...form.field("proof")}
         />
       )}

@@ -22,9 +22,9 @@ import { useWays } from "@/api/ways";
 import { Badge, Button, Empty } from "@/components/controls";
 import { Icon, type IconName } from "@/components/Icon";
 import { formatMoment } from "@/lib/format";
-import { canUsePasskeys, PasskeyCancelled } from "@/lib/passkeys";
+import { canUsePasskeys } from "@/lib/passkeys";
 import { describeAgent } from "@/lib/useragent";
-import { PhoneDialog, RecoveryDialog, TotpDialog } from "./FactorDialogs";
+import { type AskedPhone, PhoneDialog, RecoveryDialog, TotpDialog } from "./FactorDialogs";
 import { ProofDialog, type Wanted } from "./Proof";
 import { Card, Section, SettingsPage } from "./parts";
 
@@ -56,7 +56,7 @@ function Ways({ factors }: { factors: Factors }) {
   const ways = useWays();
   const [wanted, setWanted] = useState<Wanted | null>(null);
   const [secret, setSecret] = useState<TotpSecret | null>(null);
-  const [phone, setPhone] = useState<string | null>(null);
+  const [phone, setPhone] = useState<AskedPhone | null>(null);
   const [codes, setCodes] = useState<string[]>([]);
   const look = () => client.invalidateQueries({ queryKey: keys.factors });
   const show = { setWanted, setSecret, setPhone, setCodes, look };
@@ -89,7 +89,7 @@ function Ways({ factors }: { factors: Factors }) {
         }}
       />
       <PhoneDialog
-        phone={phone}
+        asked={phone}
         onClose={() => setPhone(null)}
         onDone={() => {
           setPhone(null);
@@ -104,7 +104,7 @@ function Ways({ factors }: { factors: Factors }) {
 interface Show {
   setWanted: (wanted: Wanted) => void;
   setSecret: (secret: TotpSecret) => void;
-  setPhone: (phone: string) => void;
+  setPhone: (asked: AskedPhone) => void;
   setCodes: (codes: string[]) => void;
   look: () => Promise<void>;
 }
@@ -199,11 +199,7 @@ function Passkeys({ factors, show, canAdd }: LineProps & { canAdd: boolean }) {
     action: t("common.add"),
     field: { label: t("security.passkeyName"), value: describeAgent(navigator.userAgent) },
     run: async (proof, name) => {
-      try {
-        await addPasskey(name, proof);
-      } catch (error) {
-        if (!(error instanceof PasskeyCancelled)) throw error;
-      }
+      await addPasskey(name, proof);
       await show.look();
     },
   };
@@ -266,8 +262,9 @@ function PhoneLine({ factors, show }: LineProps) {
     action: t("auth.sendCode"),
     field: { label: t("fields.phone"), hint: t("fields.phoneHint"), type: "tel", value: "" },
     run: async (proof, phone) => {
-      await askPhone(phone, proof, i18n.language);
-      show.setPhone(phone);
+      const ask = async () => void (await askPhone(phone, proof, i18n.language));
+      await ask();
+      show.setPhone({ phone, again: ask });
     },
   };
   const remove: Wanted = {
