@@ -79,6 +79,7 @@ export function useConversationList(filter: Filter, isWanted = true) {
   return { ...query, loadMore, isLoadingMore };
 }
 
+/** A conversation of the desk; of "" there is none. */
 export function useConversation(id: string) {
   const client = useQueryClient();
   const me = useMe().actor.id;
@@ -89,6 +90,7 @@ export function useConversation(id: string) {
       keepConversation(client, conversation, me);
       return conversation;
     },
+    enabled: id !== "",
     initialData: () => findConversation(client, id),
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: HALF_HOUR_MS,
@@ -130,10 +132,12 @@ export function usePresence(actor: string | undefined): Presence | undefined {
   return useSyncExternalStore(store.subscribe, () => (actor ? store.get()[actor] : undefined));
 }
 
+/** Of no conversation, "", there are none. */
 export const useMembers = (id: string) =>
   useQuery({
     queryKey: chatKeys.members(id),
     queryFn: () => listMembers(id),
+    enabled: id !== "",
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: HALF_HOUR_MS,
   });

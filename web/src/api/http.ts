@@ -23,6 +23,8 @@ interface Options {
   body?: unknown;
   query?: Query;
   signal?: AbortSignal;
+  /** Goes on when the page is closed meanwhile. */
+  keepalive?: boolean;
   /** Public routes neither carry the token nor try to refresh it. */
   isPublic?: boolean;
 }
@@ -59,6 +61,7 @@ async function send(method: string, path: string, options: Options): Promise<Res
       headers,
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
       signal: options.signal,
+      keepalive: options.keepalive,
       credentials: "same-origin",
     });
   } catch (error) {

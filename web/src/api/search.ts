@@ -1,6 +1,6 @@
 /** Search in what was said: everywhere or in one conversation, with filters. */
 import { request } from "./http";
-import type { ChatKind, Message, Page } from "./types";
+import type { ChatKind, Message, Page, Sender } from "./types";
 
 export interface SearchFilter {
   query: string;
@@ -13,7 +13,7 @@ export interface SearchFilter {
 
 export interface Found {
   message: Message;
-  conversation: { id: string; kind: ChatKind | "desk"; title: string | null };
+  conversation: { id: string; kind: ChatKind | "desk"; title: string | null; peer: Sender | null };
   /** Stretches of the message's text, in UTF-16 units. */
   highlights: { offset: number; length: number }[];
 }
@@ -21,6 +21,6 @@ export interface Found {
 export const searchMessages = (filter: SearchFilter, cursor: string | null, signal?: AbortSignal) =>
   request<Page<Found>>("GET", "/v1/search/messages", { query: { ...filter, cursor, limit: 30 }, signal });
 
-/** Whether there is anything to look for. */
-export const isAsked = ({ query, from, has, date_from, date_to }: SearchFilter): boolean =>
-  query.trim() !== "" || Boolean(from || has || date_from || date_to);
+/** Whether there is anything to look for; days alone name nothing. */
+export const isAsked = ({ query, from, has }: SearchFilter): boolean =>
+  query.trim() !== "" || Boolean(from || has);

@@ -13,7 +13,7 @@ import {
 import { chatKeys, dropChat } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
-import { loadDrafts } from "./drafts";
+import { loadDrafts, retellDrafts } from "./drafts";
 import { ApiError } from "./http";
 import { startKeeping } from "./kept";
 import { listMessages, setReaction } from "./messages";
@@ -279,6 +279,7 @@ export class Sync {
     this.catchUpSoon();
     // The personal stream tells of later ones; a line that was away is caught up by it.
     if (isFirst) void loadDrafts().catch(() => undefined);
+    else retellDrafts();
     // What could not be asked while the line was away is asked now.
     void this.client.refetchQueries({
       type: "active",

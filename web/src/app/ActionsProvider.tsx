@@ -9,15 +9,8 @@ import { useSync } from "@/api/sync";
 import type { Actor, ConversationStatus, DeskConversation } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
-import { chatDialogStore, togglePanel } from "@/lib/chat-view";
-import {
-  dialogStore,
-  focusRequest,
-  panelStore,
-  searchRequest,
-  setPanel,
-  visibleOrder,
-} from "@/lib/desk-view";
+import { chatDialogStore, chatPanel } from "@/lib/chat-view";
+import { deskPanel, dialogStore, focusRequest, searchRequest, visibleOrder } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { setLanguage } from "@/lib/i18n";
 import {
@@ -211,7 +204,7 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       label: t("actions.panel"),
       shortcut: { code: "KeyD" },
       isEnabled: Boolean(open),
-      run: () => (chat ? togglePanel("details") : setPanel(!panelStore.get())),
+      run: () => (chat ? chatPanel : deskPanel).toggle("details"),
     });
     add({
       group: "navigation",
@@ -248,12 +241,12 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
     });
     add({ group: "navigation", name: "go.chats", label: t("actions.chats"), run: () => navigate("/chats") });
     add({
-      ...inConversation,
-      name: "chats.find",
+      group: "navigation",
+      name: "messages.find",
       label: t("chats.find"),
       shortcut: { code: "KeyF" },
-      isEnabled: Boolean(chat),
-      run: () => togglePanel("search"),
+      isEnabled: /^\/(inbox|chats)/.test(path),
+      run: () => (path.startsWith("/chats") ? chatPanel : deskPanel).toggle("search"),
     });
     add({
       group: "navigation",

@@ -1,26 +1,29 @@
 /** The chats: rail, list, thread, details. Side by side where there is room, one after the other on a phone. */
-import { type KeyboardEvent, useEffect } from "react";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { useChat, useChats } from "@/api/hooks";
+import { useChat, useChats, useMembers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
 import { ChatHeader } from "@/features/chats/ChatHeader";
+import { ChatMenu } from "@/features/chats/ChatMenu";
 import { Details } from "@/features/chats/Details";
 import { ForwardDialog } from "@/features/chats/ForwardDialog";
 import { NewChat } from "@/features/chats/NewChat";
-import { SearchPanel } from "@/features/chats/SearchPanel";
 import { Composer } from "@/features/composer/Composer";
 import { ChatList } from "@/features/list/ChatList";
 import { Rail } from "@/features/list/Rail";
 import { HelpDialog, PaletteDialog } from "@/features/palette/Dialogs";
+import { SearchPanel } from "@/features/search/SearchPanel";
 import { PinBar } from "@/features/thread/PinBar";
 import { ReadersDialog } from "@/features/thread/ReadersDialog";
 import { Thread } from "@/features/thread/Thread";
-import { chatDialogStore, chatTitle, needsReading, panelStore, setPanel } from "@/lib/chat-view";
+import { chatDialogStore, chatPanel, chatTitle, needsReading } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
+import { isCovering } from "@/lib/panel";
 import { navigate, openChatOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
+import { Beside, closeByEscape } from "./Beside";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { canCallAll, useCallable, useChatManner } from "./chat-manner";
 import { RailDrawer } from "./RailDrawer";
@@ -29,15 +32,16 @@ import { useUnreadTitle } from "./useTitle";
 export function Chats() {
   const open = openChatOf(usePath());
   const unread = useChats().data?.filter(needsReading).length ?? 0;
+  const panel = useStore(chatPanel.store);
   useUnreadTitle(unread);
   useEffect(() => {
     // On a narrow screen the details cover the thread: another chat begins without them.
-    if (open && matchMedia("(max-width: 1279px)").matches) panelStore.set(null);
+    if (open && isCovering()) chatPanel.store.set(null);
   }, [open]);
   return (
     <div className="flex h-full flex-col">
       <ConnectionBanner />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1" onKeyDown={onKeyDown}>
         <div className="w-56 shrink-0 border-r border-line max-lg:w-52 max-md:hidden">
           <Rail />
         </div>
@@ -49,14 +53,30 @@ export function Chats() {
         <main className={`flex min-w-0 flex-1 flex-col ${open ? "" : "max-md:hidden"}`}>
           {open ? <Open key={open} id={open} /> : <NothingOpen />}
         </main>
+        {(panel === "search" || panel === "everywhere") && (
+          <Beside width="w-[320px]">
+            <Search key={panel} open={open} startsHere={panel === "search"} />
+          </Beside>
+        )}
       </div>
       <RailDrawer />
       <NewChat />
+      <ChatMenu />
       <ForwardDialog />
       <ReadersDialog />
       <PaletteDialog />
       <HelpDialog />
     </div>
+  );
+}
+
+const onKeyDown = closeByEscape(chatPanel);
+
+function Search({ open, startsHere }: { open: string | null; startsHere: boolean }) {
+  const members = useMembers(open ?? "").data ?? [];
+  const people = members.map((one) => one.actor);
+  return (
+    <SearchPanel here={open} people={people} startsHere={startsHere} onClose={() => chatPanel.set(null)} />
   );
 }
 
@@ -76,7 +96,7 @@ function NothingOpen() {
 function Open({ id }: { id: string }) {
   const { t } = useTranslation();
   const isGone = useStore(useSync().gone, (gone) => gone.has(id));
-  const panel = useStore(panelStore);
+  const panel = useStore(chatPanel.store);
   const { chat, isError, error } = useChat(id);
   if (!chat && (isGone || isError)) {
     return (
@@ -86,26 +106,13 @@ function Open({ id }: { id: string }) {
     );
   }
   if (!chat) return <div className="h-full bg-canvas" />;
-  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
-    const { target, currentTarget } = event;
-    if (event.key !== "Escape" || event.defaultPrevented || !panel) return;
-    // What lies above the panel closes itself; a field with words in it is emptied first.
-    if (!(target instanceof HTMLElement) || !currentTarget.contains(target)) return;
-    if (target instanceof HTMLInputElement && target.value) return;
-    setPanel(null);
-    currentTarget.querySelector<HTMLElement>(`[data-opens=${panel}]`)?.focus();
-  };
   return (
-    <div className="flex min-h-0 flex-1" onKeyDown={onKeyDown}>
+    <div className="flex min-h-0 flex-1">
       <Talk chat={chat} />
-      {panel && (
-        <div className="w-[320px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
-          {panel === "details" ? (
-            <Details key={id} chat={chat} onClose={() => setPanel(null)} />
-          ) : (
-            <SearchPanel chat={chat} onClose={() => setPanel(null)} />
-          )}
-        </div>
+      {panel === "details" && (
+        <Beside width="w-[320px]">
+          <Details key={id} chat={chat} onClose={() => chatPanel.set(null)} />
+        </Beside>
       )}
     </div>
   );

@@ -1,7 +1,7 @@
 /** The desk: rail, list, thread, contact. Side by side where there is room, one after the other on a phone. */
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { useConversation, useCounts, useInboxes } from "@/api/hooks";
+import { useConversation, useCounts, useInboxes, useUsers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Counts, DeskConversation } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
@@ -11,12 +11,15 @@ import { Welcome } from "@/features/inboxes/Welcome";
 import { ConversationList } from "@/features/list/ConversationList";
 import { Rail } from "@/features/list/Rail";
 import { AssignDialog, HelpDialog, PaletteDialog, SnoozeDialog } from "@/features/palette/Dialogs";
+import { SearchPanel } from "@/features/search/SearchPanel";
 import { Header } from "@/features/thread/Header";
 import { Thread } from "@/features/thread/Thread";
-import { panelStore, setPanel } from "@/lib/desk-view";
+import { deskPanel } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
+import { isCovering } from "@/lib/panel";
 import { openConversationOf, usePath } from "@/lib/router";
 import { useStore } from "@/lib/store";
+import { Beside, closeByEscape } from "./Beside";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { useChangeConversation } from "./change";
 import { useDeskManner, useInboxOf, useObstacle } from "./desk-manner";
@@ -29,11 +32,12 @@ export function Desk() {
   const counts = useCounts().data;
   // Conversations of inboxes that were disconnected stay.
   const isEmpty = inboxes.data?.length === 0 && (!counts || totalOf(counts) === 0);
+  const panel = useStore(deskPanel.store);
   useTitle();
   return (
     <div className="flex h-full flex-col">
       <ConnectionBanner />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1" onKeyDown={onKeyDown}>
         <div className="w-56 shrink-0 border-r border-line max-lg:w-52 max-md:hidden">
           <Rail />
         </div>
@@ -51,6 +55,11 @@ export function Desk() {
             <main className={`flex min-w-0 flex-1 flex-col ${open ? "" : "max-md:hidden"}`}>
               {open ? <Open key={open} id={open} /> : <NothingOpen />}
             </main>
+            {(panel === "search" || panel === "everywhere") && (
+              <Beside width="w-[320px]">
+                <Search key={panel} open={open} startsHere={panel === "search"} />
+              </Beside>
+            )}
           </>
         )}
       </div>
@@ -61,6 +70,20 @@ export function Desk() {
 }
 
 const totalOf = ({ open, pending, snoozed, resolved }: Counts): number => open + pending + snoozed + resolved;
+
+const onKeyDown = closeByEscape(deskPanel);
+
+function Search({ open, startsHere }: { open: string | null; startsHere: boolean }) {
+  // In a conversation of the desk its contact speaks, and any colleague may have.
+  const contact = useConversation(open ?? "").data?.contact;
+  const users = useUsers().data ?? [];
+  const people = contact
+    ? [{ id: contact.id, kind: "contact" as const, name: contact.name }, ...users]
+    : users;
+  return (
+    <SearchPanel here={open} people={people} startsHere={startsHere} onClose={() => deskPanel.set(null)} />
+  );
+}
 
 function NothingOpen() {
   const { t } = useTranslation();
@@ -75,7 +98,7 @@ function Open({ id }: { id: string }) {
   const { t } = useTranslation();
   const sync = useSync();
   const isGone = useStore(sync.gone, (gone) => gone.has(id));
-  const isPanelOpen = useStore(panelStore);
+  const panel = useStore(deskPanel.store);
   const query = useConversation(id);
   const conversation = query.data;
   if (isGone || (query.isError && !conversation)) {
@@ -93,14 +116,14 @@ function Open({ id }: { id: string }) {
   return (
     <div className="flex min-h-0 flex-1">
       <Talk conversation={conversation} />
-      {isPanelOpen && (
-        <div className="w-[300px] shrink-0 border-l border-line max-xl:fixed max-xl:inset-y-0 max-xl:right-0 max-xl:z-30 max-xl:shadow-pop max-sm:w-full">
+      {panel === "details" && (
+        <Beside width="w-[300px]">
           <ContactPanel
             key={conversation.contact.id}
             conversation={conversation}
-            onClose={() => setPanel(false)}
+            onClose={() => deskPanel.set(null)}
           />
-        </div>
+        </Beside>
       )}
     </div>
   );
@@ -131,7 +154,7 @@ function Dialogs({ open }: { open: string | null }) {
   const change = useChangeConversation();
   useEffect(() => {
     // On a phone the panel covers the thread: a new conversation begins without it.
-    if (open && matchMedia("(max-width: 1279px)").matches) panelStore.set(false);
+    if (open && isCovering()) deskPanel.store.set(null);
   }, [open]);
   return (
     <>

@@ -104,6 +104,9 @@ export function Confirm({ isOpen, title, text, action, isBusy, onConfirm, onClos
   );
 }
 
+const MENU =
+  "pop-in z-50 max-h-(--radix-dropdown-menu-content-available-height) min-w-48 overflow-y-auto rounded-xl bg-raised p-1 shadow-pop outline-none";
+
 interface MenuProps {
   trigger: ReactNode;
   align?: "start" | "end" | "center";
@@ -130,7 +133,48 @@ export function Menu({ trigger, align = "end", side = "bottom", onOpenChange, ch
           side={side}
           sideOffset={4}
           collisionPadding={8}
-          className="pop-in z-50 max-h-(--radix-dropdown-menu-content-available-height) min-w-48 overflow-y-auto rounded-xl bg-raised p-1 shadow-pop outline-none"
+          className={MENU}
+        >
+          {children}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+interface ContextMenuProps {
+  /** Where it opens, in pixels of the window; null: closed. */
+  place: { x: number; y: number } | null;
+  onClose: () => void;
+  /** It is off the screen: the focus is to go back to what it was about. */
+  onClosed: () => void;
+  children: ReactNode;
+}
+
+/** A menu at a place of the screen, of whatever stands there. */
+export function ContextMenu({ place, onClose, onClosed, children }: ContextMenuProps) {
+  return (
+    <DropdownMenu.Root modal={false} open={place !== null} onOpenChange={(isOpen) => isOpen || onClose()}>
+      <DropdownMenu.Trigger asChild>
+        <span
+          aria-hidden
+          tabIndex={-1}
+          className="pointer-events-none fixed size-px"
+          style={{ left: place?.x ?? 0, top: place?.y ?? 0 }}
+        />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          align="start"
+          sideOffset={2}
+          collisionPadding={8}
+          className={MENU}
+          onContextMenu={(event) => event.preventDefault()}
+          onFocusOutside={(event) => event.preventDefault()}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            onClosed();
+          }}
         >
           {children}
         </DropdownMenu.Content>

@@ -1,14 +1,16 @@
 /** What of the chats is on screen in this tab, and how a chat is called. */
 import type { Chat, Message } from "@/api/types";
+import { makePanel } from "./panel";
 import { createStore } from "./store";
-
-const PANEL = "parley.chat-panel";
 
 export type ChatDialog = "new" | null;
 export const chatDialogStore = createStore<ChatDialog>(null);
 
 /** The message that is being forwarded. */
 export const forwardStore = createStore<Message | null>(null);
+
+/** The chat whose menu is open, and where on the screen. */
+export const chatMenuStore = createStore<{ id: string; x: number; y: number } | null>(null);
 
 /** The message whose readers are shown. */
 export const readersStore = createStore<Message | null>(null);
@@ -20,19 +22,8 @@ export const isMuted = (chat: Chat): boolean =>
 export const needsReading = (chat: Chat): boolean =>
   chat.unread > 0 && (chat.mentions > 0 || (!isMuted(chat) && !chat.is_archived));
 
-/** What stands beside the thread. */
-export type ChatPanel = "details" | "search" | null;
-export const panelStore = createStore<ChatPanel>(
-  localStorage.getItem(PANEL) === "open" && matchMedia("(min-width: 1280px)").matches ? "details" : null,
-);
-
-export function setPanel(panel: ChatPanel): void {
-  if (panel !== "search") localStorage.setItem(PANEL, panel ? "open" : "closed");
-  panelStore.set(panel);
-}
-
-export const togglePanel = (panel: "details" | "search"): void =>
-  setPanel(panelStore.get() === panel ? null : panel);
+/** Beside the chats. */
+export const chatPanel = makePanel("parley.chat-panel", false);
 
 /** A direct chat is called by the other one. Null: nobody has given it a name. */
 export const chatTitle = (chat: Chat): string | null => chat.peer?.name ?? chat.title;

@@ -1,19 +1,12 @@
 /** What of the desk is on screen in this tab: filter, panel, dialogs, what the composer replies to or edits. */
 import type { Filter } from "@/api/desk";
 import type { Message } from "@/api/types";
+import { makePanel } from "./panel";
 import { createStore } from "./store";
 
-const PANEL = "parley.panel";
-
 export const filterStore = createStore<Filter>({ status: "open", inbox_id: null, assignee: null });
-export const panelStore = createStore<boolean>(
-  localStorage.getItem(PANEL) !== "closed" && matchMedia("(min-width: 1280px)").matches,
-);
-
-export function setPanel(isOpen: boolean): void {
-  localStorage.setItem(PANEL, isOpen ? "open" : "closed");
-  panelStore.set(isOpen);
-}
+/** Beside the desk. */
+export const deskPanel = makePanel("parley.panel", true);
 
 export type Dialog = "palette" | "help" | "snooze" | "assign" | "rail" | null;
 export const dialogStore = createStore<Dialog>(null);

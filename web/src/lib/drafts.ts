@@ -6,12 +6,13 @@ export interface Writing {
   isNote: boolean;
   /** The message it answers. */
   replyTo?: string | null;
-  /** When it was written, in milliseconds. */
-  at?: number;
+  /** It is kept on the server too; what is gone there is gone here. */
+  isShared?: boolean;
 }
 
 const PREFIX = "parley.draft.";
 const OWNER = "parley.drafts-of";
+const UNTOLD = "parley.drafts-untold";
 const EMPTY: Writing = { text: "", isNote: false };
 
 /** Which conversations have words waiting, for the list. */
@@ -30,7 +31,7 @@ export function saveDraft(conversation: string, writing: Writing): void {
   const isEmpty = writing.text.trim() === "" && !writing.replyTo;
   try {
     if (isEmpty) localStorage.removeItem(PREFIX + conversation);
-    else localStorage.setItem(PREFIX + conversation, JSON.stringify({ ...writing, at: Date.now() }));
+    else localStorage.setItem(PREFIX + conversation, JSON.stringify(writing));
   } catch {
     // Without storage a draft lives as long as the tab.
   }
@@ -49,8 +50,35 @@ export function claimDrafts(actor: string): void {
 }
 
 export function forgetDrafts(): void {
+  localStorage.removeItem(UNTOLD);
   for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX)) localStorage.removeItem(key);
   draftTexts.set({});
+}
+
+/** Conversations with a draft here that the server keeps as well. */
+export const listShared = (): string[] =>
+  Object.keys(localStorage)
+    .filter((key) => key.startsWith(PREFIX))
+    .map((key) => key.slice(PREFIX.length))
+    .filter((conversation) => loadDraft(conversation).isShared);
+
+/** Conversations whose draft here is newer than the server's, as far as is known. */
+export function listUntold(): string[] {
+  try {
+    return JSON.parse(localStorage.getItem(UNTOLD) ?? "[]") as string[];
+  } catch {
+    return [];
+  }
+}
+
+/** Remembers beyond a closed window that the server is still to be told of a draft, or that it was. */
+export function markUntold(conversation: string, isUntold: boolean): void {
+  const others = listUntold().filter((one) => one !== conversation);
+  try {
+    localStorage.setItem(UNTOLD, JSON.stringify(isUntold ? [...others, conversation] : others));
+  } catch {
+    // Without storage it is remembered as long as the tab lives.
+  }
 }
 
 function readAll(): Record<string, string> {

@@ -12,7 +12,7 @@ export function errorText(error: unknown, t: TFunction): string {
   if (error instanceof PasskeyCancelled) return t("auth.passkeyCancelled");
   if (!(error instanceof ApiError)) return t("errors.unexpected");
   const wait = Number(error.fields.retry_after_seconds);
-  if (wait > MINUTE_SECONDS) return t("errors.too_many_minutes", { count: Math.ceil(wait / MINUTE_SECONDS) });
+  if (wait > MINUTE_SECONDS) return t("auth.tooMany", { count: Math.ceil(wait / MINUTE_SECONDS) });
   const key = `errors.${error.code}`;
   const known = t(key, { defaultValue: "", message: error.message });
   // A single field that was refused tells more than that something was.

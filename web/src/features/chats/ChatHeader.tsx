@@ -4,16 +4,16 @@ import { usePresence } from "@/api/hooks";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { IconButton } from "@/components/controls";
-import { chatFace, chatTitle, panelStore, togglePanel } from "@/lib/chat-view";
+import { chatFace, chatPanel, chatTitle } from "@/lib/chat-view";
 import { formatShort } from "@/lib/format";
 import { navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 
 export function ChatHeader({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
-  const panel = useStore(panelStore);
+  const panel = useStore(chatPanel.store);
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
-  const toggle = () => togglePanel("details");
+  const toggle = () => chatPanel.toggle("details");
   return (
     <header className="flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
       <IconButton
@@ -45,7 +45,7 @@ export function ChatHeader({ chat }: { chat: Chat }) {
         aria-pressed={panel === "search"}
         data-opens="search"
         className="size-8 pointer-coarse:size-10"
-        onClick={() => togglePanel("search")}
+        onClick={() => chatPanel.toggle("search")}
       />
       <IconButton
         icon="panel"

@@ -1,7 +1,7 @@
 /** Beside a chat: what it is, what it is to oneself, who is in it. */
 import { type ButtonHTMLAttributes, type Ref, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { changeChatProfile, leaveChat } from "@/api/chats";
+import { changeChatProfile } from "@/api/chats";
 import { uploadFile } from "@/api/media";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
@@ -9,10 +9,10 @@ import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { TextAreaField, TextField } from "@/components/fields";
 import { Icon, type IconName } from "@/components/Icon";
-import { Confirm, Menu, MenuItem } from "@/components/overlays";
+import { Menu, MenuItem } from "@/components/overlays";
 import { chatFace, chatTitle } from "@/lib/chat-view";
-import { navigate } from "@/lib/router";
 import { Bans, InviteLinks } from "./InviteLinks";
+import { LeaveConfirm } from "./Leave";
 import { Members } from "./Members";
 import { useChatActions } from "./preferences";
 import { useTry } from "./trying";
@@ -194,24 +194,11 @@ export function Doing({ icon, label, isDanger, isBusy, ...rest }: DoingProps) {
 
 function Leave({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
-  const attempt = useTry();
   const [isAsked, setAsked] = useState(false);
-  const leave = async () => {
-    if (await attempt.run(() => leaveChat(chat.id))) navigate("/chats");
-    else setAsked(false);
-  };
   return (
     <div className="border-t border-line px-3 py-2">
       <Doing icon="logout" label={t("chats.leave")} isDanger onClick={() => setAsked(true)} />
-      <Confirm
-        isOpen={isAsked}
-        title={t("chats.leaveTitle")}
-        text={t("chats.leaveText")}
-        action={t("chats.leave")}
-        isBusy={attempt.isBusy}
-        onConfirm={() => void leave()}
-        onClose={() => setAsked(false)}
-      />
+      <LeaveConfirm chat={isAsked ? chat : null} onClose={() => setAsked(false)} />
     </div>
   );
 }

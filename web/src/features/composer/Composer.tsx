@@ -4,7 +4,6 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
-import { tellDraft } from "@/api/drafts";
 import { useMe } from "@/api/hooks";
 import { editMessage } from "@/api/messages";
 import type { Thread } from "@/api/patches";
@@ -20,7 +19,14 @@ import { errorText } from "@/lib/errors";
 import { moveEntities } from "@/lib/richtext";
 import { useStore } from "@/lib/store";
 import { EmojiPicker } from "./EmojiPicker";
-import { useArrivedDraft, useFocusRequests, useGrowing, useKeptReply, useTyping } from "./hooks";
+import {
+  useArrivedDraft,
+  useFocusRequests,
+  useGrowing,
+  useKeptDraft,
+  useKeptReply,
+  useTyping,
+} from "./hooks";
 import { findMentions, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, TextCount } from "./parts";
 import { canRecord, Recorder } from "./Recorder";
@@ -92,10 +98,7 @@ export function Composer(props: ComposerProps) {
   const [isTiming, setTiming] = useState(false);
   const [replyTo, setReplyTo] = useKeptReply(id, draft.replyTo ?? null);
   const mentions = useMentions({ area, text, people, canCallAll, onText: setText });
-  useEffect(() => {
-    saveDraft(id, { text: written, isNote: wantsNote, replyTo });
-    if (isFollowed) tellDraft(id, written, replyTo);
-  }, [id, written, wantsNote, isFollowed, replyTo]);
+  useKeptDraft(id, { text: written, isNote: wantsNote, replyTo, isShared: isFollowed });
   useArrivedDraft(id, setWritten, setReplyTo);
 
   const stopComposing = useCallback(() => {

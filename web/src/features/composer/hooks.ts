@@ -2,10 +2,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { keys } from "@/api/cache";
-import { arrivedDraft } from "@/api/drafts";
+import { arrivedDraft, tellDraft } from "@/api/drafts";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
 import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
+import { saveDraft, type Writing } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
 
 const TYPING_EVERY_MS = 4_000;
@@ -27,6 +28,19 @@ export function useFocusRequests(
   }, [request, id, area, setNote]);
 }
 
+/** Keeps what is written, here and, where it is followed, on the server. What was loaded is no news. */
+export function useKeptDraft(id: string, writing: Writing): void {
+  const { text, isNote, replyTo, isShared } = writing;
+  const last = useRef(writing);
+  useEffect(() => {
+    const before = last.current;
+    if (text === before.text && isNote === before.isNote && replyTo === before.replyTo) return;
+    last.current = { text, isNote, replyTo, isShared };
+    saveDraft(id, last.current);
+    if (isShared) tellDraft(id, text, replyTo ?? null);
+  }, [id, text, isNote, replyTo, isShared]);
+}
+
 /** Words that were written on another device take the place of those here. */
 export function useArrivedDraft(
   id: string,
@@ -34,8 +48,11 @@ export function useArrivedDraft(
   setReplyTo: (message: string | null) => void,
 ): void {
   const arrived = useStore(arrivedDraft);
+  // What had come before this composer stood was taken by loading the draft, and may have been written on since.
+  const seen = useRef(arrived);
   useEffect(() => {
-    if (arrived?.conversation !== id) return;
+    if (arrived === seen.current || arrived?.conversation !== id) return;
+    seen.current = arrived;
     setWritten(arrived.text);
     setReplyTo(arrived.replyTo);
   }, [arrived, id, setWritten, setReplyTo]);

@@ -5,12 +5,13 @@ import { useChats, useMe, useUsers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 import { Button, Empty, IconButton } from "@/components/controls";
-import { chatDialogStore, chatTitle } from "@/lib/chat-view";
+import { chatDialogStore, chatPanel, chatTitle } from "@/lib/chat-view";
 import { dialogStore } from "@/lib/desk-view";
 import { draftTexts } from "@/lib/drafts";
 import { chatPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ChatRow } from "./ChatRow";
+import { FindButton } from "./FindButton";
 import { RowsFailed, RowsLoading, VirtualRows } from "./Rows";
 import { SearchBox } from "./SearchBox";
 
@@ -32,6 +33,7 @@ export function ChatList({ open }: { open: string | null }) {
           <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
             {t("chats.title")}
           </h1>
+          <FindButton panel={chatPanel} />
           <IconButton
             icon="compose"
             label={t("chats.new")}

@@ -5,10 +5,11 @@ import type { Filter } from "@/api/desk";
 import { useConversationList, useCounts, useInboxes, useMe } from "@/api/hooks";
 import type { Counts } from "@/api/types";
 import { Empty, IconButton, Spinner } from "@/components/controls";
-import { dialogStore, filterStore } from "@/lib/desk-view";
+import { deskPanel, dialogStore, filterStore } from "@/lib/desk-view";
 import { draftTexts } from "@/lib/drafts";
 import { conversationPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
+import { FindButton } from "./FindButton";
 import { Row } from "./Row";
 import { RowsFailed, RowsLoading, VirtualRows } from "./Rows";
 import { SearchBox } from "./SearchBox";
@@ -36,6 +37,7 @@ export function ConversationList({ open }: { open: string | null }) {
           <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
             <FilterTitle filter={filter} />
           </h1>
+          <FindButton panel={deskPanel} />
         </div>
         <SearchBox value={search} label={t("list.search")} onChange={setSearch} />
         {words ? (

@@ -7,7 +7,7 @@ import { ActionButton, IconButton } from "@/components/controls";
 import { Icon, type IconName } from "@/components/Icon";
 import { Menu, MenuItem, MenuLine } from "@/components/overlays";
 import { type Action, keysOf, useActions } from "@/lib/actions";
-import { panelStore } from "@/lib/desk-view";
+import { deskPanel } from "@/lib/desk-view";
 import { formatMoment } from "@/lib/format";
 import { navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
@@ -27,7 +27,7 @@ const ASSIGN: [string, IconName][] = [
 export function Header({ conversation }: { conversation: DeskConversation }) {
   const { t } = useTranslation();
   const actions = useActions();
-  const isPanelOpen = useStore(panelStore);
+  const beside = useStore(deskPanel.store);
   const inbox = useInboxes().data?.find((one) => one.id === conversation.inbox_id);
   const { contact, status } = conversation;
   const about = [inbox?.name, stateText(conversation, t)].filter(Boolean).join(" · ");
@@ -82,13 +82,24 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
           <ActionItem key={name} action={actions.get(name)} icon={icon} />
         ))}
         <MenuLine />
+        <ActionItem action={actions.get("messages.find")} icon="search" />
         <ActionItem action={panel} icon="panel" />
       </Menu>
       <IconButton
+        icon="search"
+        label={t("chats.find")}
+        isOn={beside === "search"}
+        aria-pressed={beside === "search"}
+        data-opens="search"
+        className="size-8 max-md:hidden"
+        onClick={() => deskPanel.toggle("search")}
+      />
+      <IconButton
         icon="panel"
         label={t("conversation.panel")}
-        isOn={isPanelOpen}
-        aria-pressed={isPanelOpen}
+        isOn={beside === "details"}
+        aria-pressed={beside === "details"}
+        data-opens="details"
         className="size-8 max-md:hidden"
         onClick={panel?.run}
       />

@@ -1,5 +1,13 @@
 /** The messages of one conversation: history by pages, live by its stream, the reader's place kept. */
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useTranslation } from "react-i18next";
 import { useMe, useThread } from "@/api/hooks";
 import { decideDelivery } from "@/api/messages";
@@ -116,6 +124,7 @@ function Loaded({ conversation, manner, thread }: ThreadProps & { thread: Thread
         aria-live="polite"
         onScroll={scroll.onScroll}
         onKeyDown={walkMessages}
+        onContextMenu={askMenu}
         className="h-full overflow-x-hidden overflow-y-auto overscroll-contain [overflow-anchor:none]"
       >
         <div className="flex min-h-full flex-col justify-end pt-3 pb-2">
@@ -156,14 +165,27 @@ function compose(conversation: string, kind: "reply" | "edit", message: Message)
   focusRequest.set({ conversation, isNote: kind === "edit" ? message.kind === "note" : false });
 }
 
-/** Up and down walk through messages, Enter opens the menu of one. */
+/** The second button opens the message's menu, but for what has one of its own: links, pictures, chosen words. */
+function askMenu(event: MouseEvent<HTMLDivElement>): void {
+  const target = event.target as HTMLElement;
+  const row = target.closest<HTMLElement>("[data-key]");
+  if (!row || target.closest("a, img, video, audio") || !getSelection()?.isCollapsed) return;
+  if (openMenu(row)) event.preventDefault();
+}
+
+function openMenu(row: HTMLElement): boolean {
+  const button = row.querySelector<HTMLElement>("[data-message-menu]");
+  button?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+  return button !== null;
+}
+
+/** Up and down walk through messages; Enter, the menu key or Shift+F10 opens the menu of one. */
 function walkMessages(event: KeyboardEvent<HTMLDivElement>): void {
   const row = (event.target as HTMLElement).closest<HTMLElement>("[data-key]");
   if (!row || event.target !== row) return;
-  if (event.key === "Enter") {
+  if (event.key === "Enter" || event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
     event.preventDefault();
-    const button = row.querySelector<HTMLElement>("[data-message-menu]");
-    button?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    openMenu(row);
     return;
   }
   if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;

@@ -2,34 +2,49 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Fragment, type ReactNode, useDeferredValue, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useChats, useMembers } from "@/api/hooks";
+import { useUsers } from "@/api/hooks";
 import { type Found, isAsked, type SearchFilter, searchMessages } from "@/api/search";
-import type { Chat } from "@/api/types";
+import type { Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, Empty, IconButton, Spinner } from "@/components/controls";
 import { Choice, SelectField, TextField } from "@/components/fields";
 import { Icon } from "@/components/Icon";
-import { chatTitle } from "@/lib/chat-view";
 import { jumpRequest } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { formatShort } from "@/lib/format";
+import { isCovering } from "@/lib/panel";
 import { chatPath, conversationPath, navigate } from "@/lib/router";
 
 const PAUSE_MS = 250;
+const NOBODY: Sender[] = [];
 const HAS = ["image", "file", "link"] as const;
 
-export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void }) {
+interface SearchPanelProps {
+  /** The conversation that is open; null: there is only everywhere. */
+  here: string | null;
+  /** Who speaks in it. */
+  people: Sender[];
+  /** Where it looks at first. */
+  startsHere: boolean;
+  onClose: () => void;
+}
+
+export function SearchPanel({ here, people, startsHere, onClose }: SearchPanelProps) {
   const { t } = useTranslation();
-  const [scope, setScope] = useState<"here" | "everywhere">("here");
+  const [scope, setScope] = useState<"here" | "everywhere">(startsHere ? "here" : "everywhere");
   const [query, setQuery] = useState("");
   const [isFiltering, setFiltering] = useState(false);
   const [more, setMore] = useState<Omit<SearchFilter, "query" | "conversation_id">>({});
-  const members = useMembers(chat.id).data ?? [];
+  const isHere = here !== null && scope === "here";
+  const colleagues = useUsers().data ?? NOBODY;
+  const senders = isHere
+    ? people
+    : [...people, ...colleagues.filter(({ id }) => !people.some((one) => one.id === id))];
   const words = usePaused(query.trim());
   const filter: SearchFilter = {
     ...more,
     query: words,
-    ...(scope === "here" ? { conversation_id: chat.id } : {}),
+    ...(isHere ? { conversation_id: here } : {}),
   };
   return (
     <aside aria-label={t("chats.find")} className="flex h-full flex-col bg-surface">
@@ -57,15 +72,17 @@ export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void
             className="h-9 w-full rounded-lg bg-hover pr-3 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent"
           />
         </div>
-        <Choice
-          label={t("chats.where")}
-          value={scope}
-          options={[
-            { value: "here", label: t("chats.here") },
-            { value: "everywhere", label: t("chats.everywhere") },
-          ]}
-          onChange={setScope}
-        />
+        {here && (
+          <Choice
+            label={t("chats.where")}
+            value={scope}
+            options={[
+              { value: "here", label: t("chats.here") },
+              { value: "everywhere", label: t("chats.everywhere") },
+            ]}
+            onChange={setScope}
+          />
+        )}
         {isFiltering && (
           <>
             <SelectField
@@ -74,9 +91,9 @@ export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void
               onChange={(from) => setMore({ ...more, from: from || undefined })}
             >
               <option value="">{t("chats.anybody")}</option>
-              {members.map(({ actor }) => (
-                <option key={actor.id} value={actor.id}>
-                  {actor.name}
+              {senders.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
                 </option>
               ))}
             </SelectField>
@@ -99,7 +116,7 @@ export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void
                   type="button"
                   aria-pressed={more.has === has}
                   onClick={() => setMore({ ...more, has: more.has === has ? undefined : has })}
-                  className={`h-7 rounded-full px-3 text-xs ${more.has === has ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
+                  className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${more.has === has ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
                 >
                   {t(`chats.hasKind.${has}`)}
                 </button>
@@ -108,7 +125,7 @@ export function SearchPanel({ chat, onClose }: { chat: Chat; onClose: () => void
           </>
         )}
       </div>
-      <Results filter={filter} />
+      <Results filter={filter} onGone={() => isCovering() && onClose()} />
     </aside>
   );
 }
@@ -129,7 +146,8 @@ function usePaused(words: string): string {
   return useDeferredValue(paused);
 }
 
-function Results({ filter }: { filter: SearchFilter }) {
+/** `onGone`: a result was opened. */
+function Results({ filter, onGone }: { filter: SearchFilter; onGone: () => void }) {
   const { t } = useTranslation();
   const found = useInfiniteQuery({
     queryKey: ["found", filter],
@@ -160,7 +178,7 @@ function Results({ filter }: { filter: SearchFilter }) {
     <ul aria-label={t("chats.found")} className="min-h-0 flex-1 overflow-y-auto p-1.5">
       {items.map((one) => (
         <li key={one.message.id}>
-          <Result found={one} isPlaceShown={!filter.conversation_id} />
+          <Result found={one} isPlaceShown={!filter.conversation_id} onGone={onGone} />
         </li>
       ))}
       {found.hasNextPage && (
@@ -174,15 +192,20 @@ function Results({ filter }: { filter: SearchFilter }) {
   );
 }
 
-function Result({ found, isPlaceShown }: { found: Found; isPlaceShown: boolean }) {
+interface ResultProps {
+  found: Found;
+  isPlaceShown: boolean;
+  onGone: () => void;
+}
+
+function Result({ found, isPlaceShown, onGone }: ResultProps) {
   const { message, conversation } = found;
-  const chats = useChats().data;
-  const chat = chats?.find((one) => one.id === conversation.id);
-  const place = (chat && chatTitle(chat)) ?? conversation.title;
+  const place = conversation.peer?.name ?? conversation.title;
   const go = () => {
     jumpRequest.set({ conversation: conversation.id, id: message.id, position: message.position });
     const path = conversation.kind === "desk" ? conversationPath : chatPath;
     navigate(path(conversation.id));
+    onGone();
   };
   return (
     <button
@@ -195,7 +218,9 @@ function Result({ found, isPlaceShown }: { found: Found; isPlaceShown: boolean }
         <span className="flex items-baseline gap-2 text-xs">
           <span dir="auto" className="min-w-0 flex-1 truncate text-left font-medium">
             {message.sender.name}
-            {isPlaceShown && place && <span className="font-normal text-muted"> · {place}</span>}
+            {isPlaceShown && place && place !== message.sender.name && (
+              <span className="font-normal text-muted"> · {place}</span>
+            )}
           </span>
           <time dateTime={message.created_at} className="shrink-0 text-muted">
             {formatShort(message.created_at)}
