@@ -174,6 +174,22 @@ async def test_asking_for_codes_is_limited_by_number_and_by_address(phones: Phon
     assert [answer.status_code for answer in asked] == [202] * 60 + [429]
 
 
+async def test_a_stranger_at_one_address_keeps_nobody_from_signing_in(phones: Phones) -> None:
+    await join(phones)
+    for day in range(4):
+        phones.place.clock.move(hours=6 if day else 24, seconds=1)
+        for _ in range(ASK_PHONE_DAY.most):
+            await phones.ask(ANNA, address="203.0.113.66")
+        for _ in range(GUESS_PHONE.most):
+            await phones.check(ANNA, "000000", address="203.0.113.66")
+    assert (await phones.ask(ANNA, address="203.0.113.66")).status_code == 429
+    assert (await phones.check(ANNA, "000000", address="203.0.113.66")).status_code == 429
+    assert (await phones.ask(ANNA, address="198.51.100.7")).status_code == 202
+    await phones.deliver()
+    code = code_in((await phones.texts(ANNA))[0])
+    assert (await phones.check(ANNA, code, address="198.51.100.7")).status_code == 200
+
+
 async def test_a_workspace_sends_no_more_than_its_limit(phones: Phones) -> None:
     settings = dataclasses.replace(phones.place.runtime.settings, sms_hourly_limit=3)
     phones.delivery._settings = settings

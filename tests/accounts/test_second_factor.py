@@ -12,7 +12,7 @@ import httpx2
 import pyotp
 import pytest
 
-from parley.accounts import Founded, create_workspace, remove_second_factors
+from parley.accounts import Founded, create_workspace, factors, remove_second_factors
 from parley.accounts.passkeys import find_relying_party
 from parley.accounts.second_factor import GUESS_LOGIN, GUESS_LOGIN_DAY
 from parley.accounts.totp import STEP_SECONDS, find_step
@@ -477,6 +477,23 @@ async def test_a_passkey_of_one_login_is_no_second_factor_of_another(
             "options"
         ]
     assert error_of(await give(place, asked["challenge"], passkey=device.sign(options))) == "passkey_refused"
+
+
+async def test_passkeys_begun_at_once_are_no_more_than_a_login_may_have(
+    place: Place, owner: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factors, "MOST_PASSKEYS", 2)
+    assert (await add_passkey(owner, Authenticator())).status_code == 201
+    begun = [(await owner.post("/v1/me/passkeys/begin", json=PROOF, headers=HOST)).json() for _ in range(4)]
+    bodies = [
+        {"challenge": one["challenge"], "name": "Key", "credential": Authenticator().make(one["options"])}
+        for one in begun
+    ]
+    answers = await asyncio.gather(
+        *(owner.post("/v1/me/passkeys", json=body, headers=HOST) for body in bodies)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert len((await owner.get("/v1/me/factors")).json()["passkeys"]) == 2
 
 
 async def test_a_passkey_known_already_is_not_added_twice(place: Place, owner: httpx2.AsyncClient) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from parley.conversations import editing
 from parley.kit.ids import parse_id, public_id
 from tests.conversations.conftest import Scene
 from tests.conversations.test_editing import send, url_of
 from tests.house import Json
+from tests.programs import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +52,23 @@ async def test_words_and_files_go_along_and_where_they_were_said_does_not(scene:
         assert not [mark for mark in ("Swordfish", source, made["id"]) if mark in json.dumps(everything)]
         assert (await client.get(f"/v1/media/{media}/content")).content == b"abc"
     assert not await scene.house.sql("SELECT FROM mention WHERE conversation_id = $1", target)
+
+
+async def test_what_is_deleted_while_it_is_forwarded_is_not_let_out(scene: Scene) -> None:
+    target = await scene.place.open(scene.anna)
+    said = (await scene.place.say(scene.group, scene.boris, "I take it back")).message
+    async with scene.house.client(scene.anna) as anna:
+        async with scene.house.db.transaction(scene.place.id) as tx:
+            await editing.delete_message(tx, scene.boris.caller, scene.group, parse_id("msg", said.id))
+            body = forward(public_id("cnv", scene.group), said.id)
+            forwarding = asyncio.create_task(anna.post(url_of(target), json=body))
+            # it has read the words, and waits for what becomes of them
+            await eventually(
+                lambda: scene.house.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            )
+        answer = await forwarding
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "message_deleted")
+        assert (await anna.get(url_of(target))).json()["items"] == []
 
 
 async def test_a_deleted_source_stays_forwarded_with_its_file(scene: Scene) -> None:

@@ -7,6 +7,7 @@ opened with one factor. Turning it off ends none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from asyncpg import Record
@@ -108,8 +109,7 @@ async def start_passkey(db: Database, party: RelyingParty, login_id: UUID) -> Pa
     async with db.system() as tx:
         login = await _get(tx, login_id)
         known = await factor_store.list_passkeys(tx, login_id)
-        if len(known) >= MOST_PASSKEYS:
-            raise Conflict(f"A login has {MOST_PASSKEYS} passkeys at the most.")
+        _require_room(known)
         challenge = await begin_challenge(tx, "passkey_creation", login_id=login_id)
     name = login["email"] or login["phone"] or "Parley"
     options = format_creation(party, challenge.nonce, login_id, name, known)
@@ -119,9 +119,15 @@ async def start_passkey(db: Database, party: RelyingParty, login_id: UUID) -> Pa
 async def finish_passkey(
     db: Database, party: RelyingParty, caller: Caller, *, challenge: str, name: str, credential: Json
 ) -> Passkey:
-    """Keep the passkey that the browser made for a challenge of this login. Raises: ChallengeOver, PasskeyRefused."""
+    """Keep the passkey that the browser made for a challenge of this login.
+
+    Raises: ChallengeOver, PasskeyRefused, Conflict when there are enough.
+    """
     login_id, name = require_login(caller), require_name(name)
     async with db.system() as tx:
+        # several that were begun while there was room for one
+        await factor_store.lock_login(tx, login_id)
+        _require_room(await factor_store.list_passkeys(tx, login_id))
         row = await use_challenge(tx, "passkey_creation", challenge)
         if row["login_id"] != login_id:
             raise NotFound
@@ -130,6 +136,11 @@ async def finish_passkey(
         await record_audit(tx, caller, "passkey.added", target, None, {"name": name})
         made = [one for one in await factor_store.list_passkeys(tx, login_id) if one["id"] == passkey_id]
     return format_passkey(made[0])
+
+
+def _require_room(passkeys: Sequence[Record]) -> None:
+    if len(passkeys) >= MOST_PASSKEYS:
+        raise Conflict(f"A login has {MOST_PASSKEYS} passkeys at the most.")
 
 
 async def require_own_passkey(db: Database, caller: Caller, passkey_id: UUID) -> None:

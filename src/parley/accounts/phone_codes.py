@@ -4,8 +4,9 @@ Asking tells nothing: for every number the same is counted, written and answered
 decided by a job, later. The code is nowhere at rest, not even hashed: it follows from the request's random id by the
 installation's key, so that a repeat of the job sends the same code once more (ADR 0017).
 
-A guesser is held by three counters, none of which looks at whether the number is known: `MOST_TRIES` at one code, and
-per day guesses at one number from anywhere, and guesses from one address at any number.
+A guesser is held by counters, none of which looks at whether the number is known: `MOST_TRIES` at one code, and per day
+guesses at one number from anywhere, and guesses from one address at any number. What one address may do to one number is
+well below what the number bears, so that a single stranger keeps nobody out.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ MOST_TRIES = 5
 """Tries at one code, right ones too."""
 
 ASK_ADDRESS = Limit("code.address", 60, dt.timedelta(hours=1))
-ASK_PHONE = Limit("code.phone", 5, dt.timedelta(hours=1))
+ASK_PAIR = Limit("code.phone_address", 4, dt.timedelta(hours=1))
+ASK_PAIR_DAY = Limit("code.phone_address_day", 7, dt.timedelta(days=1))
+"""Codes for one number that one address asks for and does not use."""
+ASK_PHONE = Limit("code.phone", 8, dt.timedelta(hours=1))
 ASK_PHONE_DAY = Limit("code.phone_day", 15, dt.timedelta(days=1))
 GUESS_ADDRESS = Limit("code_guess.address", 100, dt.timedelta(days=1))
+GUESS_PAIR = Limit("code_guess.phone_address", 10, dt.timedelta(days=1))
 GUESS_PHONE = Limit("code_guess.phone", 20, dt.timedelta(days=1))
 """Wrong codes for one number in a day, from anywhere: with six digits a stranger's chance is 1 in 50 000."""
 
@@ -67,6 +72,7 @@ async def request_phone_code(
     number = require_phone(phone, settings.phone_region)
     counters = (
         (ASK_ADDRESS, subject_of(client.address)),
+        *_asking_counters(number, client.address),
         (ASK_PHONE, subject_of(number)),
         (ASK_PHONE_DAY, subject_of(number)),
     )
@@ -101,13 +107,18 @@ async def check_phone_code(
 
 
 async def use_phone_code(tx: Tx, proven: ProvenPhone) -> None:
-    """Use the code up, in the transaction of what it opens; the try no longer counts as a guess.
+    """Use the code up, in the transaction of what it opens; the try no longer counts as a guess, nor the
+    code as one that this address asked for.
 
     Of several at once with one code, one succeeds. Raises: WrongCode.
     """
     if not await phone_store.use_code(tx, proven.code_id):
         raise WrongCode
-    for limit, subject in _guess_counters(proven.phone, proven.address):
+    counters = (
+        *_guess_counters(proven.phone, proven.address),
+        *_asking_counters(proven.phone, proven.address),
+    )
+    for limit, subject in counters:
         await store.take_back_attempt(tx, limit.bucket, subject)
 
 
@@ -117,5 +128,14 @@ def code_of(keys: Keys, code_id: UUID, digits: int) -> str:
     return str(number % 10**digits).zfill(digits)
 
 
+def _asking_counters(number: str, address: str) -> tuple[tuple[Limit, bytes], ...]:
+    pair = subject_of(number, address)
+    return ((ASK_PAIR, pair), (ASK_PAIR_DAY, pair))
+
+
 def _guess_counters(number: str, address: str) -> tuple[tuple[Limit, bytes], ...]:
-    return ((GUESS_ADDRESS, subject_of(address)), (GUESS_PHONE, subject_of(number)))
+    return (
+        (GUESS_ADDRESS, subject_of(address)),
+        (GUESS_PAIR, subject_of(number, address)),
+        (GUESS_PHONE, subject_of(number)),
+    )

@@ -49,6 +49,7 @@ async def draft_forwards(
             entities=without_calls(message.entities),
             media_ids=[parse_id("med", one.media_id) for one in message.attachments],
             forwarded_from=_origin(message),
+            source=(source_id, parse_id("msg", message.id)),
             client_id=client_id,
             is_admin=caller.is_admin or (caller.kind == "bot" and caller.is_staff),
             may_chat=caller.may_chat,

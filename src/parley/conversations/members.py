@@ -49,7 +49,7 @@ async def open_conversation(
         workspace_id=caller.workspace_id,
         conversation_id=conversation_id,
         kind=kind,
-        title=clean_name(title) if title else None,
+        title=(clean_name(title) or None) if title else None,
         inbox_id=None,
         direct_key=direct_key,
         created_by=caller.actor_id,

@@ -25,6 +25,7 @@ from parley.conversations.errors import (
     ConversationNotFound,
     EmptyMessage,
     MaySpeakNot,
+    MessageDeleted,
 )
 from parley.conversations.mentions import Mentions, find_objection
 from parley.conversations.rights import may
@@ -44,7 +45,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     ``client_id`` unique per conversation and sender, for ever; ``group_key`` (an album) unique per conversation.
     ``media_ids``: uploaded by the sender, or pending at the provider, or shared by what is forwarded: whoever sets
-    ``forwarded_from`` has seen that the sender may see the message and its files.
+    ``forwarded_from`` has seen that the sender may see the message and its files. ``source``: the conversation and the
+    message that are forwarded; nothing is posted if it was deleted since.
     """
 
     workspace_id: UUID
@@ -57,6 +59,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     reply_to_id: UUID | None = None
     quote: str | None = None
     forwarded_from: ForwardRef | None = None
+    source: tuple[UUID, UUID] | None = None
     client_id: str | None = None
     group_key: str | None = None
     extra: dict[str, Any] | None = None
@@ -182,7 +185,7 @@ class _Batch:
         return message
 
     async def _find_objection(self, draft: Draft, row: asyncpg.Record) -> ParleyError | None:
-        """Why files or mentions of a draft forbid it. Asks nothing for a draft without them."""
+        """Why files, mentions or what it forwards forbid a draft. Asks nothing for a draft without them."""
         if (
             draft.media_ids
             and draft.forwarded_from is None
@@ -191,6 +194,8 @@ class _Batch:
             )
         ):
             return BadAttachment()
+        if draft.source is not None and not await sending_store.hold_source(self._tx, *draft.source):
+            return MessageDeleted()
         if not draft.entities:
             return None
         return await find_objection(self._tx, draft.conversation_id, row["kind"], row["role"], draft.entities)

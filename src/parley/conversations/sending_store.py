@@ -144,6 +144,21 @@ async def attach(
     )
 
 
+async def hold_source(tx: Tx, conversation_id: UUID, message_id: UUID) -> bool:
+    """Hold a message that is forwarded until the commit; False when it is deleted.
+
+    Whoever deletes it meanwhile is waited for: a deletion that is committed first lets nothing out. They hold its
+    conversation and wait for none, so it does not matter that we hold another.
+    """
+    return bool(
+        await tx.execute(
+            """SELECT FROM message WHERE conversation_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE""",
+            conversation_id,
+            message_id,
+        )
+    )
+
+
 async def list_foreign_media(
     tx: Tx, media_ids: list[UUID], sender_id: UUID, *, from_provider: bool
 ) -> list[UUID]:

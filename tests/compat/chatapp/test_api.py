@@ -196,6 +196,8 @@ BAD_REQUESTS: list[tuple[str, str, Any, str]] = [
     ("POST", "/api/dialogs", {"name": ""}, "Dialog name is required"),
     ("POST", "/api/dialogs", {"name": "x" * 201}, "Dialog name has 1 to 200 characters"),
     ("POST", "/api/dialogs", {"name": "   "}, "Dialog name has 1 to 200 characters"),
+    ("POST", "/api/dialogs", {"name": "\x00"}, "Dialog name has 1 to 200 characters"),
+    ("POST", "/api/dialogs", {"name": "\x01\x7f\u202e"}, "Dialog name has 1 to 200 characters"),
     ("POST", "/api/dialogs", {"name": "N", "memberIds": "x"}, "Invalid request"),
     ("POST", "/api/dialogs", {"name": 5}, "Invalid request"),
     ("POST", "/api/dialogs/{dialog}/members", {}, "User ID is required"),

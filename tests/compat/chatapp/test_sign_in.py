@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from parley.accounts import Client, request_phone_code
-from parley.accounts.phone_codes import ASK_PHONE, GUESS_PHONE
+from parley.accounts.phone_codes import ASK_PAIR, GUESS_PHONE
 from parley.compat.chatapp import sweep_chatapp
 from parley.compat.chatapp.sign_in import TOLD
 from parley.infra.crypto import Keys
@@ -99,8 +99,8 @@ async def test_a_code_works_once_for_this_door_alone_and_bears_few_guesses(place
 
 
 async def test_ten_thousand_guesses_from_everywhere_do_not_find_a_code(place: Place) -> None:
-    asked = [await ask(place, ANNA, name="Anna") for _ in range(ASK_PHONE.most + 3)]
-    assert [answer.status_code for answer in asked].count(200) == ASK_PHONE.most
+    asked = [await ask(place, ANNA, name="Anna") for _ in range(ASK_PAIR.most + 3)]
+    assert [answer.status_code for answer in asked].count(200) == ASK_PAIR.most
     real = await place.code(ANNA)
     guesses = [f"{n:04}" for n in random.sample(range(10_000), 10_000) if f"{n:04}" != real]
 

@@ -19,6 +19,7 @@ from parley.infra.db import Database, Tx
 from parley.kit.errors import Forbidden, Malformed
 from parley.kit.ids import parse_id, public_id
 from parley.kit.pages import Page
+from parley.kit.text import clean_name
 
 MEMBERS_SHOWN = 100
 """Members that an answer lists of a dialog, and up to which statuses are told one by one."""
@@ -53,7 +54,7 @@ async def create_dialog(db: Database, caller: Caller, *, name: str, member_ids: 
 
     Raises: BadRequest, NoSuchUser.
     """
-    if not name.strip() or len(name) > NAME_LIMIT:
+    if not clean_name(name) or len(name) > NAME_LIMIT:
         raise BadRequest(f"Dialog name has 1 to {NAME_LIMIT} characters")
     if len(member_ids) > ADDED_AT_ONCE:
         raise BadRequest(f"A dialog begins with {ADDED_AT_ONCE} members at the most")
