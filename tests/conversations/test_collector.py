@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from parley.conversations import Collector, Posted
-from parley.conversations.collector import BATCH_LIMIT, PARALLEL_ASIDE, PARALLEL_BATCHES
+from parley.conversations.collector import BATCH_LIMIT, PARALLEL_ASIDE
 from tests.conversations.conftest import Scene
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ async def locked(scene: Scene, places: list[UUID]) -> AsyncIterator[None]:
 
 
 async def test_locked_conversations_delay_nobody_but_their_own_senders(scene: Scene) -> None:
-    held = [await scene.place.open(scene.anna) for _ in range(PARALLEL_BATCHES + PARALLEL_ASIDE + 2)]
+    held = [await scene.place.open(scene.anna) for _ in range(PARALLEL_ASIDE + 3)]
     collector = Collector(scene.house.db)
     async with locked(scene, held):
         waiting = [

@@ -208,3 +208,10 @@ async def test_the_follower_goes_on_after_a_dump_was_loaded(scene: Scene) -> Non
     await scene.place.say(scene.group, scene.anna, "after")
     await index_all(scene.house)
     assert await indexed(scene.house) == await wanted(scene.house)
+
+
+async def test_a_text_is_folded_letter_by_letter(house: House) -> None:
+    letters = [chr(code) for code in range(1, 0x3000)]
+    row = (await house.sql("SELECT search_fold($1) AS folded, lower($1) AS lowered", "".join(letters)))[0]
+    special = dict.fromkeys("\t\n!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", " ") | {"ё": "е", "ѵ": "и"}
+    assert row["folded"] == "".join(special.get(letter, letter) for letter in row["lowered"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import resource
 import sys
@@ -30,6 +31,8 @@ from parley.infra.relay import RelayCollector
 from parley.infra.runtime import Role, Runtime, open_runtime
 from parley.infra.settings import BadSetting, Settings
 
+GC_THRESHOLDS = (20_000, 20, 20)
+"""New objects before the young are collected; how many of these before the middle-aged, and then before all are."""
 SANDBOX_HEADER = b"x-parley-sandbox"
 
 log = structlog.get_logger()
@@ -138,6 +141,7 @@ async def run_server(
 async def _say_ready(server: Server, dispatcher: Dispatcher, ready: str, link: str | None) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
+    _spare_collector()
     dispatcher.is_ready = True
     lines = ["", f"  {ready}"]
     if link:
@@ -151,3 +155,14 @@ def _raise_file_limit() -> None:
     wanted = min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _spare_collector() -> None:
+    """Have the garbage collector leave alone what stays, and look more rarely for what does not.
+
+    Nearly everything dies by its reference count. With Python's own thresholds a busy server spent 7 % of its time
+    in collections, the full ones stopping it for as long as it takes to visit every object there is.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)

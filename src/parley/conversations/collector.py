@@ -1,7 +1,7 @@
 """The collector: concurrent sends share one commit.
 
-A send that finds the collector idle goes at once; those that come while a batch is being committed wait for it
-and go together in the next. Nothing waits on a clock. Within this process sends to one conversation are
+A send that finds the collector idle goes with what comes in the same turns of the loop; those that come while a batch
+is being committed wait for it and go together in the next. Nothing waits on a clock. Within this process sends to one conversation are
 committed in the order they were submitted. A conversation that somebody else holds locked is waited for aside, so
 that it delays nobody but its own senders.
 """
@@ -24,8 +24,9 @@ from parley.kit.errors import ParleyError, Unavailable
 
 BATCH_LIMIT = 64
 """Messages in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
-PARALLEL_BATCHES = 2
-"""Batches under way: one in the database while the next is prepared."""
+GATHERING_TURNS = 3
+"""Turns of the loop between the first send of a batch and its beginning: what has arrived by then comes along. One batch
+is under way: a second beside it made both smaller, and the same statements dearer a message."""
 PARALLEL_ASIDE = 4
 """Conversations that are waited for at the same time; each has a connection meanwhile."""
 COLLISION_RETRIES = 5
@@ -74,10 +75,15 @@ class Collector:
             await asyncio.wait((*self._running, *self._aside))
 
     def _pump(self) -> None:
-        while self._waiting and len(self._running) < PARALLEL_BATCHES:
-            batch = self._take_batch()
-            if batch:
-                self._run(self._commit(batch), self._running)
+        if self._waiting and not self._running:
+            self._run(self._commit_next(), self._running)
+
+    async def _commit_next(self) -> None:
+        for _ in range(GATHERING_TURNS):
+            await asyncio.sleep(0)
+        batch = self._take_batch()
+        if batch:
+            await self._commit(batch)
 
     def _run(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -36,6 +38,8 @@ FEED_SECONDS = 1.5
 """How often the feed is read."""
 FEED_BATCH = 1000
 RETRY_SECONDS = 1.0
+TURN_SECONDS = 0.004
+"""How long hints are shown in one turn of the loop; what else waits comes between. A message to 500 readers takes 1 ms."""
 
 _STREAM_KINDS: tuple[StreamKind, ...] = ("conversation", "personal")
 
@@ -53,6 +57,7 @@ class Fanout:
         self.entrance = Entrance()
         self._bus = bus
         self._streams: dict[UUID, Stream] = {}
+        self._hints: deque[Hint] = deque()
         self._doubtful: set[Stream] = set()
         self._doubt = asyncio.Event()
         self._positions: dict[StreamKind, FeedPosition] = {}
@@ -118,18 +123,35 @@ class Fanout:
     # ------------------------------------------------------------ hints
 
     def on_hints(self, hints: Sequence[Hint]) -> None:
-        """Take a batch from the bus. Never waits."""
-        for hint in hints:
-            if isinstance(hint, Event):
-                self._take(hint)
-            elif isinstance(hint, Touch):
-                self.touches.on_hint(hint)
-            elif isinstance(hint, Signal):
-                self._signal(hint)
-            elif isinstance(hint, Mark):
-                self._mark(hint)
-            else:
-                self.presence.on_hint(hint)
+        """Take a batch from the bus. Never waits; shows them in order, what takes long in several turns of the loop."""
+        is_under_way = bool(self._hints)
+        self._hints.extend(hints)
+        if not is_under_way:
+            self._show_hints()
+
+    def _show_hints(self) -> None:
+        end = time.monotonic() + TURN_SECONDS
+        while self._hints:
+            try:
+                self._show(self._hints[0])
+            except Exception:
+                log.exception("realtime.hint_failed")
+            self._hints.popleft()
+            if self._hints and time.monotonic() > end:
+                asyncio.get_running_loop().call_soon(self._show_hints)
+                return
+
+    def _show(self, hint: Hint) -> None:
+        if isinstance(hint, Event):
+            self._take(hint)
+        elif isinstance(hint, Touch):
+            self.touches.on_hint(hint)
+        elif isinstance(hint, Signal):
+            self._signal(hint)
+        elif isinstance(hint, Mark):
+            self._mark(hint)
+        else:
+            self.presence.on_hint(hint)
 
     def _take(self, event: Event) -> None:
         stream = self._streams.get(event.stream_id)
