@@ -31,7 +31,8 @@ from bench.stage import API_KEY, Stage, open_stage
 
 GROUPS = 48
 MEMBERS = 10
-IN_FLIGHT = 16
+IN_FLIGHT = 48
+"""One in each group: with fewer, all in one commit, server and generator took turns instead of working beside each other."""
 SECONDS = 4.0
 ROUNDS = 5
 EVENT_BYTES = 900

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
@@ -151,16 +152,27 @@ class Reader(asyncio.Protocol):
             self.last = head["number"]
         self.skipped += head["number"] - self.last  # what was missed comes before the answer
 
+    def pause(self) -> None:
+        """Take nothing more from the socket."""
+        self._transport.pause_reading()
+
     def close(self) -> None:
         """Hang up."""
         self._transport.close()
 
 
-async def open_reader(port: int, transport: Transport, token: str, on_event: OnEvent) -> Reader:
-    """Connect one socket and say hello."""
+async def open_reader(
+    port: int, transport: Transport, token: str, on_event: OnEvent, *, receive_buffer: int = 0
+) -> Reader:
+    """Connect one socket and say hello. ``receive_buffer``: bytes the kernel may keep for it."""
     loop = asyncio.get_running_loop()
+    door = socket.socket()
+    if receive_buffer:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    door.setblocking(False)
+    await loop.sock_connect(door, ("127.0.0.1", port))
     _, reader = await loop.create_connection(
-        lambda: Reader(transport, _PATHS[transport], on_event), "127.0.0.1", port
+        lambda: Reader(transport, _PATHS[transport], on_event), sock=door
     )
     head = await reader.answer()
     if b" 101 " not in head.split(b"\r\n", 1)[0]:

@@ -133,9 +133,10 @@ class Stage:
         connection = await self.connect()
         try:
             await connection.execute(
-                "INSERT INTO conversation (workspace_id, id, kind, title) VALUES ($1, $2, 'group', 'room')",
+                "INSERT INTO conversation (workspace_id, id, kind, title, member_count) VALUES ($1, $2, 'group', 'room', $3)",
                 WORKSPACE,
                 conversation,
+                members + 1,
             )
             await connection.execute(
                 """INSERT INTO actor (workspace_id, id, kind, name)
@@ -152,8 +153,8 @@ class Stage:
                 [hash_token(token) for token in tokens],
             )
             await connection.execute(
-                """INSERT INTO member (workspace_id, conversation_id, actor_id, role)
-                SELECT $1, $2, id, 'member' FROM unnest($3::uuid[]) AS p (id)""",
+                """INSERT INTO member (workspace_id, conversation_id, actor_id, role, is_chat)
+                SELECT $1, $2, id, 'member', true FROM unnest($3::uuid[]) AS p (id)""",
                 WORKSPACE,
                 conversation,
                 [SENDER, *people],
@@ -171,11 +172,11 @@ async def _seed(dsn: str) -> None:
             f"""INSERT INTO workspace (id, name) VALUES ('{WORKSPACE}', 'bench');
             INSERT INTO actor (workspace_id, id, kind, name, role) VALUES
                 ('{WORKSPACE}', '{SENDER}', 'bot', 'sender', NULL), ('{WORKSPACE}', '{OTHER}', 'bot', 'other', NULL);
-            INSERT INTO conversation (workspace_id, id, kind, title)
-                SELECT '{WORKSPACE}', ('00000000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid, 'group', 'bench'
+            INSERT INTO conversation (workspace_id, id, kind, title, member_count)
+                SELECT '{WORKSPACE}', ('00000000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid, 'group', 'bench', 2
                 FROM generate_series(1, {CONVERSATIONS}) n;
-            INSERT INTO member (workspace_id, conversation_id, actor_id, role)
-                SELECT workspace_id, id, actor, 'member'
+            INSERT INTO member (workspace_id, conversation_id, actor_id, role, is_chat)
+                SELECT workspace_id, id, actor, 'member', true
                 FROM conversation, unnest(ARRAY['{SENDER}'::uuid, '{OTHER}'::uuid]) AS actor;"""
         )
         await connection.execute(

@@ -57,10 +57,13 @@ def _add_message(copy: Copy, data: Json) -> None:
 
 
 def _change_message(copy: Copy, data: Json) -> None:
-    """One that is not held was deleted for this reader alone, perhaps on another device before we came."""
+    """One that is not held was deleted for this reader alone, perhaps on another device before we came; its replies are."""
     message = data["message"]
     if message["position"] in copy.messages:
         copy.messages[message["position"]] = message
+    for position, held in copy.messages.items():
+        if held["reply_to"] is not None and held["reply_to"]["id"] == message["id"]:
+            copy.messages[position] = {**held, "reply_to": _requoted(held["reply_to"], message)}
 
 
 def _delete_message(copy: Copy, data: Json) -> None:
@@ -215,7 +218,7 @@ def hide(copy: Copy, message_id: str) -> None:
 
 def plain_state(copy: Copy, actor_id: str) -> Json:
     """Return a copy in plain values: equal exactly when two clients show the same."""
-    by_id = {message["id"]: message for message in copy.messages.values()}
+    by_id = {message["id"] for message in copy.messages.values()}
     # who is taken in again begins at the head, as their member row says
     read_number = max(copy.read_number, copy.members.get(actor_id, {}).get("read_number", 0))
     unread = [
@@ -236,9 +239,7 @@ def plain_state(copy: Copy, actor_id: str) -> Json:
     }
     return {
         **about,
-        "messages": {
-            position: _plain_message(message, by_id) for position, message in sorted(copy.messages.items())
-        },
+        "messages": dict(sorted(copy.messages.items())),
         "members": {
             key: {"role": member["role"], "actor": member["actor"], "joined_at": member["joined_at"]}
             for key, member in sorted(copy.members.items())
@@ -269,14 +270,10 @@ def _calls(message: Json, actor_id: str) -> bool:
     )
 
 
-def _plain_message(message: Json, by_id: dict[str, Json]) -> Json:
-    """A reply shows the message it answers as that one reads now, and nothing of one that was deleted."""
-    reply = message["reply_to"]
-    if reply is not None and reply["id"] in by_id:
-        answered = by_id[reply["id"]]
-        quote = None if answered["deleted_at"] else reply["quote"]
-        reply = {**reply, "text": answered["text"][:SNIPPET_LENGTH], "quote": quote}
-    return {**message, "reply_to": reply}
+def _requoted(reply: Json, answered: Json) -> Json:
+    """What a reply shows of a message as that one reads now, and nothing of one that was deleted."""
+    quote = None if answered["deleted_at"] else reply["quote"]
+    return {**reply, "text": answered["text"][:SNIPPET_LENGTH], "quote": quote}
 
 
 def _moment(text: str | None) -> str | None:

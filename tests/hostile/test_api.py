@@ -135,10 +135,10 @@ def _sender(
 
 
 def _is_harmless(failure: BaseException) -> bool:
-    """What more is in a query than is known is left aside, of a name said twice the last counts, and heads are bounded."""
+    """What more is in a query than is known is left aside, of a name said twice the last counts, and sizes are bounded."""
     if not isinstance(failure, AcceptedNegativeData):
         return False
-    if failure.status_code == 431:  # refused before any route
+    if failure.status_code in (413, 431):  # too large in any form
         return True
     told = [line for line in str(failure).splitlines() if line.startswith("  - ")]
     ours = [line for line in told if "was Authorization" not in line]  # which is sent all the same

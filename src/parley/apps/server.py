@@ -10,7 +10,8 @@ from typing import Any
 import uvicorn
 
 from parley.apps.http_protocol import GuardedHttp
-from parley.infra.settings import Settings
+from parley.apps.listener import listen
+from parley.infra.settings import BadSetting, Settings
 from parley.realtime import Gateway
 from parley.sandbox.app import Sandbox
 
@@ -27,6 +28,25 @@ class Server(uvicorn.Server):
         super().__init__(_configure(settings, app))
         self._gateway = gateway
         self._sandbox = sandbox
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen. Raises: BadSetting when the address cannot be had."""
+        config = self.config
+
+        def make_protocol() -> Any:
+            return config.http_protocol_class(config=config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
+
+        try:
+            self.servers: Any = [
+                await listen(make_protocol, config.host, config.port, backlog=config.backlog)
+            ]
+        except OSError as error:
+            raise BadSetting(
+                f"Cannot listen at {config.host}:{config.port}: {error.strerror or error}. "
+                "Is another Parley running? PARLEY_HOST and PARLEY_PORT say where to listen.",
+                variable="PARLEY_PORT",
+            ) from error
+        self.started = True
 
     async def shutdown(self, sockets: Any = None) -> None:
         if self._sandbox is not None:

@@ -19,7 +19,7 @@ NOT_READERS = "not_readers"
 
 CONVERSATION_KINDS: dict[str, str] = {
     "message.created": "A message was posted: `message`.",
-    "message.updated": "A message looks different, by an edit, a file that arrived or an album that grew: `message`.",
+    "message.updated": "A message looks different, by an edit, a file that arrived or an album that grew; replies show it as it reads now: `message`.",
     "message.deleted": "A message was deleted for everyone; a tombstone keeps its place, and replies show and quote it no more: `message`.",
     "message.status_changed": "What became of an outward message at the provider: `message_id`, `status`.",
     "message.pinned": "A message was pinned: `message_id`, `pinned_by`, `pinned_at`.",
