@@ -14,7 +14,7 @@ import pytest
 from parley.conversations import members, scheduling
 from parley.infra.jobs import Jobs
 from parley.infra.worker import Limits
-from parley.kit.ids import public_id
+from parley.kit.ids import parse_id, public_id
 from parley.media import delete_unattached
 from tests.conversations.conftest import Scene
 from tests.conversations.test_editing import send, url_of
@@ -150,6 +150,66 @@ async def test_who_was_removed_is_told_why_and_sees_it(scene: Scene) -> None:
         assert (again.json()["state"], again.json()["error"]) == ("waiting", None)
     await let_time_come(scene)
     assert await said(scene, scene.group) == ["later"]
+
+
+async def test_what_cannot_be_posted_by_a_fault_of_ours_has_failed_for_its_author_to_retry(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with scene.house.client(scene.anna) as client:
+        broken = [await plan(client, scene.group, key) for key in ("sent", "changed")]
+        await plan(client, scene.group, "in time")
+        await scene.house.sql("UPDATE scheduled_message SET send_at = now() - interval '1 second' WHERE id <> $1",
+                              parse_id("sch", (await plan(client, scene.group, "later"))["id"]))  # fmt: skip
+        assert await scheduling.settle_abandoned(scene.house.db) == 0  # their jobs are there
+        with monkeypatch.context() as patched:
+            patched.setattr(scheduling, "_post", break_down)
+            ids = [str(parse_id("sch", one["id"])) for one in broken]
+            await give_up(scene, ids)
+        states = [one["state"] for one in (await client.get(url(scene.group))).json()["items"]]
+        assert states == ["waiting"] * 4
+        await asyncio.gather(*(scheduling.settle_abandoned(scene.house.db) for _ in range(3)))
+        kept = {one["client_id"]: one for one in (await client.get(url(scene.group))).json()["items"]}
+        assert {key: one["state"] for key, one in kept.items()} == {
+            "sent": "failed", "changed": "failed", "in time": "waiting", "later": "waiting",
+        }  # fmt: skip
+        assert kept["sent"]["error"]["code"] == "posting_failed"
+        assert "bug" not in str(kept)
+        assert sorted(await told(scene, scene.anna))[:2] == [("changed", "failed"), ("changed", "waiting")]
+        # its job run again, perhaps by the operator, does not post behind the author's back
+        await scene.house.sql("UPDATE job SET work = 'ready', finished_at = NULL WHERE work = 'failed'")
+        await let_time_come(scene)
+        assert sorted(await said(scene, scene.group)) == ["in time", "later"]
+        assert (await client.post(url(scene.group, broken[0]["id"], "send"))).status_code == 200
+        again = await client.patch(url(scene.group, broken[1]["id"]), json={"send_at": soon()})
+        assert (again.json()["state"], again.json()["error"]) == ("waiting", None)
+    await let_time_come(scene)
+    assert (await said(scene, scene.group))[2:] == ["sent", "changed"]
+
+
+async def give_up(scene: Scene, scheduled_ids: list[str]) -> None:
+    """Have the jobs of these messages tried until they fail for good."""
+    jobs = Jobs()
+    jobs.on(
+        scheduling.POST_KIND,
+        lambda job: scheduling.post_due(scene.house.db, job),
+        retries=1,
+        backoff_seconds=0,
+    )
+    worker = jobs.make_worker(scene.house.db)
+    task = asyncio.create_task(worker.run())
+    async with asyncio.timeout(20):
+        while await scene.house.sql(
+            """UPDATE job SET due_at = now() WHERE work IN ('ready', 'leased')
+            AND payload ->> 'scheduled_id' = ANY ($1) RETURNING id""",
+            scheduled_ids,
+        ):
+            await asyncio.sleep(0.05)
+    worker.stop()
+    await task
+    assert len(await scene.house.sql("SELECT FROM job WHERE work = 'failed'")) == len(scheduled_ids)
 
 
 async def test_who_may_only_read_by_then_or_left_the_workspace_posts_nothing(scene: Scene) -> None:

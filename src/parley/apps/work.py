@@ -14,7 +14,7 @@ from parley.accounts import SEND_CODE_KIND, CodeDelivery, sweep_accounts
 from parley.apps.sms import make_sms_sender
 from parley.compat.chatapp import sweep_chatapp
 from parley.conversations.readers_store import delete_steps_before
-from parley.conversations.scheduling import POST_KIND, post_due
+from parley.conversations.scheduling import POST_KIND, SETTLE_KIND, post_due, settle_abandoned
 from parley.conversations.scheduling_store import delete_posted_before
 from parley.conversations.search_index import SearchIndex
 from parley.conversations.store import delete_events_before
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = (
     Schedule("wake snoozed", "desk.wake_snoozed", 20),
+    Schedule("settle scheduled", SETTLE_KIND, 60),
     Schedule("sweep", "system.sweep", 3600),
 )
 INTAKE_LANES = 6
@@ -132,6 +133,9 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
     async def post(job: Job) -> None:
         await post_due(runtime.db, job)
 
+    async def settle(_: Job) -> None:
+        await settle_abandoned(runtime.db)
+
     async def sweep(_: Job) -> None:
         await sweep_old(runtime)
 
@@ -142,6 +146,7 @@ def register_jobs(runtime: Runtime, channels: Channels, pictures: Pictures) -> J
     code_delivery = CodeDelivery(runtime.db, runtime.keys, runtime.settings, make_sms_sender(runtime))
     jobs.on(SEND_CODE_KIND, code_delivery.handle, retries=SEND_CODE_RETRIES)
     jobs.on("desk.wake_snoozed", wake, retries=0)
+    jobs.on(SETTLE_KIND, settle, retries=0)
     jobs.on("system.sweep", sweep, retries=2)
     return jobs
 

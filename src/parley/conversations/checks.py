@@ -209,6 +209,28 @@ _GROUPS = (
     ),
 )
 
+OVERDUE_SECONDS = 300
+"""A message whose job gave up has failed within a minute (`parley.conversations.scheduling.settle_abandoned`)."""
+
+_SCHEDULED = (
+    Check(
+        name="conversations.scheduled",
+        holds="A scheduled message that waits has a job that will post it.",
+        remedy="It is never posted, and its author does not know: look whether the schedule 'settle scheduled' runs, at the "
+        "failed jobs and the log; the author may send it or give it another time.",
+        severity="trouble",
+        needs_serving=True,
+        again_seconds=2,
+        values=lambda place: (place.wait(OVERDUE_SECONDS), place.serving_since),
+        sql="""SELECT 'scheduled message ' || s.id || ', due at ' || s.send_at::timestamptz(0) || ', has no job' AS finding
+            FROM scheduled_message s WHERE s.posted_at IS NULL AND s.error_code IS NULL
+              AND (s.send_at > now() OR greatest(s.send_at, $2) < now() - make_interval(secs => $1))
+              AND NOT EXISTS (SELECT FROM job j
+                WHERE j.kind = 'conversations.post_scheduled' AND j.work IN ('ready', 'leased', 'held')
+                  AND j.payload ->> 'scheduled_id' = s.id::text AND (j.payload ->> 'version')::int = s.version)""",
+    ),
+)
+
 CONVERSATION_CHECKS = (
     *stream_checks(
         "stream", table="event", key="conversation_id", parent="conversation", noun="conversation"
@@ -216,6 +238,7 @@ CONVERSATION_CHECKS = (
     *_COUNTERS,
     *_MESSAGES_AND_EVENTS,
     *_GROUPS,
+    *_SCHEDULED,
     reference_check(
         "conversations.references",
         Reference("conversation", ("workspace_id", "created_by"), "actor", ("workspace_id", "id")),

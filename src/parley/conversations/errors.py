@@ -95,6 +95,12 @@ class ScheduledPosted(Conflict):
     code = "scheduled_posted"
 
 
+class PostingFailed(ParleyError):
+    """The scheduled message could not be posted, by a fault of ours. Send it now, or give it another time."""
+
+    code = "posting_failed"
+
+
 class BadSchedule(Malformed):
     """The time is past, or more than a year away."""
 

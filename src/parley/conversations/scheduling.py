@@ -2,7 +2,8 @@
 
 A job made in the same transaction posts a message; one made for an older version of it does nothing. Rights are those
 of the moment of posting: what may not be posted then stays, with its reason, for its author. Posting writes message
-and mark in one transaction, so a crash leaves either both or a job that is tried again.
+and mark in one transaction, so a crash leaves either both or a job that is tried again. What is left without a job,
+because that failed for good, is looked for each minute and stays for its author likewise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from parley.conversations.errors import (
     ConversationNotFound,
     EmptyMessage,
     MaySpeakNot,
+    PostingFailed,
     ScheduledNotFound,
     ScheduledPosted,
     TooManyScheduled,
@@ -47,6 +49,7 @@ from parley.kit.ids import parse_id, public_id, uuid7
 from parley.media import get_media
 
 POST_KIND = "conversations.post_scheduled"
+SETTLE_KIND = "conversations.settle_scheduled"
 WAITING_LIMIT = 100
 """Messages of one author that wait in one conversation."""
 LATEST = dt.timedelta(days=366)
@@ -185,8 +188,35 @@ async def post_due(db: Database, job: Job) -> None:
         await JOBS.finish(tx, job.claim)
 
 
+async def settle_abandoned(db: Database, limit: int = 200) -> int:
+    """Mark messages failed whose job gave up, for their authors to send or change; returns how many were looked at.
+
+    However it gave up: tried too often, or taken along by a worker that died again and again. Several processes may
+    do it at once.
+    """
+    count = 0
+    while True:
+        async with db.system() as tx:
+            found = await scheduling_store.list_abandoned(tx, tx.now, limit)
+        for workspace_id, key in found:
+            async with db.transaction(workspace_id) as tx:
+                if await scheduling_store.lock_scheduled(
+                    tx, workspace_id, key
+                ) and await scheduling_store.is_abandoned(tx, workspace_id, key):
+                    error = PostingFailed()
+                    row = await _read(tx, workspace_id, key)
+                    await scheduling_store.mark_failed(tx, row, error.code, error.message)
+                    await _tell(tx, await _read(tx, workspace_id, key))
+        count += len(found)
+        if len(found) < limit:
+            return count
+
+
 async def _lock_due(tx: Tx, workspace_id: UUID, key: UUID, version: int) -> asyncpg.Record | None:
-    """Lock conversation and message, in this order; None when there is nothing to post any more."""
+    """Lock conversation and message, in this order; None when there is nothing to post any more.
+
+    What has failed waits for its author alone, whoever runs its job again.
+    """
     known = await scheduling_store.find_scheduled(tx, workspace_id, key)
     if known is None:
         return None
@@ -194,7 +224,8 @@ async def _lock_due(tx: Tx, workspace_id: UUID, key: UUID, version: int) -> asyn
     if not await scheduling_store.lock_scheduled(tx, workspace_id, key):
         return None
     row = await _read(tx, workspace_id, key)
-    return row if row["version"] == version and not row["posted_at"] else None
+    is_waiting = not row["posted_at"] and not row["error_code"]
+    return row if row["version"] == version and is_waiting else None
 
 
 async def _post(tx: Tx, row: asyncpg.Record) -> Message:

@@ -128,6 +128,34 @@ async def count_waiting(tx: Tx, conversation_id: UUID, actor_id: UUID) -> int:
     return count
 
 
+_ABANDONED = """
+    s.posted_at IS NULL AND s.error_code IS NULL AND s.send_at < $1 AND NOT EXISTS (
+        SELECT FROM job j WHERE j.kind = 'conversations.post_scheduled' AND j.work IN ('ready', 'leased', 'held')
+        AND j.payload ->> 'scheduled_id' = s.id::text AND (j.payload ->> 'version')::int = s.version)
+"""
+
+
+async def list_abandoned(tx: Tx, now: dt.datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return workspace and id of messages that are due and have no job left that would post them, oldest first."""
+    rows = await tx.fetch(
+        f"SELECT s.workspace_id, s.id FROM scheduled_message s WHERE {_ABANDONED} ORDER BY s.send_at LIMIT $2",
+        now,
+        limit,
+    )
+    return [(row["workspace_id"], row["id"]) for row in rows]
+
+
+async def is_abandoned(tx: Tx, workspace_id: UUID, scheduled_id: UUID) -> bool:
+    """Whether a locked message is one of `list_abandoned`."""
+    found: bool = await tx.fetchval(
+        f"SELECT EXISTS (SELECT FROM scheduled_message s WHERE {_ABANDONED} AND s.workspace_id = $2 AND s.id = $3)",
+        tx.now,
+        workspace_id,
+        scheduled_id,
+    )
+    return found
+
+
 async def has_message(tx: Tx, conversation_id: UUID, actor_id: UUID, client_id: str) -> bool:
     """Whether the actor has sent a message with this client id. Index: message_client."""
     found: bool = await tx.fetchval(
