@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import Iterator
 
 import asyncpg
 import pytest
+from sqlalchemy.engine import make_url
 
 from parley.infra.migrate import HEAD, current_revision, migrate
 from tests.database import TestDatabases
@@ -72,3 +74,45 @@ async def test_four_processes_that_migrate_at_once_make_one_schema(empty_url: st
     assert any(done)
     assert await current_revision(empty_url) == HEAD
     assert await schema(empty_url) == await schema(database_url)
+
+
+async def test_functions_with_their_owners_rights_search_temporary_tables_last(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch(
+            """SELECT proname, proconfig FROM pg_proc
+            WHERE prosecdef AND pronamespace = 'public'::regnamespace ORDER BY proname"""
+        )
+    finally:
+        await connection.close()
+    assert "search_messages" in [row["proname"] for row in rows]
+    for row in rows:
+        [path] = [one for one in row["proconfig"] if one.startswith("search_path=")]
+        assert path == "search_path=pg_catalog, public, pg_temp", row["proname"]
+
+
+async def test_who_made_the_roles_and_is_no_superuser_may_become_them(empty_url: str) -> None:
+    """Since PostgreSQL 16 whoever makes a role is a member that administers it, and may not become it."""
+    owner = await asyncpg.connect(empty_url)
+    if owner.get_server_version().major < 16:
+        await owner.close()
+        pytest.skip("whoever is a member may be it")
+    name, database = f"maker_{os.getpid()}", await owner.fetchval("SELECT current_database()")
+    try:
+        await owner.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'x'")
+        await owner.execute(f"ALTER DATABASE {database} OWNER TO {name}")
+        for role in ("parley_app", "parley_system"):
+            await owner.execute(f"GRANT {role} TO {name} WITH ADMIN TRUE, SET FALSE, INHERIT FALSE")
+        url = make_url(empty_url).set(username=name, password="x")
+        dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        assert await migrate(dsn) is True
+        maker = await asyncpg.connect(dsn)
+        for role in ("parley_app", "parley_system"):
+            await maker.execute(f"BEGIN; SET LOCAL ROLE {role}; COMMIT")
+        await maker.close()
+    finally:
+        await owner.execute(f"ALTER DATABASE {database} OWNER TO CURRENT_USER")
+        await owner.execute(
+            f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name}; DROP ROLE {name}"
+        )
+        await owner.close()

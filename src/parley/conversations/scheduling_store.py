@@ -136,7 +136,10 @@ _ABANDONED = """
 
 
 async def list_abandoned(tx: Tx, now: dt.datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return workspace and id of messages that are due and have no job left that would post them, oldest first."""
+    """Return workspace and id of messages that are due and have no job left that would post them, oldest first.
+
+    Indexes: scheduled_message_waiting, job_scheduled.
+    """
     rows = await tx.fetch(
         f"SELECT s.workspace_id, s.id FROM scheduled_message s WHERE {_ABANDONED} ORDER BY s.send_at LIMIT $2",
         now,

@@ -6,6 +6,8 @@ DECLARE
     t record;
     visible constant text :=
         '(workspace_id = ANY ((SELECT NULLIF(current_setting(''parley.workspaces'', true), '''')::uuid[])::uuid[]))';
+    -- what SET ROLE needs: since 16 a member may be one without it, as who made a role is at first
+    may_become constant text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('parley roles'));
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_app') THEN
@@ -14,10 +16,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_system') THEN
         CREATE ROLE parley_system NOLOGIN NOBYPASSRLS;
     END IF;
-    IF NOT pg_has_role(current_user, 'parley_app', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'parley_app', may_become) THEN
         EXECUTE format('GRANT parley_app TO %I', current_user);
     END IF;
-    IF NOT pg_has_role(current_user, 'parley_system', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'parley_system', may_become) THEN
         EXECUTE format('GRANT parley_system TO %I', current_user);
     END IF;
     GRANT USAGE ON SCHEMA public TO parley_app, parley_system;
