@@ -10,7 +10,7 @@ import structlog
 from parley.brokers import store
 from parley.brokers.rooms import Room, Rooms, member_of
 from parley.brokers.shapes import Outgoing, Shaped, shape_creation, shape_event, shape_unreadable
-from parley.conversations import names_reader
+from parley.conversations import find_named_reader
 from parley.infra.db import Tx
 from parley.infra.failures import describe_failure
 from parley.kit.errors import Malformed
@@ -71,7 +71,7 @@ class Batch:
     def _is_concealed(self, event: Event) -> bool:
         """Whether the readers of a broadcast are not told, because it says who else reads it."""
         room = self._rooms.find(event.stream_id)
-        return room is not None and room.kind == "broadcast" and names_reader(event)
+        return room is not None and room.kind == "broadcast" and find_named_reader(event) is not None
 
     def __bool__(self) -> bool:
         return bool(self._told)

@@ -7,8 +7,8 @@ from parley.conversations.sending import Draft, Posted, post_message, post_messa
 from parley.conversations.sending_door import SendingDoor
 from parley.conversations.streams import (
     event_for,
+    find_named_reader,
     is_for,
-    names_reader,
     read_events,
     read_head,
     read_personal_events,
@@ -26,12 +26,12 @@ __all__ = [
     "SendingDoor",
     "View",
     "event_for",
+    "find_named_reader",
     "find_view",
     "is_for",
     "list_visible_inboxes",
     "mask_hidden",
     "may_see_media",
-    "names_reader",
     "post_message",
     "post_messages",
     "read_events",

@@ -20,7 +20,7 @@ from parley.conversations.rights import may
 from parley.conversations.schemas import Cursor
 from parley.infra.db import Tx
 from parley.kit.events import ALL, CONVERSATION_KINDS, NOT_READERS, STAFF, Event
-from parley.kit.ids import public_id
+from parley.kit.ids import parse_id, public_id
 
 RESUME_LIMIT = 1000
 """Events a reader may have missed in one stream before it gets a reset; docs/adr/0003."""
@@ -118,7 +118,7 @@ def event_for(event: Event, view: str, actor_id: UUID | None) -> Event:
     """
     if view == STAFF:
         return event
-    if view == "reader" and names_reader(event) and event.data["member"]["actor"]["id"] != _public(actor_id):
+    if view == "reader" and find_named_reader(event) not in (None, actor_id):
         return msgspec.structs.replace(event, actor_id=None, data={**event.data, "member": None})
     message = event.data.get("message")
     if not message or message.get("status") is None:
@@ -126,13 +126,14 @@ def event_for(event: Event, view: str, actor_id: UUID | None) -> Event:
     return msgspec.structs.replace(event, data={**event.data, "message": {**message, "status": None}})
 
 
-def names_reader(event: Event) -> bool:
-    """Whether an event of a broadcast says who reads it. Of those who write, or did until now, everybody may know."""
+def find_named_reader(event: Event) -> UUID | None:
+    """Return who reads a broadcast, as its event says; of those who write, or did until now, everybody may know."""
     member = event.data.get("member")
     if event.stream != "conversation" or not member:
-        return False
+        return None
     roles = (member["role"], event.data.get("former_role"))
-    return not any(may("broadcast", role, "write") for role in roles)
+    is_writer = any(may("broadcast", role, "write") for role in roles)
+    return None if is_writer else parse_id("act", member["actor"]["id"])
 
 
 async def read_head(tx: Tx, conversation_id: UUID) -> Cursor:
@@ -208,7 +209,3 @@ def continue_from(cursor: Cursor, head: Cursor, events: list[Event], stream: str
     if events[0].number != cursor.number + 1 or events[-1].number != cursor.number + len(events):
         raise reset()  # some are kept no more, the first ones or, while old events are being deleted, any
     return events
-
-
-def _public(actor_id: UUID | None) -> str | None:
-    return None if actor_id is None else public_id("act", actor_id)

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from parley.conversations import Cursor, View, event_for
+from parley.conversations import Cursor, View, event_for, find_named_reader
 from parley.kit.errors import Malformed, ParleyError
 from parley.kit.events import STAFF, Event, Signal, StreamKind, Touch
 from parley.kit.ids import public_id
@@ -295,19 +295,24 @@ def stream_name(kind: StreamKind, stream_id: UUID) -> str:
     return public_id("act" if kind == "personal" else "cnv", stream_id)
 
 
+_UNREAD = UUID(int=0)
+"""No actor."""
+
+
 class EventFrames:
     """One event for everybody: as an event to those it is for, as a skip to the rest; each encoded once.
 
     Everybody gets the same bytes unless something in it is for some alone.
     """
 
-    __slots__ = ("_hidden", "_shown", "_trimmed", "event", "name")
+    __slots__ = ("_hidden", "_named", "_shown", "_trimmed", "event", "name")
 
     def __init__(self, event: Event, name: str) -> None:
         self.event = event
         self.name = name
         self._shown: Ready | None = None
         self._trimmed: dict[str, Ready] = {}
+        self._named: UUID | None = _UNREAD
         self._hidden: Ready | None = None
 
     @property
@@ -321,7 +326,7 @@ class EventFrames:
         """The event as an actor with this view gets it; without ``actor_id``: any whom it does not name."""
         if view == STAFF:
             return self.shown
-        if actor_id is not None and event_for(self.event, view, actor_id) is self.event:
+        if actor_id is not None and actor_id == self.named_reader:
             return self.shown
         found = self._trimmed.get(view)
         if found is None:
@@ -329,6 +334,13 @@ class EventFrames:
             found = self.shown if event is self.event else Ready(event_frame(event, self.name))
             self._trimmed[view] = found
         return found
+
+    @property
+    def named_reader(self) -> UUID | None:
+        """Whom it names as the reader of a broadcast; looked at once, however many get the event."""
+        if self._named is _UNREAD:
+            self._named = find_named_reader(self.event)
+        return self._named
 
     @property
     def hidden(self) -> Ready:

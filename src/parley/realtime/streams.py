@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from parley.conversations import Cursor, View, is_for, names_reader
+from parley.conversations import Cursor, View, is_for
 from parley.kit.events import ALL, STAFF, Event, Signal, StreamKind
 from parley.kit.ids import parse_id
 from parley.realtime.frames import (
@@ -196,7 +196,7 @@ class Stream:
             if not room:
                 continue
             if self.kind == "personal" or (
-                event.audience == ALL and not (view == "reader" and names_reader(event))
+                event.audience == ALL and not (view == "reader" and frames.named_reader)
             ):
                 _send_all(room, frames.shown_to(view))
             elif event.audience == STAFF:
