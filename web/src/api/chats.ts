@@ -13,8 +13,6 @@ import type {
 } from "./types";
 
 const PAGE_SIZE = 100;
-/** Chats kept on screen and followed live; one connection follows at most 500 streams. */
-export const CHATS_KEPT = 400;
 const MEMBERS_SHOWN = 1_000;
 
 export function toChat(answer: ConversationAnswer): Chat {
@@ -25,23 +23,29 @@ export function toChat(answer: ConversationAnswer): Chat {
   return { ...rest, ...mine, kind: answer.kind as ChatKind, active_at };
 }
 
-/** One's chats, the archived ones too, up to as many as are followed. */
-export async function listChats(signal?: AbortSignal): Promise<Chat[]> {
-  const [present, archived] = await Promise.all([readAll(false, signal), readAll(true, signal)]);
-  return [...present, ...archived].slice(0, CHATS_KEPT);
+/** One page of one's chats: pinned ones first, then those spoken in most lately. */
+export async function listChats(
+  archived: boolean,
+  cursor: string | null,
+  signal?: AbortSignal,
+): Promise<Page<Chat>> {
+  const query = { archived, cursor, limit: PAGE_SIZE };
+  const page = await request<Page<ConversationAnswer>>("GET", "/v1/chats", { query, signal });
+  return { items: page.items.map(toChat), next: page.next };
 }
 
-async function readAll(archived: boolean, signal?: AbortSignal): Promise<Chat[]> {
+/** The chats from a cursor on, then the archived ones. */
+export async function readRest(next: string | null, signal?: AbortSignal): Promise<Chat[]> {
   const chats: Chat[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: Page<ConversationAnswer> = await request("GET", "/v1/chats", {
-      query: { archived, cursor, limit: PAGE_SIZE },
-      signal,
-    });
-    chats.push(...page.items.map(toChat));
-    cursor = page.next;
-  } while (cursor && chats.length < CHATS_KEPT);
+  const read = async (archived: boolean, from: string | null) => {
+    const page = await listChats(archived, from, signal);
+    chats.push(...page.items);
+    return page.next;
+  };
+  let cursor = next;
+  while (cursor) cursor = await read(false, cursor);
+  do cursor = await read(true, cursor);
+  while (cursor);
   return chats;
 }
 

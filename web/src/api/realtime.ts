@@ -3,6 +3,7 @@
  * personal stream by cursors, and comes back by itself. It hands frames on in order; what they change is
  * `patches.ts`, where they are kept is `sync.ts`.
  */
+import { Pace } from "./pace";
 import { StreamReader } from "./stream";
 import type { Cursor, ServerFrame, SignalFrame, StreamFrame } from "./types";
 
@@ -10,6 +11,9 @@ const BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 /** Proves the line alive, and finds a dead one that the network does not report. */
 const PING_MS = 25_000;
 const ANSWER_MS = 10_000;
+/** The server takes 120 commands a minute, and closes at more; the first 500 `watch` of a connection are free. */
+const FREE_WATCHES = 500;
+const PACE = { burst: 30, everyMs: 1_200 };
 /** The close code of a socket whose token expired or was revoked. */
 const UNAUTHENTICATED = 4001;
 /** A short absence is nobody's business. */
@@ -45,6 +49,8 @@ export class Realtime {
   private pending = new Map<number, (answer: Answer) => void>();
   private readers = new Map<string, StreamReader>();
   private personal: StreamReader | null = null;
+  private freeWatches = FREE_WATCHES;
+  private pace = new Pace(PACE.burst, PACE.everyMs);
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private awayTimer: ReturnType<typeof setTimeout> | undefined;
   private pingTimer: ReturnType<typeof setInterval> | undefined;
@@ -98,7 +104,10 @@ export class Realtime {
     if (!reader) return;
     reader.close();
     this.readers.delete(stream);
-    if (this.isReady) void this.call({ do: "unwatch", conversation_id: stream });
+    if (!this.isReady) return;
+    this.inTurn(this.pace.take(), () => {
+      if (!this.readers.has(stream)) void this.call({ do: "unwatch", conversation_id: stream });
+    });
   }
 
   sendTyping(conversation: string, isOn: boolean): void {
@@ -146,6 +155,8 @@ export class Realtime {
     const { actor_id, personal: head } = answer.data as { actor_id: string; personal: Cursor };
     this.personal ??= this.makeReader(actor_id, head, () => this.reconnect());
     this.isReady = true;
+    this.freeWatches = FREE_WATCHES;
+    this.pace = new Pace(PACE.burst, PACE.everyMs);
     this.attempt = 0;
     clearTimeout(this.awayTimer);
     this.awayTimer = undefined;
@@ -160,6 +171,19 @@ export class Realtime {
   private sendWatch(stream: string): void {
     const reader = this.readers.get(stream);
     if (!reader || !this.isReady) return;
+    this.freeWatches -= 1;
+    this.inTurn(this.freeWatches >= 0 ? 0 : this.pace.take(), () => this.askToWatch(stream, reader));
+  }
+
+  /** Does it after a wait, on the same connection or not at all: a new one asks for everything anew. */
+  private inTurn(waitMs: number, job: () => void): void {
+    const { socket } = this;
+    if (waitMs === 0) job();
+    else setTimeout(() => this.isReady && this.socket === socket && job(), waitMs);
+  }
+
+  private askToWatch(stream: string, reader: StreamReader): void {
+    if (this.readers.get(stream) !== reader) return;
     const command = { do: "watch", conversation_id: stream, cursor: reader.cursor };
     void this.call(command).then((answer) => {
       if (answer.ok || this.readers.get(stream) !== reader) return;

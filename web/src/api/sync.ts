@@ -10,7 +10,7 @@ import {
   keys,
   type LoadedList,
 } from "./cache";
-import { chatKeys, dropChat } from "./chat-cache";
+import { chatKeys } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
 import { loadDrafts, retellDrafts } from "./drafts";
@@ -60,6 +60,8 @@ export class Sync {
   private token: string | null = null;
   private touchTimer: ReturnType<typeof setTimeout> | undefined;
   private countsTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Conversations on screen. */
+  private open = new Set<string>();
   private isCatchingUp = false;
   private isAskedAgain = false;
   private stopToken: () => void = () => undefined;
@@ -90,6 +92,8 @@ export class Sync {
     this.chats = new ChatSync(client, me, {
       watch: (stream, cursor) => this.realtime.watch(stream, cursor),
       keepWatching: (stream, cursor) => this.realtime.keepWatching(stream, cursor),
+      unwatch: (stream) => this.realtime.unwatch(stream),
+      isOpen: (stream) => this.open.has(stream),
       lose: (stream) => this.lose(stream),
       present: (actors) => this.presence.watch(actors),
     });
@@ -108,6 +112,7 @@ export class Sync {
     this.stopToken();
     this.stopKeeping();
     this.realtime.stop();
+    this.chats.stop();
     this.outbox.close();
     clearTimeout(this.touchTimer);
     clearTimeout(this.countsTimer);
@@ -122,11 +127,16 @@ export class Sync {
 
   follow(conversation: string): () => void {
     const thread = this.client.getQueryData<Thread>(keys.thread(conversation));
+    this.open.add(conversation);
     // Chats are followed whether they are open or not.
     const isChat = this.chats.has(conversation);
     if (thread && isChat) this.realtime.keepWatching(conversation, thread.head);
     else if (thread) this.realtime.watch(conversation, thread.head);
-    return () => this.chats.has(conversation) || this.realtime.unwatch(conversation);
+    if (isChat) void this.chats.noteOpen(conversation);
+    return () => {
+      this.open.delete(conversation);
+      if (!this.chats.isFollowed(conversation)) this.realtime.unwatch(conversation);
+    };
   }
 
   sendTyping(conversation: string, isOn: boolean): void {
@@ -260,7 +270,7 @@ export class Sync {
     }
     this.gone.set((old) => new Set([...old, stream]));
     dropConversation(this.client, stream);
-    dropChat(this.client, stream);
+    this.chats.forget(stream);
     this.countSoon();
   }
 
@@ -286,6 +296,7 @@ export class Sync {
       predicate: ({ state }) => state.status === "error" || state.error !== null || state.isInvalidated,
     });
     if (isFirst) return;
+    void this.chats.sweep();
     void this.client.invalidateQueries({ queryKey: keys.inboxes });
   }
 
