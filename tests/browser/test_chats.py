@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -300,7 +301,11 @@ async def test_a_link_is_joined_by_and_what_was_said_is_found_and_heard(
     await expect(page.get_by_role("log").get_by_role("slider", name="Position")).to_be_attached()
     # measured on the server: bars and a length in the place of a file's name
     await expect(page.get_by_role("log")).not_to_contain_text("voice.webm")
-    voice = (await server.messages(group))[-1]["attachments"][0]
+
+    async def last_files() -> Any:
+        return (await server.messages(group))[-1]["attachments"]
+
+    [voice] = await eventually(last_files, 10)
     assert voice["kind"] == "voice"
     assert voice["duration_seconds"] > 1.5
     assert voice["waveform"]

@@ -6,11 +6,11 @@ import { moveRead } from "@/api/messages";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 import { ContextMenu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { chatMenuStore } from "@/lib/chat-view";
 import { useStore } from "@/lib/store";
 import { LeaveConfirm } from "./Leave";
 import { useChatActions } from "./preferences";
-import { useTry } from "./trying";
 
 export function ChatMenu() {
   const place = useStore(chatMenuStore);

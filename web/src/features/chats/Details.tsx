@@ -10,12 +10,12 @@ import { Button, IconButton, Spinner } from "@/components/controls";
 import { TextAreaField, TextField } from "@/components/fields";
 import { Icon, type IconName } from "@/components/Icon";
 import { Menu, MenuItem } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { chatFace, chatTitle } from "@/lib/chat-view";
 import { Bans, InviteLinks } from "./InviteLinks";
 import { LeaveConfirm } from "./Leave";
 import { Members } from "./Members";
 import { useChatActions } from "./preferences";
-import { useTry } from "./trying";
 
 export function Details({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const { t } = useTranslation();

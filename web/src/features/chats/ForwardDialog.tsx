@@ -8,10 +8,10 @@ import type { Chat, Message } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Dialog, showToast } from "@/components/overlays";
 import { type Pick, Picker } from "@/components/Picker";
+import { useTry } from "@/components/trying";
 import { chatFace, chatTitle, forwardStore } from "@/lib/chat-view";
 import { chatPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
-import { useTry } from "./trying";
 
 const SHOWN = 30;
 const close = () => forwardStore.set(null);

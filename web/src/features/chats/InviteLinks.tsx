@@ -16,8 +16,8 @@ import { Avatar } from "@/components/Avatar";
 import { Button, IconButton } from "@/components/controls";
 import { SelectField } from "@/components/fields";
 import { Dialog, showToast } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
-import { useTry } from "./trying";
 
 const DAY_MS = 24 * 3_600_000;
 const LASTS = { day: DAY_MS, week: 7 * DAY_MS, ever: null } as const;

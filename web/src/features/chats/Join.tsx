@@ -7,10 +7,10 @@ import { ApiError } from "@/api/http";
 import { useSync } from "@/api/sync";
 import { Avatar } from "@/components/Avatar";
 import { Button, Empty, Spinner } from "@/components/controls";
+import { useTry } from "@/components/trying";
 import { codeOf } from "@/lib/errors";
 import { joinToken, leaveJoin, noteJoin } from "@/lib/joining";
 import { chatPath, navigate } from "@/lib/router";
-import { useTry } from "./trying";
 
 export function Join() {
   const { t } = useTranslation();

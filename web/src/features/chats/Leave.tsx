@@ -3,8 +3,8 @@ import { useTranslation } from "react-i18next";
 import { leaveChat } from "@/api/chats";
 import type { Chat } from "@/api/types";
 import { Confirm } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { navigate, openChatOf } from "@/lib/router";
-import { useTry } from "./trying";
 
 /** `chat`: the one to leave; null while nothing is asked. */
 export function LeaveConfirm({ chat, onClose }: { chat: Chat | null; onClose: () => void }) {

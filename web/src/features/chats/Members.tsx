@@ -10,9 +10,9 @@ import type { Chat, Member, MemberRole, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { chatPath, navigate } from "@/lib/router";
 import { PeopleField } from "./PeopleField";
-import { useTry } from "./trying";
 
 const RANK: Record<MemberRole, number> = { owner: 0, moderator: 1, member: 2, reader: 3 };
 const ROLES = Object.keys(RANK) as MemberRole[];

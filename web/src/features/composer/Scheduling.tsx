@@ -1,70 +1,13 @@
-/** Sending later: choosing the time, and what waits for its time. */
+/** What is to be sent later: it waits above the field, and can be sent now or not at all. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { cancelScheduled, listScheduled, type Scheduled, scheduledKey, sendScheduled } from "@/api/scheduled";
-import { Button, IconButton } from "@/components/controls";
-import { TextField } from "@/components/fields";
+import { IconButton } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { Dialog, showToast } from "@/components/overlays";
 import { errorText } from "@/lib/errors";
 import { formatMoment } from "@/lib/format";
-import { snoozePresets } from "@/lib/snooze";
-
-interface WhenDialogProps {
-  isOpen: boolean;
-  onClose: () => void;
-  onChoose: (at: Date) => void;
-}
-
-export function WhenDialog({ isOpen, onClose, onChoose }: WhenDialogProps) {
-  const { t } = useTranslation();
-  const [custom, setCustom] = useState("");
-  const [error, setError] = useState<string | null>(null);
-  const choose = (at: Date) => {
-    onClose();
-    onChoose(at);
-  };
-  return (
-    <Dialog isOpen={isOpen} onClose={onClose} title={t("composer.sendLater")} width="max-w-sm">
-      <div className="px-3 pb-4">
-        {snoozePresets(new Date()).map((preset) => (
-          <button
-            key={preset.name}
-            type="button"
-            onClick={() => choose(preset.until)}
-            className="flex h-10 w-full items-center gap-3 rounded-lg px-2 text-left text-sm hover:bg-hover"
-          >
-            <Icon name="clock" className="size-4 text-muted" />
-            <span className="flex-1">{t(`conversation.${preset.name}`)}</span>
-            <span className="text-xs text-muted">{formatMoment(preset.until)}</span>
-          </button>
-        ))}
-        <form
-          noValidate
-          className="mt-2 flex flex-col gap-3 border-t border-line px-2 pt-3"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const at = new Date(custom);
-            if (!custom || at.getTime() <= Date.now()) setError(t("conversation.customPast"));
-            else choose(at);
-          }}
-        >
-          <TextField
-            label={t("conversation.custom")}
-            type="datetime-local"
-            value={custom}
-            error={error}
-            onChange={setCustom}
-          />
-          <Button type="submit" className="h-9">
-            {t("composer.schedule")}
-          </Button>
-        </form>
-      </div>
-    </Dialog>
-  );
-}
 
 /** Above the field: what waits here, and what can be done with it. */
 export function ScheduledBar({ conversation }: { conversation: string }) {

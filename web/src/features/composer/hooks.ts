@@ -1,10 +1,12 @@
 /** What the composer's field does by itself: takes the focus when asked, grows, tells that someone types. */
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { keys } from "@/api/cache";
 import { arrivedDraft, tellDraft } from "@/api/drafts";
+import { useMe } from "@/api/hooks";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
+import type { Features } from "@/api/types";
 import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
 import { saveDraft, type Writing } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
@@ -88,6 +90,20 @@ export function useKeptReply(
     [id],
   );
   return [composing?.kind === "reply" ? composing.message.id : composing ? null : awaited, take];
+}
+
+/** Takes one's last words up again to edit them; false: there are none that can be. */
+export function useEditLast(id: string, features: Features | undefined): () => boolean {
+  const client = useQueryClient();
+  const me = useMe().actor.id;
+  return () => {
+    const own = client
+      .getQueryData<Thread>(keys.thread(id))
+      ?.items.findLast((m) => m.sender.id === me && !m.deleted_at && m.kind !== "system" && m.text !== "");
+    if (!own || (own.kind === "text" && features && !features.can_edit)) return false;
+    setComposing(id, { kind: "edit", message: own });
+    return true;
+  };
 }
 
 /** The field is as high as its words, up to its maximum. */

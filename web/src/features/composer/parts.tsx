@@ -1,7 +1,7 @@
 /** Small parts of the composer. */
 import { useTranslation } from "react-i18next";
-import { IconButton } from "@/components/controls";
-import { Icon } from "@/components/Icon";
+import { IconButton, Spinner } from "@/components/controls";
+import { Icon, type IconName } from "@/components/Icon";
 import type { Composing } from "@/lib/desk-view";
 
 /** When to start telling how many characters are left. */
@@ -85,5 +85,42 @@ export function ComposingBar({
         onClick={onCancel}
       />
     </div>
+  );
+}
+
+/** Why nothing can be sent at the moment. */
+export function ObstacleNote({ text }: { text: string }) {
+  return (
+    <p
+      role="status"
+      className="mb-2 flex items-start gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn"
+    >
+      <Icon name="alert" className="mt-px size-4" />
+      {text}
+    </p>
+  );
+}
+
+interface SendButtonProps {
+  label: string;
+  icon: IconName;
+  isBusy: boolean;
+  isDisabled: boolean;
+  onClick: () => void;
+}
+
+export function SendButton({ label, icon, isBusy, isDisabled, onClick }: SendButtonProps) {
+  const { t } = useTranslation();
+  return (
+    <button
+      type="button"
+      onClick={onClick}
+      disabled={isDisabled}
+      aria-label={label}
+      title={t("composer.hint")}
+      className="ml-1 flex h-8 w-9 items-center justify-center rounded-lg bg-accent text-on-accent transition-[filter,background] hover:brightness-110 disabled:bg-hover disabled:text-faint"
+    >
+      {isBusy ? <Spinner /> : <Icon name={icon} />}
+    </button>
   );
 }

@@ -6,12 +6,11 @@ import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 import { Button, Empty, IconButton } from "@/components/controls";
 import { chatDialogStore, chatPanel, chatTitle } from "@/lib/chat-view";
-import { dialogStore } from "@/lib/desk-view";
 import { draftTexts } from "@/lib/drafts";
 import { chatPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 import { ChatRow } from "./ChatRow";
-import { FindButton } from "./FindButton";
+import { ListHead } from "./ListHead";
 import { RowsFailed, RowsLoading, VirtualRows } from "./Rows";
 import { SearchBox } from "./SearchBox";
 
@@ -23,24 +22,14 @@ export function ChatList({ open }: { open: string | null }) {
   return (
     <section aria-label={t("chats.title")} className="flex h-full min-h-0 flex-col">
       <header className="shrink-0 px-3 pt-3 pb-1.5">
-        <div className="mb-2.5 flex h-8 items-center gap-1">
-          <IconButton
-            icon="menu"
-            label={t("nav.openMenu")}
-            className="-ml-1 size-9 md:hidden"
-            onClick={() => dialogStore.set("rail")}
-          />
-          <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
-            {t("chats.title")}
-          </h1>
-          <FindButton panel={chatPanel} />
+        <ListHead title={t("chats.title")} panel={chatPanel}>
           <IconButton
             icon="compose"
             label={t("chats.new")}
             className="size-8 pointer-coarse:size-10"
             onClick={() => chatDialogStore.set("new")}
           />
-        </div>
+        </ListHead>
         <SearchBox value={search} label={t("chats.search")} onChange={setSearch} />
         {!words && <Tabs view={view} onChange={setView} />}
       </header>

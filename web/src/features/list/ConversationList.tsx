@@ -4,12 +4,12 @@ import { useTranslation } from "react-i18next";
 import type { Filter } from "@/api/desk";
 import { useConversationList, useCounts, useInboxes, useMe } from "@/api/hooks";
 import type { Counts } from "@/api/types";
-import { Empty, IconButton, Spinner } from "@/components/controls";
-import { deskPanel, dialogStore, filterStore } from "@/lib/desk-view";
+import { Empty, Spinner } from "@/components/controls";
+import { deskPanel, filterStore } from "@/lib/desk-view";
 import { draftTexts } from "@/lib/drafts";
 import { conversationPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
-import { FindButton } from "./FindButton";
+import { ListHead } from "./ListHead";
 import { Row } from "./Row";
 import { RowsFailed, RowsLoading, VirtualRows } from "./Rows";
 import { SearchBox } from "./SearchBox";
@@ -27,18 +27,7 @@ export function ConversationList({ open }: { open: string | null }) {
   return (
     <section aria-label={t("list.label")} className="flex h-full min-h-0 flex-col">
       <header className="shrink-0 px-3 pt-3">
-        <div className="mb-2.5 flex h-8 items-center gap-1">
-          <IconButton
-            icon="menu"
-            label={t("nav.openMenu")}
-            className="-ml-1 size-9 md:hidden"
-            onClick={() => dialogStore.set("rail")}
-          />
-          <h1 className="min-w-0 flex-1 truncate px-1 text-lg font-semibold tracking-tight">
-            <FilterTitle filter={filter} />
-          </h1>
-          <FindButton panel={deskPanel} />
-        </div>
+        <ListHead title={<FilterTitle filter={filter} />} panel={deskPanel} />
         <SearchBox value={search} label={t("list.search")} onChange={setSearch} />
         {words ? (
           <p className="mt-2 flex h-9 items-center gap-2 border-b border-line px-1 text-xs text-muted">

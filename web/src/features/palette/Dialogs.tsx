@@ -7,16 +7,13 @@ import { listInboxMembers } from "@/api/desk";
 import { useConversation, useMe, useUsers } from "@/api/hooks";
 import type { Actor, DeskConversation, User } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
-import { Button, Keys } from "@/components/controls";
-import { TextField } from "@/components/fields";
-import { Icon } from "@/components/Icon";
+import { Keys } from "@/components/controls";
 import { Dialog } from "@/components/overlays";
 import { type Pick, Picker } from "@/components/Picker";
+import { WhenDialog } from "@/components/WhenDialog";
 import { keysOf, useActions } from "@/lib/actions";
 import { dialogStore } from "@/lib/desk-view";
-import { formatMoment } from "@/lib/format";
 import { conversationPath, navigate } from "@/lib/router";
-import { snoozePresets } from "@/lib/snooze";
 import { useStore } from "@/lib/store";
 
 const close = () => dialogStore.set(null);
@@ -136,61 +133,14 @@ interface ChangeDialogProps<T> {
 
 export function SnoozeDialog({ onChoose }: ChangeDialogProps<Date>) {
   const { t } = useTranslation();
-  const isOpen = useStore(dialogStore) === "snooze";
   return (
-    <Dialog isOpen={isOpen} onClose={close} title={t("conversation.snoozeTitle")} width="max-w-sm">
-      {isOpen && <SnoozeChoice onChoose={onChoose} />}
-    </Dialog>
-  );
-}
-
-function SnoozeChoice({ onChoose }: ChangeDialogProps<Date>) {
-  const { t } = useTranslation();
-  const [custom, setCustom] = useState("");
-  const [error, setError] = useState<string | null>(null);
-  const choose = (until: Date) => {
-    close();
-    onChoose(until);
-  };
-  return (
-    <div className="px-3 pb-4">
-      {snoozePresets(new Date()).map((preset, index) => (
-        <button
-          key={preset.name}
-          type="button"
-          autoFocus={index === 0}
-          onClick={() => choose(preset.until)}
-          className="flex h-10 w-full items-center gap-3 rounded-lg px-2 text-left text-sm hover:bg-hover"
-        >
-          <Icon name="clock" className="size-4 text-muted" />
-          <span className="flex-1">{t(`conversation.${preset.name}`)}</span>
-          <span className="text-xs text-muted">{formatMoment(preset.until)}</span>
-        </button>
-      ))}
-      <form
-        noValidate
-        className="mt-2 flex items-end gap-2 border-t border-line px-2 pt-3"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const until = new Date(custom);
-          if (!custom || until.getTime() <= Date.now()) setError(t("conversation.customPast"));
-          else choose(until);
-        }}
-      >
-        <div className="flex-1">
-          <TextField
-            label={t("conversation.custom")}
-            type="datetime-local"
-            value={custom}
-            error={error}
-            onChange={setCustom}
-          />
-        </div>
-        <Button type="submit" className="h-9 self-start mt-[25px]">
-          {t("conversation.snooze")}
-        </Button>
-      </form>
-    </div>
+    <WhenDialog
+      isOpen={useStore(dialogStore) === "snooze"}
+      title={t("conversation.snoozeTitle")}
+      action={t("conversation.snooze")}
+      onClose={close}
+      onChoose={onChoose}
+    />
   );
 }
 

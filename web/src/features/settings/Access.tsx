@@ -9,17 +9,18 @@ import { Badge, Button } from "@/components/controls";
 import { FormError, TextField } from "@/components/fields";
 import { Icon } from "@/components/Icon";
 import { Confirm, Dialog } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { errorText } from "@/lib/errors";
 import { formatMoment } from "@/lib/format";
 import { describeAgent } from "@/lib/useragent";
-import { CopyBox, Lines, SettingsPage, useDoing } from "./parts";
+import { CopyBox, Lines, SettingsPage } from "./parts";
 
 export function Sessions() {
   const { t } = useTranslation();
   const client = useQueryClient();
   const query = useQuery({ queryKey: keys.sessions, queryFn: listSessions });
   const [revoking, setRevoking] = useState<Session | null>(null);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const revoke = async () => {
     if (revoking && (await run(() => revokeSession(revoking.id))))
       await client.invalidateQueries({ queryKey: keys.sessions });
@@ -79,7 +80,7 @@ export function Keys() {
   const query = useQuery({ queryKey: keys.apiKeys, queryFn: listApiKeys });
   const [isCreating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const reload = () => client.invalidateQueries({ queryKey: keys.apiKeys });
   const revoke = async () => {
     if (revoking && (await run(() => revokeApiKey(revoking.id)))) await reload();

@@ -17,8 +17,8 @@ import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { Choice, SelectField, TextField } from "@/components/fields";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, showToast } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { openPhone } from "@/lib/sandbox";
-import { useDoing } from "./parts";
 
 interface InboxDialogProps {
   inbox: Inbox | null;
@@ -44,7 +44,7 @@ export function InboxDialog({ inbox, onClose, onChange }: InboxDialogProps) {
 function Name({ inbox, onChange }: { inbox: Inbox; onChange: () => void }) {
   const { t } = useTranslation();
   const [name, setName] = useState(inbox.name);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const save = async (event: FormEvent) => {
     event.preventDefault();
     if (await run(() => updateInbox(inbox.id, { name: name.trim() }))) onChange();
@@ -69,7 +69,7 @@ function Name({ inbox, onChange }: { inbox: Inbox; onChange: () => void }) {
 function Members({ inbox }: { inbox: Inbox }) {
   const { t } = useTranslation();
   const client = useQueryClient();
-  const { run } = useDoing();
+  const { run } = useTry();
   const members = useQuery({
     queryKey: keys.inboxMembers(inbox.id),
     queryFn: () => listInboxMembers(inbox.id),
@@ -128,7 +128,7 @@ const HOURS = [24, 72, 168, 720];
 
 function Reopening({ inbox, onChange }: { inbox: Inbox; onChange: () => void }) {
   const { t } = useTranslation();
-  const { run } = useDoing();
+  const { run } = useTry();
   const save = async (body: Parameters<typeof updateInbox>[1]) => {
     if (await run(() => updateInbox(inbox.id, body))) onChange();
   };
@@ -175,7 +175,7 @@ function Connection({
   const { t } = useTranslation();
   const [token, setToken] = useState("");
   const [isAsking, setAsking] = useState(false);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const reconnect = async () => {
     if (!(await run(() => reconnectInbox(inbox.id, token.trim() ? { token: token.trim() } : undefined))))
       return;

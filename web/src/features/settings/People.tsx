@@ -9,8 +9,9 @@ import { Avatar } from "@/components/Avatar";
 import { Badge, Button, IconButton } from "@/components/controls";
 import { FormError, SelectField, TextField } from "@/components/fields";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { useForm } from "@/lib/form";
-import { CopyBox, Lines, SettingsPage, useDoing } from "./parts";
+import { CopyBox, Lines, SettingsPage } from "./parts";
 
 const ROLES: Role[] = ["owner", "admin", "agent", "member"];
 type Link = { name: string; url: string | null };
@@ -133,7 +134,7 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
   const me = useMe().actor;
   const roles = useRoles();
   const [isAsking, setAsking] = useState(false);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const isOff = user.deactivated_at !== null;
   const change = async (body: Parameters<typeof updateUser>[1]) => {
     if (await run(() => updateUser(user.id, body))) await onChange();

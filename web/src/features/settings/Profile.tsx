@@ -6,12 +6,13 @@ import { updateMe } from "@/api/session";
 import { Button } from "@/components/controls";
 import { Choice, FormError, PasswordField, TextField } from "@/components/fields";
 import { showToast } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { errorText } from "@/lib/errors";
 import { useForm } from "@/lib/form";
 import { type Language, setLanguage } from "@/lib/i18n";
 import { useStore } from "@/lib/store";
 import { setTheme, type ThemeChoice, themeChoice } from "@/lib/theme";
-import { Card, Section, SettingsPage, useDoing } from "./parts";
+import { Card, Section, SettingsPage } from "./parts";
 
 export function Profile() {
   const { t, i18n } = useTranslation();
@@ -110,7 +111,7 @@ function OneName({
 }) {
   const { t } = useTranslation();
   const [name, setName] = useState(value);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const save = async (event: FormEvent) => {
     event.preventDefault();
     if (await run(() => onSave(name.trim()))) showToast(t("common.saved"));

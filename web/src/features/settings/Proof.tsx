@@ -5,8 +5,8 @@ import { type Factors, type Proof, sendProofCode } from "@/api/signin";
 import { Button } from "@/components/controls";
 import { FormError, PasswordField, TextField } from "@/components/fields";
 import { Dialog } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { useForm } from "@/lib/form";
-import { useDoing } from "./parts";
 
 type Kind = "password" | "code" | "sms_code" | "recovery_code";
 
@@ -50,7 +50,7 @@ function ProofForm({ factors, wanted, onClose }: { factors: Factors; wanted: Wan
   const kinds = kindsOf(factors);
   const [kind, setKind] = useState<Kind>(kinds[0] ?? "recovery_code");
   const [isSent, setSent] = useState(false);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const refusals: Record<Kind, Record<string, string>> = {
     password: { wrong_credentials: t("fields.passwordWrong") },
     code: { wrong_code: t("auth.appCodeWrong") },

@@ -9,8 +9,9 @@ import type { AuditEntry, JournalItem } from "@/api/types";
 import { Button } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { showToast } from "@/components/overlays";
+import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
-import { Lines, SettingsPage, useDoing } from "./parts";
+import { Lines, SettingsPage } from "./parts";
 
 const FIRST = null as string | null;
 
@@ -39,7 +40,7 @@ function JournalLine({ item }: { item: JournalItem }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const inbox = useInboxes().data?.find((one) => one.id === item.inbox_id);
-  const { isBusy, run } = useDoing();
+  const { isBusy, run } = useTry();
   const replay = async () => {
     if (!(await run(() => replayItem(item.id)))) return;
     showToast(t("journal.replayed"));

@@ -4,8 +4,6 @@ import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button, Empty } from "@/components/controls";
 import type { IconName } from "@/components/Icon";
-import { showToast } from "@/components/overlays";
-import { errorText } from "@/lib/errors";
 
 export function SettingsPage({
   title,
@@ -99,25 +97,6 @@ export function Lines<T extends { id: string }>({
       </ul>
     </Card>
   );
-}
-
-/** A doing with its busy state; what fails is told in a toast. True when it was done. */
-export function useDoing() {
-  const { t } = useTranslation();
-  const [isBusy, setBusy] = useState(false);
-  const run = async (job: () => Promise<unknown>): Promise<boolean> => {
-    setBusy(true);
-    try {
-      await job();
-      return true;
-    } catch (error) {
-      showToast(errorText(error, t), { isBad: true });
-      return false;
-    } finally {
-      setBusy(false);
-    }
-  };
-  return { isBusy, run };
 }
 
 /** A secret or link to carry away. */

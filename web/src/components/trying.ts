@@ -1,8 +1,8 @@
 /** Doing something that the server may refuse: busy meanwhile, and what went wrong is said. */
 import { useCallback, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { showToast } from "@/components/overlays";
 import { errorText } from "@/lib/errors";
+import { showToast } from "./overlays";
 
 export function useTry(): { isBusy: boolean; run: (job: () => Promise<unknown>) => Promise<boolean> } {
   const { t } = useTranslation();

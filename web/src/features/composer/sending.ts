@@ -1,0 +1,86 @@
+/** What becomes of the words: sent by the outbox, kept for later, or put in the place of what was said before. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { editMessage } from "@/api/messages";
+import { scheduledKey, scheduleMessage } from "@/api/scheduled";
+import { useSync } from "@/api/sync";
+import type { Attachment, Media, Message } from "@/api/types";
+import { showToast } from "@/components/overlays";
+import { errorText } from "@/lib/errors";
+import { moveEntities } from "@/lib/richtext";
+import { type Called, findMentions } from "./mentions";
+
+interface Written {
+  text: string;
+  isNote: boolean;
+  media: Media[];
+  /** The message it answers. */
+  replying: Message | null;
+  called: Called;
+}
+
+/** The doings of one conversation's composer. Each but `send` and `sendVoice` tells whether it was done. */
+export function useSending(id: string) {
+  const { t } = useTranslation();
+  const sync = useSync();
+  const client = useQueryClient();
+  const [isSaving, setSaving] = useState(false);
+  const attempt = async (job: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await job();
+      return true;
+    } catch (error) {
+      showToast(errorText(error, t), { isBad: true });
+      return false;
+    }
+  };
+  const send = ({ text, isNote, media, replying, called }: Written) =>
+    sync.outbox.add({
+      client_id: crypto.randomUUID(),
+      conversation_id: id,
+      kind: isNote ? "note" : "text",
+      text: text.trim(),
+      entities: findMentions(text.trim(), called),
+      attachments: media.map(toAttachment),
+      reply_to: replying ? toReply(replying) : null,
+    });
+  const sendVoice = (voice: Media, replying: Message | null) =>
+    send({ text: "", isNote: false, media: [voice], replying, called: new Map() });
+  const sendLater = ({ text, media, replying, called }: Written, at: Date) =>
+    attempt(async () => {
+      await scheduleMessage(id, {
+        client_id: crypto.randomUUID(),
+        send_at: at.toISOString(),
+        text: text.trim(),
+        entities: findMentions(text.trim(), called),
+        media_ids: media.map((one) => one.id),
+        ...(replying ? { reply_to: replying.id } : {}),
+      });
+      void client.invalidateQueries({ queryKey: scheduledKey(id) });
+    });
+  const saveEdit = async (message: Message, text: string, called: Called) => {
+    setSaving(true);
+    const words = text.trim();
+    const kept = moveEntities(message.entities, message.text, words);
+    const entities = [...kept, ...findMentions(words, called, kept)];
+    const isSaved = await attempt(async () =>
+      sync.keepMessage(await editMessage(id, message.id, words, entities)),
+    );
+    setSaving(false);
+    return isSaved;
+  };
+  return { isSaving, send, sendVoice, sendLater, saveEdit };
+}
+
+const toReply = (message: Message): Message["reply_to"] => ({
+  id: message.id,
+  sender_name: message.sender.name,
+  text: message.text.slice(0, 200),
+  quote: null,
+});
+
+function toAttachment(media: Media): Attachment {
+  const { id, ...rest } = media;
+  return { media_id: id, error: null, ...rest };
+}
