@@ -61,7 +61,9 @@ function Line({ item }: { item: Scheduled }) {
         </span>
         <span className={`block text-xs ${item.state === "failed" ? "text-bad" : "text-muted"}`}>
           {item.state === "failed"
-            ? (item.error?.message ?? t("delivery.notSaved"))
+            ? item.error
+              ? t(`errors.${item.error.code}`, { defaultValue: item.error.message })
+              : t("delivery.notSaved")
             : formatMoment(item.send_at)}
         </span>
       </span>

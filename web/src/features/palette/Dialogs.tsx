@@ -88,6 +88,7 @@ const WRITING: { key: string; keys: string[] }[] = [
   { key: "help.send", keys: ["↵"] },
   { key: "help.newline", keys: ["⇧", "↵"] },
   { key: "help.editLast", keys: ["↑"] },
+  { key: "help.menu", keys: ["⇧", "F10"] },
   { key: "help.close", keys: ["Esc"] },
 ];
 
