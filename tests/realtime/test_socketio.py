@@ -144,6 +144,21 @@ async def test_the_python_client_resumes_and_follows(
     assert pupil.numbers(house.group) == list(range(2, 33))
 
 
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
+async def test_messages_that_come_together_arrive_in_order(
+    anyhow: Served, runtime: Runtime, pupil: Pupil, transports: list[str]
+) -> None:
+    house = anyhow.house
+    await pupil.client.connect(anyhow.http_url, auth={"token": house.anna.token}, transports=transports)
+    command = {"id": 5, "do": "watch", "conversation_id": public_id("cnv", house.group)}
+    assert (await pupil.client.call("command", command, timeout=5))["ok"]
+    bus: Any = runtime.db.bus
+    bus.is_lost = lambda _: True
+    anyhow.gateway.fanout.on_hints([await house.append(house.group) for _ in range(40)])
+    await pupil.until(lambda: len(pupil.numbers(house.group)) >= 40)
+    assert pupil.numbers(house.group) == list(range(1, 41))
+
+
 async def test_a_bad_token_is_refused_with_the_reason(anyhow: Served, pupil: Pupil) -> None:
     errors: list[Any] = []
     pupil.client.on("connect_error", errors.append)

@@ -57,7 +57,8 @@ class Fanout:
         self.entrance = Entrance()
         self._bus = bus
         self._streams: dict[UUID, Stream] = {}
-        self._hints: deque[Hint] = deque()
+        self._hints: deque[Hint | list[Event]] = deque()
+        """What is to be shown; of each stream, the events that came together."""
         self._doubtful: set[Stream] = set()
         self._doubt = asyncio.Event()
         self._positions: dict[StreamKind, FeedPosition] = {}
@@ -125,8 +126,19 @@ class Fanout:
     def on_hints(self, hints: Sequence[Hint]) -> None:
         """Take a batch from the bus. Never waits; shows them in order, what takes long in several turns of the loop."""
         is_under_way = bool(self._hints)
-        self._hints.extend(hints)
-        if not is_under_way:
+        runs: dict[UUID, list[Event]] = {}
+        for hint in hints:
+            if not isinstance(hint, Event):
+                runs.clear()
+                self._hints.append(hint)
+            elif hint.stream_id in runs:
+                runs[hint.stream_id].append(hint)
+            elif (
+                hint.stream_id in self._streams
+            ):  # else nobody is here: whoever comes reads the database first
+                runs[hint.stream_id] = run = [hint]
+                self._hints.append(run)
+        if self._hints and not is_under_way:
             self._show_hints()
 
     def _show_hints(self) -> None:
@@ -141,8 +153,8 @@ class Fanout:
                 asyncio.get_running_loop().call_soon(self._show_hints)
                 return
 
-    def _show(self, hint: Hint) -> None:
-        if isinstance(hint, Event):
+    def _show(self, hint: Hint | list[Event]) -> None:
+        if isinstance(hint, list):
             self._take(hint)
         elif isinstance(hint, Touch):
             self.touches.on_hint(hint)
@@ -150,12 +162,12 @@ class Fanout:
             self._signal(hint)
         elif isinstance(hint, Mark):
             self._mark(hint)
-        else:
+        elif isinstance(hint, PresenceHint):
             self.presence.on_hint(hint)
 
-    def _take(self, event: Event) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None and not stream.take(event):
+    def _take(self, events: Sequence[Event]) -> None:
+        stream = self._streams.get(events[0].stream_id)
+        if stream is not None and not stream.take_run(events):
             self.suspect(stream)
 
     def _signal(self, signal: Signal) -> None:
@@ -209,8 +221,8 @@ class Fanout:
                     log.info("realtime.stream_reset", stream=stream.name, head=head["number"])
                     stream.reset(Cursor(head["number"], head["tag"]))
                     continue
-                for event in events:
-                    self._take(event)
+                if events:
+                    self._take(events)
 
     async def _find_feed_end(self) -> None:
         async with self.db.system() as tx:
@@ -239,7 +251,7 @@ class Fanout:
                         tx, self._positions[kind], FEED_BATCH, stream=kind
                     )
                 for event in events:
-                    self._take(event)
+                    self._take([event])
                 is_more = len(events) == FEED_BATCH
 
     def compare_all(self) -> None:

@@ -6,6 +6,7 @@ Types only and their bytes; who gets which frame is decided in `streams`.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -277,6 +278,31 @@ class Ready:
         """The WebSocket frame of the Socket.IO transport: an Engine.IO message around the packet."""
         if self._socketio is None:
             self._socketio = ws_text_frame(b'42["%b",%b]' % (self.event.encode(), self.json))
+        return self._socketio
+
+
+class Run:
+    """Frames that follow one another, for a way out that takes them in one write."""
+
+    __slots__ = ("_socketio", "_websocket", "parts")
+
+    def __init__(self, parts: Sequence[Ready]) -> None:
+        self.parts = parts
+        self._websocket: bytes | None = None
+        self._socketio: bytes | None = None
+
+    @property
+    def websocket(self) -> bytes:
+        """See `Ready`."""
+        if self._websocket is None:
+            self._websocket = b"".join(part.websocket for part in self.parts)
+        return self._websocket
+
+    @property
+    def socketio(self) -> bytes:
+        """See `Ready`."""
+        if self._socketio is None:
+            self._socketio = b"".join(part.socketio for part in self.parts)
         return self._socketio
 
 

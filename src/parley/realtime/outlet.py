@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from parley.realtime.frames import Ready
+from parley.realtime.frames import Ready, Run
 
 CONGESTED_BYTES = 64 * 1024
 """Unsent bytes above which a reader counts as slow: where uvloop's transports pause a writer."""
@@ -30,6 +30,9 @@ class Outlet(Protocol):
 
         Fan-out's way: one call for each reader.
         """
+
+    def offer_run(self, run: Run) -> bool:
+        """Send frames in one write; False: nothing was sent, they have to go one by one."""
 
     def write(self, ready: Ready) -> None:
         """Send a frame."""

@@ -30,6 +30,7 @@ from parley.realtime.frames import (
     Ready,
     Renew,
     ResyncFrame,
+    Run,
     Typing,
     Unwatch,
     UnwatchPresence,
@@ -129,6 +130,14 @@ class Session:
             self._tally.frames += 1
         else:
             self._send_slowly(ready)
+
+    def send_run(self, run: Run) -> None:
+        """Send frames that follow one another, as `send` each of them."""
+        if not self.is_closed and self.outlet.offer_run(run):
+            self._tally.frames += len(run.parts)
+            return
+        for ready in run.parts:
+            self.send(ready)
 
     def _send_slowly(self, ready: Ready) -> None:
         backlog = self.outlet.backlog_bytes

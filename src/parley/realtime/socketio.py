@@ -15,7 +15,7 @@ import socketio
 from parley.kit.errors import ParleyError
 from parley.realtime.cors import admit_origin
 from parley.realtime.dialects import Dialect, Guest, find_dialect
-from parley.realtime.frames import COMMAND_LIMIT_BYTES, Ready, parse_auth
+from parley.realtime.frames import COMMAND_LIMIT_BYTES, Ready, Run, parse_auth
 from parley.realtime.origins import is_allowed
 from parley.realtime.outlet import CONGESTED_BYTES
 from parley.realtime.packets import Server
@@ -187,6 +187,13 @@ class SocketIoOutlet:
             return False
         self.write(ready)
         return True
+
+    def offer_run(self, run: Run) -> bool:
+        """See `Outlet`."""
+        if self._is_closed or self._app.stock is not None:
+            return False
+        wire = find_idle_wire(self._socket)
+        return wire is not None and wire.offer(run.socketio)
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""

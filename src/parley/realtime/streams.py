@@ -6,7 +6,7 @@ sockets of a room is in order and complete.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from parley.realtime.frames import (
     EventFrames,
     Ready,
     ResetFrame,
+    Run,
     SkipFrame,
     signal_frame,
     stream_name,
@@ -29,6 +30,8 @@ PENDING_LIMIT = 1000
 """Events kept for one reader that is still catching up, and for one stream whose gap is being closed."""
 REMEMBERED_TAGS = 64
 """Newest numbers of a stream whose tags are remembered, to notice numbers used again after a failover."""
+RUN_BYTES = 32 * 1024
+"""What goes to a socket in one write at the most, of messages that come together."""
 COURTESY_LIMIT = 100
 """Watchers up to which signals are shown."""
 
@@ -158,6 +161,21 @@ class Stream:
         self._keep(event)
         return False
 
+    def take_run(self, events: Sequence[Event]) -> bool:
+        """As `take` each of them, in order; messages that follow one another go to a socket in one write."""
+        is_whole = True
+        run: list[EventFrames] = []
+        for event in events:
+            if self._is_simple(event):
+                self._move_to(event)
+                run.append(EventFrames(event, self.name))
+            else:
+                self._show_run(run)
+                run = []
+                is_whole = self.take(event) and is_whole
+        self._show_run(run)
+        return is_whole
+
     def settle(self, head: Cursor) -> None:
         """Begin at a head that was read after the first watcher had come. Repeat: nothing happens."""
         if self.number is not None:
@@ -187,10 +205,30 @@ class Stream:
         if len(self.ahead) < PENDING_LIMIT:
             self.ahead[event.number] = event
 
-    def _publish(self, event: Event) -> None:
+    def _is_simple(self, event: Event) -> bool:
+        """Whether an event is the next and means a frame for those in the rooms, and nothing else."""
+        is_next = self.number is not None and event.number == self.number + 1
+        return is_next and not self.waiting and not self.ahead and _is_plain(event)
+
+    def _move_to(self, event: Event) -> None:
         self.number, self.tag = event.number, event.tag
         self.tags[event.number] = event.tag
         self.tags.pop(event.number - REMEMBERED_TAGS, None)
+
+    def _show_run(self, run: Sequence[EventFrames]) -> None:
+        for view, room in self.rooms.items():
+            if not room or not run:
+                continue
+            for parts in _pieces([_ready_for(frames, view) for frames in run]):
+                if len(parts) == 1:
+                    _send_all(room, parts[0])
+                    continue
+                together = Run(parts)
+                for session in room:
+                    session.send_run(together)
+
+    def _publish(self, event: Event) -> None:
+        self._move_to(event)
         frames = EventFrames(event, self.name)
         for view, room in self.rooms.items():
             if not room:
@@ -302,6 +340,31 @@ class Stream:
         subscription.is_live = True
         self.waiting.discard(subscription)
         self.rooms[subscription.view][subscription.session] = subscription
+
+
+def _is_plain(event: Event) -> bool:
+    """Whether nothing follows from an event here but its frame, the same for all of a room."""
+    return event.kind == "message.created" and event.audience in (ALL, STAFF)
+
+
+def _ready_for(frames: EventFrames, view: View) -> Ready:
+    """Return what a room gets of an event for all or for staff."""
+    if frames.event.audience == STAFF:
+        return frames.shown if view == "staff" else frames.hidden
+    return frames.shown_to(view)
+
+
+def _pieces(parts: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """Yield neighbours that are at most `RUN_BYTES` together, or one that is longer alone."""
+    piece: list[Ready] = []
+    size = 0
+    for part in parts:
+        if piece and size + len(part.json) > RUN_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(part)
+        size += len(part.json)
+    yield piece
 
 
 def _send_all(room: dict[Session, Subscription], ready: Ready) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from parley.realtime.frames import Ready
+from parley.realtime.frames import Ready, Run
 from parley.realtime.origins import is_allowed
 from parley.realtime.outlet import CONGESTED_BYTES, Outlet
 from parley.realtime.session import Session
@@ -36,6 +36,10 @@ class WireOutlet:
     def offer(self, ready: Ready) -> bool:
         """See `Outlet`."""
         return self._wire.offer(ready.websocket)
+
+    def offer_run(self, run: Run) -> bool:
+        """See `Outlet`."""
+        return self._wire.offer(run.websocket)
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""
@@ -73,6 +77,11 @@ class AsgiOutlet:
             return False
         self.write(ready)
         return True
+
+    def offer_run(self, run: Run) -> bool:
+        """See `Outlet`."""
+        del run
+        return False
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""

@@ -6,7 +6,7 @@ import asyncio
 import collections
 from typing import Any
 
-from parley.realtime.frames import EventFrame, Ready, ResetFrame, SignalFrame
+from parley.realtime.frames import EventFrame, Ready, ResetFrame, Run, SignalFrame
 from parley.realtime.outlet import CONGESTED_BYTES, Outlet
 
 
@@ -36,6 +36,11 @@ class FrameQueue:
             return False
         self.write(ready)
         return True
+
+    def offer_run(self, run: Run) -> bool:
+        """See `Outlet`."""
+        del run
+        return False
 
     def write(self, ready: Ready) -> None:
         """See `Outlet`."""
