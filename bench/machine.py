@@ -15,18 +15,25 @@ OTHER_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
 def pin(process_id: int, core: int) -> None:
     """Keep a process and all its children and threads on one core."""
     for child in [process_id, *_children(process_id)]:
-        for thread in Path(f"/proc/{child}/task").glob("*"):
-            try:
-                os.sched_setaffinity(int(thread.name), {core})
-            except (ProcessLookupError, PermissionError):
-                continue
+        for thread in _threads(child):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.sched_setaffinity(thread, {core})
+
+
+def _threads(process_id: int) -> list[int]:
+    """Return a process's threads; none when it has ended meanwhile."""
+    try:
+        return [int(entry.name) for entry in Path(f"/proc/{process_id}/task").iterdir()]
+    except FileNotFoundError:
+        return []
 
 
 def _children(process_id: int) -> list[int]:
     found: list[int] = []
-    for listing in Path(f"/proc/{process_id}/task").glob("*/children"):
-        for child in listing.read_text().split():
-            found += [int(child), *_children(int(child))]
+    for thread in _threads(process_id):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in Path(f"/proc/{process_id}/task/{thread}/children").read_text().split():
+                found += [int(child), *_children(int(child))]
     return found
 
 
