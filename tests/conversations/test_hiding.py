@@ -57,6 +57,26 @@ async def test_it_is_in_nothing_that_its_reader_asks_for_and_in_all_that_others_
     assert len(personal) == 1
 
 
+async def test_replies_to_it_are_told_what_became_of_it(scene: Scene) -> None:
+    async with scene.house.client(scene.olga) as client:
+        made = [await send(client, scene.group, text) for text in ("swordfish", "tuna")]
+        reply = await send(client, scene.group, "what?", reply_to=made[0]["id"])
+        for one in made:
+            await hide(scene, scene.anna, one["id"])
+            await client.patch(url_of(scene.group, one["id"]), json={"text": f"{one['text']} again"})
+    key = public_id("cnv", scene.group)
+    async with scene.house.client(scene.anna) as client:
+        shown = (await client.get(url_of(scene.group))).json()["items"]
+        sync = await client.post("/v1/sync", json={"conversations": {key: {"number": 0, "tag": 0}}})
+    assert [(one["id"], one["reply_to"]["text"]) for one in shown] == [(reply["id"], "swordfish again")]
+    told = [
+        (event["kind"], event["data"]["message"]["text"])
+        for event in sync.json()["streams"][0]["events"]
+        if "message" in event.get("data", {})
+    ]
+    assert told == [("message.created", "what?"), ("message.updated", "swordfish again")]
+
+
 async def test_what_is_hidden_unread_is_unread_no_more_and_calls_no_more(scene: Scene) -> None:
     all_of_them = [{"kind": "mention_all", "offset": 0, "length": 1}]
     async with scene.house.client(scene.olga) as client:

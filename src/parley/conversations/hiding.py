@@ -21,6 +21,7 @@ from parley.kit.errors import Forbidden
 from parley.kit.events import Event
 from parley.kit.ids import parse_id, public_id
 
+_CHANGES = ("message.updated", "message.deleted")
 NOBODY = "nobody"
 """Audience of an event that one reader is not shown."""
 
@@ -68,14 +69,20 @@ async def _tell(tx: Tx, caller: Caller, conversation: asyncpg.Record, message: a
 async def mask_hidden(
     tx: Tx, actor_id: UUID, conversation_ids: Sequence[UUID], events: Sequence[Event]
 ) -> list[Event]:
-    """Return events for this reader: those about messages they hid are for nobody, and so skipped; dense as before."""
+    """Return events for this reader: those about messages they hid are for nobody, and so skipped; dense as before.
+
+    What changed such a message is told when there are replies to it, which show it as it reads now.
+    """
     about = [_message_of(event) for event in events]
     named = {message_id for message_id in about if message_id}
     hidden = await hiding_store.list_hidden(tx, actor_id, conversation_ids, named) if named else set()
     if not hidden:
         return list(events)
+    answered = await hiding_store.list_answered(tx, conversation_ids, hidden)
     return [
-        msgspec.structs.replace(event, audience=NOBODY) if message_id in hidden else event
+        msgspec.structs.replace(event, audience=NOBODY)
+        if message_id in hidden and not (message_id in answered and event.kind in _CHANGES)
+        else event
         for event, message_id in zip(events, about, strict=True)
     ]
 

@@ -46,3 +46,14 @@ async def list_hidden(
         list(message_ids),
     )
     return {row["message_id"] for row in rows}
+
+
+async def list_answered(tx: Tx, conversation_ids: Sequence[UUID], message_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the messages that have replies. Index: message_reply."""
+    rows = await tx.fetch(
+        """SELECT m.id FROM unnest($1::uuid[]) AS c (id) CROSS JOIN unnest($2::uuid[]) AS m (id)
+        WHERE EXISTS (SELECT FROM message r WHERE r.conversation_id = c.id AND r.reply_to_id = m.id)""",
+        list(conversation_ids),
+        list(message_ids),
+    )
+    return {row["id"] for row in rows}
