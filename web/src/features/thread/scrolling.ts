@@ -22,12 +22,15 @@ interface Options {
 export function useThreadScroll({ scroller, version, startAt, onNearTop, onNearBottom }: Options) {
   const sticks = useRef(startAt === null);
   const anchor = useRef<{ key: string; top: number } | null>(null);
+  /** Where it stood when the anchor was taken: what differs now was scrolled since, and its event is yet to come. */
+  const stood = useRef(0);
   const isPlaced = useRef(false);
   const [isAtBottom, setAtBottom] = useState(startAt === null);
 
   const remember = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
+    stood.current = box.scrollTop;
     const top = box.getBoundingClientRect().top;
     for (const row of box.querySelectorAll<HTMLElement>("[data-key]")) {
       const place = row.getBoundingClientRect();
@@ -45,10 +48,14 @@ export function useThreadScroll({ scroller, version, startAt, onNearTop, onNearB
       box.scrollTop = box.scrollHeight;
     } else if (anchor.current) {
       const row = box.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.current.key)}"]`);
+      // at the very end the browser may have moved it, because there is less than there was
+      const isAtEnd = box.scrollTop >= box.scrollHeight - box.clientHeight - 1;
+      if (!isAtEnd) anchor.current.top -= box.scrollTop - stood.current;
       if (row)
         box.scrollTop +=
           row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
     }
+    stood.current = box.scrollTop;
   }, [scroller]);
 
   const onScroll = useCallback(() => {
