@@ -18,7 +18,7 @@ Json = Any
 
 @dataclasses.dataclass
 class Copy:
-    """One conversation as the client holds it. ``pending``: what came while a snapshot is on its way."""
+    """One conversation as the client holds it. ``pending``, ``personal``: what came while a snapshot is on its way."""
 
     id: str
     me: str = ""
@@ -36,6 +36,7 @@ class Copy:
     has_snapshot: bool = False
     is_gone: bool = False
     pending: list[Json] | None = None
+    personal: list[Json] = dataclasses.field(default_factory=list)
     seen_reads: dict[str, int] = dataclasses.field(default_factory=dict)
     pins: dict[str, Json] = dataclasses.field(default_factory=dict)
     scheduled: dict[str, Json] = dataclasses.field(default_factory=dict)

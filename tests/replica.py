@@ -374,6 +374,10 @@ class Replica:
         try:
             if not copy.has_snapshot:
                 await self._take_snapshot(copy)
+                # read in parts: what came meanwhile may be newer than its part
+                kept_personal, copy.personal = copy.personal, []
+                for frame in kept_personal:
+                    _apply_personal(copy, frame)
                 copy.epoch += 1
                 self.snapshots += 1
                 copy.has_snapshot, copy.is_gone = True, False
@@ -527,23 +531,30 @@ class Replica:
         else:
             concerned = [copy for copy in copies if copy.id == frame["data"]["conversation_id"]]
         for copy in concerned:
-            if frame["kind"] == "read.moved":
-                copy.read_number = max(copy.read_number, frame["data"]["read_number"])
-            elif frame["kind"] == "message.hidden":
-                hide(copy, frame["data"]["message_id"])
-            elif frame["kind"] == "scheduled.changed":
-                set_scheduled(copy, frame["data"]["scheduled"])
-            elif frame["kind"] == "mention.created":
-                continue
-            elif frame["kind"] == "conversation.preferences_changed":
-                set_preferences(copy, frame["data"])
-            elif frame["kind"] == "conversation.removed":
-                set_preferences(copy, PREFERENCES)
-                copy.draft = None
-            elif frame["kind"] == "draft.changed":
-                copy.draft = frame["data"]["draft"]
-            elif not copy.is_watched:
+            if not copy.has_snapshot:
+                copy.personal.append(frame)
+            if not _apply_personal(copy, frame) and not copy.is_watched:
                 self._work.put_nowait(copy.id)
+
+
+def _apply_personal(copy: Copy, frame: Json) -> bool:
+    """Apply an event of the personal stream; False when it tells of a right and not of what is held."""
+    if frame["kind"] == "read.moved":
+        copy.read_number = max(copy.read_number, frame["data"]["read_number"])
+    elif frame["kind"] == "message.hidden":
+        hide(copy, frame["data"]["message_id"])
+    elif frame["kind"] == "scheduled.changed":
+        set_scheduled(copy, frame["data"]["scheduled"])
+    elif frame["kind"] == "conversation.preferences_changed":
+        set_preferences(copy, frame["data"])
+    elif frame["kind"] == "conversation.removed":
+        set_preferences(copy, PREFERENCES)
+        copy.draft = None
+    elif frame["kind"] == "draft.changed":
+        copy.draft = frame["data"]["draft"]
+    else:
+        return bool(frame["kind"] == "mention.created")
+    return True
 
 
 def _forget(copy: Copy) -> None:

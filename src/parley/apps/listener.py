@@ -84,6 +84,8 @@ async def listen(
     sockets: list[socket.socket] = []
     try:
         for family, kind, protocol, _, address in dict.fromkeys(found):
+            if family == socket.AF_INET6 and not _has_ipv6():
+                continue
             one = socket.socket(family, kind, protocol)
             sockets.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -97,3 +99,12 @@ async def listen(
             one.close()
         raise
     return Listener(make_protocol, sockets)
+
+
+def _has_ipv6() -> bool:
+    """Whether the kernel knows IPv6 at all."""
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
+    except OSError:
+        return False
+    return True

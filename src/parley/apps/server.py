@@ -53,6 +53,11 @@ class Server(uvicorn.Server):
             self._sandbox.release()
         if self._gateway is not None:
             await self._gateway.stop()
+        # whoever was accepted a moment ago is known to the server before it looks who is there
+        for one in self.servers:
+            one.close()
+            await one.wait_closed()
+        await asyncio.sleep(0)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

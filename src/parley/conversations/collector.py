@@ -25,7 +25,7 @@ from parley.kit.errors import ParleyError, Unavailable
 BATCH_LIMIT = 64
 """Messages in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
 GATHERING_TURNS = 3
-"""Turns of the loop between the first send of a batch and its beginning: what has arrived by then comes along. One batch
+"""Turns of the loop between the first send of a batch and its beginning, at most: what arrives in them comes along. One batch
 is under way: a second beside it made both smaller, and the same statements dearer a message."""
 PARALLEL_ASIDE = 4
 """Conversations that are waited for at the same time; each has a connection meanwhile."""
@@ -80,7 +80,10 @@ class Collector:
 
     async def _commit_next(self) -> None:
         for _ in range(GATHERING_TURNS):
+            count = self._count
             await asyncio.sleep(0)
+            if self._count == count:
+                break
         batch = self._take_batch()
         if batch:
             await self._commit(batch)

@@ -108,11 +108,16 @@ async def post_messages(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome]:
 
 
 async def post_unless_busy(tx: Tx, drafts: Sequence[Draft]) -> list[Outcome | Busy]:
-    """As `post_messages`, without waiting for a conversation: all drafts of one that is locked are `BUSY`."""
+    """As `post_messages`, without waiting for anybody: all drafts of a conversation that is locked are `BUSY`.
+
+    So are those of one to which something is forwarded, whose source may be held elsewhere.
+    """
     known = await sending_store.lock_for_sending(tx, drafts, is_patient=False)
-    free = [(draft, row) for draft, row in zip(drafts, known, strict=True) if not row["is_busy"]]
+    pairs = list(zip(drafts, known, strict=True))
+    busy = {draft.conversation_id for draft, row in pairs if row["is_busy"] or draft.source is not None}
+    free = [(draft, row) for draft, row in pairs if draft.conversation_id not in busy]
     posted = iter(await _post(tx, [draft for draft, _ in free], [row for _, row in free]))
-    return [BUSY if row["is_busy"] else next(posted) for row in known]
+    return [BUSY if draft.conversation_id in busy else next(posted) for draft in drafts]
 
 
 async def _post(tx: Tx, drafts: Sequence[Draft], known: Sequence[asyncpg.Record]) -> list[Outcome]:
