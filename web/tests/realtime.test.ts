@@ -142,6 +142,23 @@ describe("the socket of a tab", () => {
     expect(ports.reset).toHaveBeenCalledTimes(2);
   });
 
+  it("moves the personal stream by its own reset alone", async () => {
+    realtime.start();
+    await connect();
+    last().say({ type: "reset", stream: "cnv_1", head: { number: 90, tag: 2 } });
+    expect(ports.reset).not.toHaveBeenCalled();
+    last().onclose?.({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    await connect();
+    expect(last().sent[0]).toMatchObject({ do: "hello", personal: { number: 3, tag: 9 } });
+    last().say({ type: "reset", stream: "act_1", head: { number: 91, tag: 3 } });
+    expect(ports.reset).toHaveBeenCalledWith("act_1");
+    last().onclose?.({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    await connect();
+    expect(last().sent[0]).toMatchObject({ do: "hello", personal: { number: 91, tag: 3 } });
+  });
+
   it("gives up a stream that is gone", async () => {
     realtime.start();
     realtime.watch("cnv_1", { number: 4, tag: 1 });

@@ -6,12 +6,15 @@
 import { listShared, listUntold, loadDraft, markUntold, saveDraft } from "@/lib/drafts";
 import { createStore } from "@/lib/store";
 import { ApiError, request } from "./http";
+import { sessionStore } from "./session";
 import type { Page, WrittenDraft } from "./types";
 
 const SAVE_AFTER_MS = 800;
 const RETRY_MS = 5_000;
-/** Within this the personal stream tells us what we have written ourselves. */
+/** Within this a line that holds tells us what we have written ourselves. */
 const ECHO_MS = 10_000;
+/** How long a line may be dead before that is found out. */
+const DEAD_LINE_MS = 35_000;
 
 interface Words {
   text: string;
@@ -23,23 +26,39 @@ export const arrivedDraft = createStore<({ conversation: string } & Words) | nul
 
 /** What the server was told or has told last. */
 const known = new Map<string, string>();
+/** Like no words: a request was lost, and the server has them or has them not. */
+const UNSURE = "";
 /** What it is still to be told. */
 const wanted = new Map<string, Words>();
 const pauses = new Map<string, ReturnType<typeof setTimeout>>();
 const running = new Set<string>();
+/** Whose words are read from this device once more before they are told: another tab may have written on. */
+const kept = new Set<string>();
 /** What was written from here and comes back by the personal stream, oldest first. */
 const echoes = new Map<string, string[]>();
+const echoTimers = new Map<string, ReturnType<typeof setTimeout>>();
+/** What came before an echo that is still expected. */
+const held = new Map<string, Words>();
+let isLineUp = false;
 
 const sign = ({ text, replyTo }: Words): string => `${replyTo ?? ""} ${text}`;
 const isNothing = ({ text, replyTo }: Words): boolean => text.trim() === "" && !replyTo;
 const NOTHING = sign({ text: "", replyTo: null });
+const isKnown = (conversation: string, words: Words): boolean =>
+  (known.get(conversation) ?? NOTHING) === sign(words);
+
+function wordsHere(conversation: string): Words {
+  const { text, replyTo } = loadDraft(conversation);
+  return { text, replyTo: replyTo ?? null };
+}
 
 /** Tells the server what is being written, once the writing pauses; that nothing is, at once. */
 export function tellDraft(conversation: string, text: string, replyTo: string | null): void {
   const words = { text, replyTo };
   clearTimeout(pauses.get(conversation));
   pauses.delete(conversation);
-  if (!running.has(conversation) && (known.get(conversation) ?? NOTHING) === sign(words)) {
+  kept.delete(conversation);
+  if (!running.has(conversation) && isKnown(conversation, words)) {
     settle(conversation);
     return;
   }
@@ -70,12 +89,17 @@ async function tell(conversation: string): Promise<void> {
   if (running.has(conversation)) return;
   running.add(conversation);
   try {
-    for (let words = wanted.get(conversation); words; words = wanted.get(conversation)) {
-      if (!(await put(conversation, words))) {
-        setTimeout(retellDrafts, RETRY_MS);
+    for (let words = nextWords(conversation); words; words = nextWords(conversation)) {
+      const outcome = isKnown(conversation, words) ? "told" : await put(conversation, words);
+      if (outcome === "later") {
+        // A session that ran out is gone on with by signing in, which reads all drafts again.
+        if (sessionStore.get().phase !== "signed_out") setTimeout(retellDrafts, RETRY_MS);
         return;
       }
-      if (wanted.get(conversation) === words) settle(conversation);
+      if (wanted.get(conversation) === words) {
+        if (outcome === "refused") keepHere(conversation);
+        settle(conversation);
+      }
       // What is being typed waits for its own pause.
       if (pauses.has(conversation)) return;
     }
@@ -89,28 +113,48 @@ function settle(conversation: string): void {
   markUntold(conversation, false);
 }
 
-/** False: it could not be told, and is tried again. */
-async function put(conversation: string, words: Words): Promise<boolean> {
+function nextWords(conversation: string): Words | undefined {
+  if (kept.delete(conversation)) wanted.set(conversation, wordsHere(conversation));
+  return wanted.get(conversation);
+}
+
+/** What the server refuses it would refuse again: the words stay on this device, and are not missed on the server. */
+function keepHere(conversation: string): void {
+  saveDraft(conversation, { ...loadDraft(conversation), isShared: false });
+}
+
+async function put(conversation: string, words: Words): Promise<"told" | "refused" | "later"> {
   const path = `/v1/conversations/${conversation}/draft`;
-  const forget = expectEcho(conversation, sign(words));
+  expectEcho(conversation, sign(words));
   try {
     if (isNothing(words)) await request("DELETE", path, { keepalive: true });
     else
       await request("PUT", path, { body: { text: words.text, reply_to_id: words.replyTo }, keepalive: true });
   } catch (error) {
-    forget();
-    // What the server refuses it would refuse again: the words stay on this device.
-    return error instanceof ApiError && !error.isTemporary;
+    forgetEcho(conversation, sign(words));
+    if (error instanceof ApiError && error.status === 401) return "later";
+    if (error instanceof ApiError && !error.isTemporary) return "refused";
+    known.set(conversation, UNSURE);
+    return "later";
   }
   known.set(conversation, sign(words));
-  return true;
+  return "told";
 }
 
-function expectEcho(conversation: string, signed: string): () => void {
+function expectEcho(conversation: string, signed: string): void {
   echoes.set(conversation, [...(echoes.get(conversation) ?? []), signed]);
-  const forget = () => takeEcho(conversation, signed);
-  setTimeout(forget, ECHO_MS);
-  return () => void forget();
+  expireEchoes(conversation, DEAD_LINE_MS + ECHO_MS);
+}
+
+/** It was not written. */
+function forgetEcho(conversation: string, signed: string): void {
+  const expected = echoes.get(conversation) ?? [];
+  const at = expected.lastIndexOf(signed);
+  if (at >= 0)
+    expectOnly(
+      conversation,
+      expected.filter((_, place) => place !== at),
+    );
 }
 
 /** Whether this was expected; if so it, and what was expected before it, is so no more. */
@@ -118,14 +162,52 @@ function takeEcho(conversation: string, signed: string): boolean {
   const expected = echoes.get(conversation) ?? [];
   const at = expected.indexOf(signed);
   if (at < 0) return false;
-  echoes.set(conversation, expected.slice(at + 1));
+  held.delete(conversation);
+  expectOnly(conversation, expected.slice(at + 1));
   return true;
+}
+
+function expectOnly(conversation: string, expected: string[]): void {
+  if (expected.length > 0) echoes.set(conversation, expected);
+  else giveUpEchoes(conversation);
+}
+
+/** What we wrote may have told nothing, for the server had it already; while the line is away nothing comes anyway. */
+function expireEchoes(conversation: string, ms: number): void {
+  clearTimeout(echoTimers.get(conversation));
+  if (isLineUp)
+    echoTimers.set(
+      conversation,
+      setTimeout(() => giveUpEchoes(conversation), ms),
+    );
+}
+
+/** Nothing more is expected: what was held back until now is the server's last word. */
+function giveUpEchoes(conversation: string): void {
+  clearTimeout(echoTimers.get(conversation));
+  echoTimers.delete(conversation);
+  echoes.delete(conversation);
+  const words = held.get(conversation);
+  held.delete(conversation);
+  if (words && !wanted.has(conversation)) accept(conversation, words);
+}
+
+/** Whether the personal stream comes in: echoes are waited for while it does not. */
+export function noteLine(isUp: boolean): void {
+  isLineUp = isUp;
+  for (const conversation of echoes.keys()) expireEchoes(conversation, ECHO_MS);
 }
 
 /** A draft as the server has it now. What is being written here this moment goes before it. */
 export function takeDraft(conversation: string, draft: WrittenDraft | null): void {
   const words = { text: draft?.text ?? "", replyTo: draft?.reply_to_id ?? null };
   if (takeEcho(conversation, sign(words)) || wanted.has(conversation)) return;
+  // What comes before our own words is older than they are, or what the server has left of them.
+  if (echoes.has(conversation)) held.set(conversation, words);
+  else accept(conversation, words);
+}
+
+function accept(conversation: string, words: Words): void {
   if (known.get(conversation) === sign(words)) return;
   known.set(conversation, sign(words));
   saveDraft(conversation, { ...words, isNote: false, isShared: true });
@@ -140,15 +222,20 @@ function takeGone(conversation: string): void {
 /** Reads the drafts of all chats, once a session; the personal stream tells the rest. */
 export async function loadDrafts(): Promise<void> {
   known.clear();
+  held.clear();
+  for (const conversation of [...echoes.keys()]) giveUpEchoes(conversation);
   let cursor: string | null = null;
   const gone = new Set(listShared());
   const untold = new Set(listUntold());
+  // Of whoever was signed in before.
+  for (const conversation of wanted.keys()) if (!untold.has(conversation)) wanted.delete(conversation);
   do {
     const page: Page<WrittenDraft> = await request("GET", "/v1/drafts", { query: { cursor, limit: 100 } });
     for (const draft of page.items) {
       const { conversation_id: id, text, reply_to_id: replyTo } = draft;
       gone.delete(id);
-      if (untold.has(id)) known.set(id, sign({ text, replyTo }));
+      // Words that the server has refused are not given up for older ones that it has.
+      if (untold.has(id) || loadDraft(id).isShared === false) known.set(id, sign({ text, replyTo }));
       else takeDraft(id, draft);
     }
     cursor = page.next;
@@ -157,7 +244,8 @@ export async function loadDrafts(): Promise<void> {
   for (const id of gone) if (!untold.has(id)) takeGone(id);
   // Written or sent here while the server could not be told.
   for (const id of untold) {
-    const here = loadDraft(id);
-    tellDraft(id, here.text, here.replyTo ?? null);
+    const { text, replyTo } = wordsHere(id);
+    tellDraft(id, text, replyTo);
+    if (wanted.has(id)) kept.add(id);
   }
 }

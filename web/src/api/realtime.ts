@@ -205,11 +205,10 @@ export class Realtime {
         this.readerOf(frame.stream)?.take(frame);
         return;
       case "reset":
-        if (this.readers.has(frame.stream)) this.ports.reset(frame.stream);
-        else {
-          this.personal?.moveTo(frame.head);
-          this.ports.reset(frame.stream);
-        }
+        // One that is watched no more is nobody's business, and no reason to move in another.
+        if (!this.readerOf(frame.stream)) return;
+        if (frame.stream.startsWith("act_")) this.personal?.moveTo(frame.head);
+        this.ports.reset(frame.stream);
         return;
       case "gone":
         this.lostRight(frame.stream);

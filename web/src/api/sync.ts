@@ -13,7 +13,7 @@ import {
 import { chatKeys } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
 import { getConversation, listChanges } from "./desk";
-import { loadDrafts, retellDrafts } from "./drafts";
+import { loadDrafts, noteLine, retellDrafts } from "./drafts";
 import { ApiError } from "./http";
 import { startKeeping } from "./kept";
 import { listMessages, setReaction } from "./messages";
@@ -87,7 +87,10 @@ export class Sync {
       touched: () => this.catchUpSoon(),
       signal: (frame) => this.noteSignal(frame),
       ready: (isFirst) => this.comeBack(isFirst),
-      state: (state) => this.connection.set(state),
+      state: (state) => {
+        this.connection.set(state);
+        noteLine(state === "connected");
+      },
     });
     this.chats = new ChatSync(client, me, {
       watch: (stream, cursor) => this.realtime.watch(stream, cursor),

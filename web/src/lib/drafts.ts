@@ -42,6 +42,10 @@ export function saveDraft(conversation: string, writing: Writing): void {
   });
 }
 
+/** What is left of the words when those taken are gone: what was written behind them, or instead of them. Pure. */
+export const withoutTaken = (text: string, taken: string): string =>
+  text.startsWith(taken) ? text.slice(taken.length).trimStart() : text;
+
 /** Words begun by somebody else in this browser are not for who signs in now. */
 export function claimDrafts(actor: string): void {
   const owner = localStorage.getItem(OWNER);

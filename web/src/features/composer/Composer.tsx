@@ -13,6 +13,7 @@ import { DropZone } from "./DropZone";
 import { EmojiPicker } from "./EmojiPicker";
 import { FileButton } from "./FileButton";
 import {
+  dropTaken,
   useArrivedDraft,
   useEditLast,
   useFocusRequests,
@@ -123,8 +124,15 @@ export function Composer(props: ComposerProps) {
     sending.send(take());
     clear();
   };
+  const isHeldUp = isTooLong || sending.isSaving || uploads.isBusy || uploads.hasFailed;
+  const canSendLater = isFollowed && !editing && !isEmpty && !isHeldUp;
   const sendLater = async (at: Date) => {
-    if (await sending.sendLater(take(), at)) clear();
+    if (!canSendLater) return;
+    const taken = take();
+    const files = uploads.uploads.map((one) => one.id);
+    if (!(await sending.sendLater(taken, at))) return;
+    dropTaken(id, taken);
+    for (const file of files) uploads.remove(file);
   };
   const latestSend = useRef(send);
   latestSend.current = send;
@@ -229,7 +237,12 @@ export function Composer(props: ComposerProps) {
             />
           )}
           {isFollowed && !editing && !isEmpty && (
-            <IconButton icon="clock" label={t("composer.sendLater")} onClick={() => setTiming(true)} />
+            <IconButton
+              icon="clock"
+              label={t("composer.sendLater")}
+              disabled={isHeldUp}
+              onClick={() => setTiming(true)}
+            />
           )}
           {isFollowed && !editing && isEmpty && canRecord() && (
             <IconButton icon="mic" label={t("composer.record")} onClick={() => setRecording(true)} />

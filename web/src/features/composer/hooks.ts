@@ -6,9 +6,9 @@ import { arrivedDraft, tellDraft } from "@/api/drafts";
 import { useMe } from "@/api/hooks";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
-import type { Features } from "@/api/types";
+import type { Features, Message } from "@/api/types";
 import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
-import { saveDraft, type Writing } from "@/lib/drafts";
+import { loadDraft, saveDraft, type Writing, withoutTaken } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
 
 const TYPING_EVERY_MS = 4_000;
@@ -41,6 +41,16 @@ export function useKeptDraft(id: string, writing: Writing): void {
     saveDraft(id, last.current);
     if (isShared) tellDraft(id, text, replyTo ?? null);
   }, [id, text, isNote, replyTo, isShared]);
+}
+
+/** Takes away what was sent; what was written meanwhile stays. Also when the composer it was sent from is gone by now. */
+export function dropTaken(id: string, taken: { text: string; replying: Message | null }): void {
+  const { text, replyTo, ...rest } = loadDraft(id);
+  const left = withoutTaken(text, taken.text);
+  const reply = replyTo === taken.replying?.id ? null : (replyTo ?? null);
+  saveDraft(id, { ...rest, text: left, replyTo: reply });
+  tellDraft(id, left, reply);
+  arrivedDraft.set({ conversation: id, text: left, replyTo: reply });
 }
 
 /** Words that were written on another device take the place of those here. */

@@ -27,12 +27,15 @@ export function useSending(id: string) {
   const client = useQueryClient();
   const [isSaving, setSaving] = useState(false);
   const attempt = async (job: () => Promise<unknown>): Promise<boolean> => {
+    setSaving(true);
     try {
       await job();
       return true;
     } catch (error) {
       showToast(errorText(error, t), { isBad: true });
       return false;
+    } finally {
+      setSaving(false);
     }
   };
   const send = ({ text, isNote, media, replying, called }: Written) =>
@@ -59,16 +62,11 @@ export function useSending(id: string) {
       });
       void client.invalidateQueries({ queryKey: scheduledKey(id) });
     });
-  const saveEdit = async (message: Message, text: string, called: Called) => {
-    setSaving(true);
+  const saveEdit = (message: Message, text: string, called: Called) => {
     const words = text.trim();
     const kept = moveEntities(message.entities, message.text, words);
     const entities = [...kept, ...findMentions(words, called, kept)];
-    const isSaved = await attempt(async () =>
-      sync.keepMessage(await editMessage(id, message.id, words, entities)),
-    );
-    setSaving(false);
-    return isSaved;
+    return attempt(async () => sync.keepMessage(await editMessage(id, message.id, words, entities)));
   };
   return { isSaving, send, sendVoice, sendLater, saveEdit };
 }
