@@ -29,7 +29,7 @@ format: dev
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-bench: ready  ## measurements; ONLY=name narrows
+bench: dev    ## measurements; ONLY=name narrows
 	$(BIN)/python -m bench $(if $(ONLY),$(ONLY))
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
