@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from parley.apps.upgrades import UpgradeGate
 from parley.infra.http import error_body
 
 HEAD_LIMIT_BYTES = 32 * 1024
@@ -41,6 +42,8 @@ class _HeadTooLarge(Exception):
 
 class GuardedHttp(HttpToolsProtocol):
     """Give to uvicorn as ``http=``. A refused connection gets an answer in the one error shape and is closed."""
+
+    gate: UpgradeGate | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,10 +81,19 @@ class GuardedHttp(HttpToolsProtocol):
             self._refuse(431)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to the WebSocket class."""
+        """Hand the connection over to the WebSocket class, when the gate lets it in; what it sends until then waits."""
         if self._look is not None:
             self._look.cancel()
-        super().handle_websocket_upgrade()
+        if self.gate is None:
+            super().handle_websocket_upgrade()
+        else:
+            self.transport.pause_reading()
+            self.gate.enter(self._come_in)
+
+    def _come_in(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            super().handle_websocket_upgrade()
 
     # ------------------------------------------------------------ parser callbacks
 

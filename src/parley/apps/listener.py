@@ -1,4 +1,4 @@
-"""Listening sockets whose connections are accepted a few in each turn of the event loop.
+"""Listening sockets whose connections are accepted one in each turn of the event loop.
 
 asyncio's servers accept all that wait at once: two thousand clients that come back in the same moment stopped the loop for
 as long as it takes to accept and greet every one of them, and whoever was connected waited. Here they come in between
@@ -15,8 +15,8 @@ import structlog
 
 from parley.infra.failures import describe_failure
 
-ACCEPTS_A_TURN = 4
-"""With what follows from each, about a millisecond of a turn."""
+ACCEPTS_A_TURN = 1
+"""With the request that follows, a quarter of a millisecond of a turn."""
 RETRY_SECONDS = 0.2
 """After there was no file left for a connection."""
 

@@ -11,6 +11,7 @@ import uvicorn
 
 from parley.apps.http_protocol import GuardedHttp
 from parley.apps.listener import listen
+from parley.apps.upgrades import UpgradeGate
 from parley.infra.settings import BadSetting, Settings
 from parley.realtime import Gateway
 from parley.sandbox.app import Sandbox
@@ -33,8 +34,12 @@ class Server(uvicorn.Server):
         """Listen. Raises: BadSetting when the address cannot be had."""
         config = self.config
 
+        gate = UpgradeGate()
+
         def make_protocol() -> Any:
-            return config.http_protocol_class(config=config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
+            protocol = GuardedHttp(config=config, server_state=self.server_state, app_state={})
+            protocol.gate = gate
+            return protocol
 
         try:
             self.servers: Any = [
