@@ -88,6 +88,8 @@ async def test_a_crowd_of_sockets_is_served_whole_and_who_hung_up_meanwhile_harm
             writer.write((request + "Sec-WebSocket-Version: 13\r\n\r\n").encode())
             await writer.drain()
             writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
         async def talk(number: int) -> str:
             async with connect(f"ws://{host}:{port}/", compression=None, proxy=None) as socket:
