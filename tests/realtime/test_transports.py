@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,10 +12,14 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.server import ServerProtocol
 
+from parley.apps.http_protocol import GuardedHttp
 from parley.infra.runtime import Runtime
 from parley.kit.events import Signal
 from parley.kit.ids import public_id
+from parley.realtime.wire import FrameProtocol
+from tests.programs import eventually
 from tests.realtime.harness import House, Person, Served, serve
 
 pytestmark = pytest.mark.anyio
@@ -140,3 +145,24 @@ async def test_the_numbers_are_shown_to_prometheus(served: Served) -> None:
         shown = generate_latest(registry).decode()
     assert "parley_realtime_sockets 1.0" in shown
     assert "parley_realtime_frames_total 1.0" in shown
+
+
+async def test_a_closed_connection_is_gone_without_the_garbage_collector(
+    runtime: Runtime, house: House
+) -> None:
+    async with serve(runtime, house, http=GuardedHttp) as served:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                async with served.client(house.anna) as client:
+                    await client.watch(house.group)
+
+            async def are_gone() -> bool:
+                return not any(
+                    isinstance(one, FrameProtocol | GuardedHttp | ServerProtocol) for one in gc.get_objects()
+                )
+
+            await eventually(are_gone, 5)
+        finally:
+            gc.enable()

@@ -85,7 +85,7 @@ class GuardedHttp(HttpToolsProtocol):
         if self._look is not None:
             self._look.cancel()
         if self.gate is None:
-            super().handle_websocket_upgrade()
+            self._come_in()
         else:
             self.transport.pause_reading()
             self.gate.enter(self._come_in)
@@ -94,6 +94,7 @@ class GuardedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
             super().handle_websocket_upgrade()
+            self.parser: Any = None  # which leads back here, as uvicorn does when a connection is lost
 
     # ------------------------------------------------------------ parser callbacks
 
