@@ -101,8 +101,9 @@ async def test_hints_lost_and_reordered_under_load_harm_nobody(tmp_path: Path, d
         places = await crowd.open_places()
         await load(crowd, places, 40)
         counts = server.counts()
-        assert counts["lost"] > 10
-        assert counts["reordered"] > 10
+        # by chance: some fifteen of each, fewer than four once in ten thousand runs
+        assert counts["lost"] > 3
+        assert counts["reordered"] > 3
         assert all(one.snapshots <= len(places.all) for one in crowd.replicas.values())
         assert all(one.connections == 1 for one in crowd.replicas.values())
 
