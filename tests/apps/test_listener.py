@@ -28,7 +28,8 @@ class Greeter(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.greeted.append(transport)
-        transport.write(b"!")  # type: ignore[attr-defined]
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"!")
 
 
 @contextlib.asynccontextmanager

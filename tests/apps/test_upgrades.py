@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,7 +28,7 @@ async def come(gate: UpgradeGate, count: int) -> tuple[list[int], float]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     for number in range(count):
-        gate.enter(lambda number=number: came.append(number))  # type: ignore[misc]
+        gate.enter(functools.partial(came.append, number))
     async with asyncio.timeout(20):
         while len(came) < count:
             await asyncio.sleep(0.001)
@@ -38,7 +39,7 @@ async def test_few_come_in_at_once_and_a_crowd_one_by_one_in_order() -> None:
     gate = UpgradeGate()
     came: list[int] = []
     for number in range(AT_ONCE):
-        gate.enter(lambda number=number: came.append(number))  # type: ignore[misc]
+        gate.enter(functools.partial(came.append, number))
     assert came == list(range(AT_ONCE))
     order, seconds = await come(gate, 3 * AT_ONCE)
     assert order == list(range(3 * AT_ONCE))

@@ -1,13 +1,10 @@
 /** What becomes of the words: sent by the outbox, kept for later, or put in the place of what was said before. */
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { useTranslation } from "react-i18next";
 import { editMessage } from "@/api/messages";
 import { scheduledKey, scheduleMessage } from "@/api/scheduled";
 import { useSync } from "@/api/sync";
 import type { Attachment, Media, Message } from "@/api/types";
-import { showToast } from "@/components/overlays";
-import { errorText } from "@/lib/errors";
+import { useTry } from "@/components/trying";
 import { moveEntities } from "@/lib/richtext";
 import { type Called, findMentions } from "./mentions";
 
@@ -22,22 +19,9 @@ interface Written {
 
 /** The doings of one conversation's composer. Each but `send` and `sendVoice` tells whether it was done. */
 export function useSending(id: string) {
-  const { t } = useTranslation();
   const sync = useSync();
   const client = useQueryClient();
-  const [isSaving, setSaving] = useState(false);
-  const attempt = async (job: () => Promise<unknown>): Promise<boolean> => {
-    setSaving(true);
-    try {
-      await job();
-      return true;
-    } catch (error) {
-      showToast(errorText(error, t), { isBad: true });
-      return false;
-    } finally {
-      setSaving(false);
-    }
-  };
+  const { isBusy: isSaving, run: attempt } = useTry();
   const send = ({ text, isNote, media, replying, called }: Written) =>
     sync.outbox.add({
       client_id: crypto.randomUUID(),
