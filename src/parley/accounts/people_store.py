@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from asyncpg import Record
@@ -25,4 +26,16 @@ async def list_people(
         *after,
         query,
         limit,
+    )
+
+
+async def give_external_ids(tx: Tx, workspace_id: UUID, external_ids: Mapping[UUID, str]) -> None:
+    """Give actors that have none an external id; several are locked already (`parley.accounts.lock_personal`)."""
+    ids = list(external_ids)
+    await tx.execute(
+        """UPDATE actor a SET external_id = g.external_id FROM unnest($2::uuid[], $3::text[]) AS g (id, external_id)
+        WHERE a.workspace_id = $1 AND a.id = g.id AND a.external_id IS NULL""",
+        workspace_id,
+        ids,
+        [external_ids[key] for key in ids],
     )

@@ -5,7 +5,7 @@ decided by a job, later. The code is nowhere at rest, not even hashed: it follow
 installation's key, so that a repeat of the job sends the same code once more (ADR 0017).
 
 A guesser is held by counters, none of which looks at whether the number is known: `MOST_TRIES` at one code, and per day
-guesses at one number from anywhere, and guesses from one address at any number. What one address may do to one number is
+guesses at one number from anywhere, and guesses from one address at any number; the shorter the code, the fewer. What one address may do to one number is
 well below what the number bears, so that a single stranger keeps nobody out.
 """
 
@@ -48,6 +48,12 @@ GUESS_ADDRESS = Limit("code_guess.address", 100, dt.timedelta(days=1))
 GUESS_PAIR = Limit("code_guess.phone_address", 10, dt.timedelta(days=1))
 GUESS_PHONE = Limit("code_guess.phone", 20, dt.timedelta(days=1))
 """Wrong codes for one number in a day, from anywhere: with six digits a stranger's chance is 1 in 50 000."""
+SHORT_DIGITS = 5
+"""Up to which a code is short: guesses as short as this have limits of their own, since only they can be right."""
+GUESS_SHORT_ADDRESS = Limit("code_guess.short_address", 30, dt.timedelta(days=1))
+GUESS_SHORT_PAIR = Limit("code_guess.short_phone_address", 3, dt.timedelta(days=1))
+GUESS_SHORT_PHONE = Limit("code_guess.short_phone", 5, dt.timedelta(days=1))
+"""With four digits a stranger's chance at one number is 1 in 2000 a day; from one address at any numbers 1 in 333."""
 
 
 class ProvenPhone(msgspec.Struct, frozen=True):
@@ -56,6 +62,7 @@ class ProvenPhone(msgspec.Struct, frozen=True):
     phone: str
     code_id: UUID
     address: str
+    digits: int
 
 
 async def request_phone_code(
@@ -97,13 +104,13 @@ async def check_phone_code(
     """
     number = require_phone(phone, settings.phone_region)
     given = read_code(code)
-    await count_together(db, _guess_counters(number, client.address))
+    await count_together(db, _guess_counters(number, client.address, len(given)))
     async with db.system() as tx:
         row = await phone_store.count_try(tx, number, purpose, login_id, MOST_TRIES)
     real = code_of(keys, row["id"], row["digits"]) if row is not None else ""
     if row is None or not hmac.compare_digest(real, given):
         raise WrongCode
-    return ProvenPhone(number, row["id"], client.address)
+    return ProvenPhone(number, row["id"], client.address, len(given))
 
 
 async def use_phone_code(tx: Tx, proven: ProvenPhone) -> None:
@@ -115,7 +122,7 @@ async def use_phone_code(tx: Tx, proven: ProvenPhone) -> None:
     if not await phone_store.use_code(tx, proven.code_id):
         raise WrongCode
     counters = (
-        *_guess_counters(proven.phone, proven.address),
+        *_guess_counters(proven.phone, proven.address, proven.digits),
         *_asking_counters(proven.phone, proven.address),
     )
     for limit, subject in counters:
@@ -133,9 +140,11 @@ def _asking_counters(number: str, address: str) -> tuple[tuple[Limit, bytes], ..
     return ((ASK_PAIR, pair), (ASK_PAIR_DAY, pair))
 
 
-def _guess_counters(number: str, address: str) -> tuple[tuple[Limit, bytes], ...]:
+def _guess_counters(number: str, address: str, digits: int) -> tuple[tuple[Limit, bytes], ...]:
+    """Return what a guess of so many digits counts against; 0 for what is no code."""
+    is_short = 0 < digits <= SHORT_DIGITS
     return (
-        (GUESS_ADDRESS, subject_of(address)),
-        (GUESS_PAIR, subject_of(number, address)),
-        (GUESS_PHONE, subject_of(number)),
+        (GUESS_SHORT_ADDRESS if is_short else GUESS_ADDRESS, subject_of(address)),
+        (GUESS_SHORT_PAIR if is_short else GUESS_PAIR, subject_of(number, address)),
+        (GUESS_SHORT_PHONE if is_short else GUESS_PHONE, subject_of(number)),
     )

@@ -250,6 +250,15 @@ class Session:
             self._count_command()
         return command
 
+    def count_event(self) -> None:
+        """Count what came and is no command of ours; beyond `COMMANDS_A_MINUTE` the connection ends, as for one."""
+        if self.is_closed:
+            return
+        try:
+            self._count_command()
+        except errors.TooManyCommands as error:
+            self._refuse(0, error)
+
     def _count_command(self) -> None:
         now = time.monotonic()
         earned = (now - self._allowance_at) * COMMANDS_A_MINUTE / 60

@@ -12,8 +12,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from parley.compat.chatapp import sockets
-from parley.kit.ids import public_id
-from tests.compat.chatapp.place import Ear, Place, User, listen
+from parley.compat.chatapp.people import UserIds
+from parley.compat.chatapp.tokens import read_token
+from parley.compat.chatapp.updates import Updates
+from parley.conversations.hiding import hide_message
+from parley.kit.ids import parse_id, public_id
+from tests.compat.chatapp.place import Ear, Json, Place, User, listen
 
 pytestmark = [
     pytest.mark.anyio,
@@ -79,6 +83,59 @@ async def test_reactions_and_reading_come_as_updates_of_the_whole_message(
         assert a.updates("message.status.update")[2]["data"]["messageId"] == third["_id"]
 
 
+async def test_what_somebody_deleted_for_themselves_is_not_brought_back_to_them(
+    place: Place, anna: User, boris: User, url: str
+) -> None:
+    dialog = await anna.dialog(boris)
+    before, live = await anna.say(dialog, "swordfish"), await anna.say(dialog, "swordfish again")
+    told = await anna.say(dialog, "tuna")
+    caller = (await read_token(place.house.runtime, boris.token)).caller
+
+    async def hide(message: Json) -> None:
+        async with place.house.db.transaction(caller.workspace_id) as tx:
+            await hide_message(tx, caller, parse_id("cnv", dialog), parse_id("msg", message["_id"]))
+
+    await hide(before)
+    async with listen(url, anna, boris, boris) as (a, *windows):
+        await hide(live)
+        for ear in windows:
+            await ear.until(lambda ear=ear: ear.updates("message.delete"))
+            [gone] = ear.updates("message.delete")
+            assert (gone["entityId"], gone["data"]["content"]) == (live["_id"], "")
+            ear.heard.clear()
+        for message in (before, live):
+            url_of = f"/api/messages/{message['_id']}/reactions"
+            assert (await anna.ask("POST", url_of, {"reaction": "+"})).status_code == 200
+        await boris.ask("POST", f"/api/messages/{told['_id']}/status/read")
+        await a.until(lambda: len(a.updates("message.status.update")) == 3)
+        assert len(a.updates("message.reaction.add")) == 2
+        await anna.say(dialog, "the end")
+        for ear in windows:
+            await ear.until(lambda ear=ear: ear.of("message:new"))
+            assert [one["entityId"] for one in ear.updates("message.status.update")] == [told["_id"]]
+            assert not [one for one in ear.heard if "swordfish" in str(one) or before["_id"] in str(one)]
+            assert not [one for one in ear.heard if live["_id"] in str(one)]
+
+
+async def test_a_direct_dialog_is_called_by_the_name_of_the_other_on_either_side(
+    place: Place, anna: User, url: str
+) -> None:
+    nora = await place.workspace.user("Nora")
+    await place.house.sql("UPDATE actor SET external_id = 'usr_nora1234' WHERE id = $1", nora.id)
+    actor = await place.actor(anna)
+    async with listen(url, anna) as (a,), place.house.client(nora) as client:
+        made = await client.post(
+            "/v1/conversations", json={"kind": "direct", "members": [public_id("act", actor)]}
+        )
+        dialog = made.json()["id"]
+        update = (await a.until(lambda: a.updates("dialog.create")))[0]
+        listed = (await anna.get("/api/dialogs"))["data"][0]
+        assert update["data"]["name"] == update["data"]["dialogName"] == listed["name"] == "Nora"
+        updates = Updates(place.house.db, UserIds(place.house.db))
+        found = await updates.of_dialog(place.workspace.id, dialog, "dialog.update", event_id="1")
+        assert [one.told_to(nora.id, "usr_nora1234")["data"]["name"] for one in found] == ["Anna"]
+
+
 async def test_a_dialog_made_grown_and_left_is_told_to_those_in_it(
     anna: User, boris: User, carla: User, url: str
 ) -> None:
@@ -137,6 +194,59 @@ async def test_typing_is_told_in_the_rooms_of_those_who_are_members(
         await b.silence()
         assert len(b.of("typing:start")) == 1
         assert c.of("typing:start") == a.of("typing:start") == []
+
+
+@pytest.mark.parametrize(
+    ("event", "is_own"),
+    [("dialog:leave", True), ("dialog:join", True), ("dialog:join", False), ("typing:start", False),
+     ("typing:stop", True), ("nonsense", True)],
+)  # fmt: skip
+async def test_more_than_120_events_a_minute_of_any_kind_close_the_connection(
+    anna: User, boris: User, url: str, event: str, is_own: bool
+) -> None:
+    dialog = await (anna if is_own else boris).dialog()
+    async with listen(url, anna) as (a,):
+        given = {"dialogId": dialog} if event.startswith("typing") else dialog
+        for _ in range(100):
+            await a.client.emit(event, given)
+        await a.silence()
+        assert a.client.connected
+        # a join elsewhere is a watch, of which a client has 500 free
+        for _ in range(40 if is_own or event != "dialog:join" else 640):
+            if a.client.connected:
+                await a.client.emit(event, given)
+        await a.until(lambda: not a.client.connected)
+
+
+async def test_typing_at_every_key_and_joining_every_dialog_closes_nothing(
+    anna: User, boris: User, url: str
+) -> None:
+    dialogs = [await anna.dialog(boris) for _ in range(3)]
+    async with listen(url, anna, boris) as (a, b):
+        for dialog in dialogs:
+            await b.client.emit("dialog:join", dialog)
+        await asyncio.sleep(0.1)
+        for _ in range(200):
+            await a.client.emit("typing:start", {"dialogId": dialogs[0]})
+        await a.client.emit("typing:stop", {"dialogId": dialogs[0]})
+        await b.until(lambda: b.of("typing:stop"))
+        assert a.client.connected
+        assert b.client.connected
+
+
+async def test_an_event_of_more_than_64_kb_closes_the_connection(anna: User, url: str) -> None:
+    address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    for size, code in ((60_000, None), (66_000, 1009)):
+        async with connect(address) as raw:
+            await raw.recv()
+            await raw.send("40" + json.dumps({"token": anna.token}))
+            assert str(await raw.recv())[:2] == "40"
+            await raw.send("42" + json.dumps(["dialog:join", "x" * size]))
+            if code is None:
+                await asyncio.wait_for(await raw.ping(), 10)
+            else:
+                await asyncio.wait_for(raw.wait_closed(), 10)
+                assert raw.close_code == code
 
 
 async def test_presence_is_told_to_those_who_share_a_dialog_and_counts_windows(

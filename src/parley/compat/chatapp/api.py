@@ -25,8 +25,9 @@ from parley.compat.chatapp import dialogs, sign_in, store
 from parley.compat.chatapp.errors import BadRequest, NoSuchUser, NoToken
 from parley.compat.chatapp.messages import CONTENT_LIMIT, Messages
 from parley.compat.chatapp.people import Person, find_people, find_user
-from parley.compat.chatapp.shapes import Json, iso, user_json
+from parley.compat.chatapp.shapes import user_json
 from parley.compat.chatapp.tokens import ChatUser, read_token
+from parley.conversations.chat3 import Json, iso
 from parley.infra.failures import is_transient
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Kind, ParleyError, Unavailable

@@ -11,8 +11,9 @@ from parley.accounts import Caller, lock_personal
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import BadRequest, NoSuchDialog, TooManyMembers
 from parley.compat.chatapp.people import find_people, find_user, get_users
-from parley.compat.chatapp.shapes import Json, dialog_json, member_json, own_dialog_json, pagination
+from parley.compat.chatapp.shapes import member_json, own_dialog_json, pagination
 from parley.conversations import chats, members
+from parley.conversations.chat3 import Json, dialog_json
 from parley.conversations.errors import ConversationNotFound
 from parley.conversations.schemas import Conversation
 from parley.infra.db import Database, Tx

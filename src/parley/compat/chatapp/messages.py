@@ -11,19 +11,10 @@ from parley.compat.chatapp import store
 from parley.compat.chatapp.dialogs import named_members, parse_dialog, require_dialog
 from parley.compat.chatapp.errors import BadRequest, NoSuchMessage
 from parley.compat.chatapp.people import UserIds
-from parley.compat.chatapp.shapes import (
-    EXTRA,
-    Json,
-    Kept,
-    Reader,
-    Viewer,
-    message_json,
-    pagination,
-    personal_json,
-    reactions_json,
-)
+from parley.compat.chatapp.shapes import Reader, Viewer, pagination, personal_json, reactions_json
 from parley.compat.chatapp.tokens import ChatUser
 from parley.conversations import Collector, Draft, editing, history, reading
+from parley.conversations.chat3 import EXTRA, Json, Kept, message_json
 from parley.conversations.fields import MESSAGE_KEY
 from parley.conversations.schemas import Conversation, Message
 from parley.infra.db import Database, Tx

@@ -6,22 +6,18 @@ first shown. The mapping never changes, so a process may remember it.
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
-from parley.accounts import lock_personal
+from parley.accounts.user_ids import give_user_ids, new_user_id
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import NoSuchUser
 from parley.infra.db import Database, Tx
 from parley.kit.ids import public_id
 
-_CHARACTERS = string.ascii_lowercase + string.digits
-_LENGTH = 8
 REMEMBERED = 100_000
 USER_ID_LIMIT = 128
 
@@ -33,11 +29,6 @@ class Person(msgspec.Struct, frozen=True):
     name: str
 
 
-def new_user_id() -> str:
-    """Return ``usr_`` and eight random characters."""
-    return "usr_" + "".join(secrets.choice(_CHARACTERS) for _ in range(_LENGTH))
-
-
 async def find_people(tx: Tx, workspace_id: UUID, ids: Collection[UUID]) -> dict[UUID, Person]:
     """Return actors as this dialect shows them; who has no user id yet gets one. Missing: who does not exist.
 
@@ -46,8 +37,7 @@ async def find_people(tx: Tx, workspace_id: UUID, ids: Collection[UUID]) -> dict
     rows = await store.find_people(tx, workspace_id, ids)
     nameless = {row["id"]: new_user_id() for row in rows if row["external_id"] is None}
     if nameless:
-        await lock_personal(tx, nameless)
-        await store.give_user_ids(tx, workspace_id, nameless)
+        await give_user_ids(tx, workspace_id, nameless)
         rows = await store.find_people(tx, workspace_id, ids)
     return {row["id"]: Person(row["external_id"], row["name"]) for row in rows}
 

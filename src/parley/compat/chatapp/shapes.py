@@ -1,35 +1,16 @@
-"""The JSON of this dialect. Pure: from our messages and rows to the values its clients know.
-
-Ids of dialogs and messages are ours, given as ``_id`` as well as ``dialogId`` or ``messageId``; times are RFC 3339.
-"""
+"""The JSON of this dialect's answers. Pure: what `parley.conversations.chat3` shows, and what is the asker's own."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from asyncpg import Record
 
 from parley.compat.chatapp.people import Person
-from parley.conversations.fields import MESSAGE_KEY
+from parley.conversations.chat3 import Json, UserIds, attached_type, iso
 from parley.conversations.schemas import Conversation, Message
-from parley.kit.ids import public_id
-
-EXTRA = "chatapp"
-"""Under which a message's ``extra`` keeps what only this dialect knows; its ``meta`` are the message's fields."""
-
-Json = dict[str, Any]
-UserIds = Mapping[str, str]
-"""User ids by our public ids of actors."""
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only this dialect knows of a message. ``content`` where the text stored is another."""
-
-    type: str = "text"
-    content: str | None = None
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -46,44 +27,12 @@ class Viewer(msgspec.Struct, frozen=True):
     user_id: str
 
 
-def iso(moment: dt.datetime | None) -> str | None:
-    """Return a moment as its clients read it."""
-    if moment is None:
-        return None
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def user_json(person: Person, *, phone: str = "", created_at: dt.datetime | None = None) -> Json:
     """Return a user. The phone number is one's own or empty: nobody else's is told."""
     return {"userId": person.user_id, "phone": phone, "name": person.name, "createdAt": iso(created_at)}
 
 
 # ---------------------------------------------------------------- messages
-
-
-def message_json(message: Json, user_ids: UserIds, tenant_id: str) -> Json:
-    """Return a message, of its JSON in our own shape: the same for every member."""
-    kept = _kept(message)
-    is_deleted = message["deleted_at"] is not None
-    is_original = message["version"] == 1 and kept.content is not None
-    attachments = message["attachments"]
-    sender_id = user_ids.get(message["sender"]["id"], "")
-    kind = kept.type if kept.type != "text" or not attachments else _attached(attachments)
-    shown: Json = {
-        "_id": message["id"],
-        "messageId": message["id"],
-        "tenantId": tenant_id,
-        "dialogId": message["conversation_id"],
-        "senderId": sender_id,
-        "sender": {"userId": sender_id, "name": message["sender"]["name"]},
-        "content": "" if is_deleted else kept.content if is_original else message["text"],
-        "type": kind,
-        "meta": {} if is_deleted else _meta(message),
-        "reactionCounts": {one["emoji"]: len(one["actor_ids"]) for one in message["reactions"]},
-        "createdAt": message["created_at"],
-        "updatedAt": message["deleted_at"] or message["edited_at"] or message["created_at"],
-    }
-    return {**shown, "isDeleted": True} if is_deleted else shown
 
 
 def personal_json(shown: Json, message: Message, viewer: Viewer, readers: Sequence[Reader] | None) -> Json:
@@ -120,51 +69,7 @@ def reactions_json(message: Message, user_ids: UserIds) -> Json:
     return {"reactions": each, "counts": {one.emoji: len(one.actor_ids) for one in message.reactions}}
 
 
-def _kept(message: Json) -> Kept:
-    found = (message["extra"] or {}).get(EXTRA)
-    return msgspec.convert(found, Kept) if isinstance(found, dict) else Kept()
-
-
-def _meta(message: Json) -> Json:
-    found = (message["extra"] or {}).get(MESSAGE_KEY)
-    meta: Json = found if isinstance(found, dict) else {}
-    if not message["attachments"]:
-        return meta
-    files = [
-        {
-            "mediaId": one["media_id"],
-            "name": one["name"],
-            "contentType": one["content_type"],
-            "size": one["size_bytes"],
-        }
-        for one in message["attachments"]
-    ]
-    return {**meta, "attachments": files}
-
-
-def _attached(attachments: Sequence[Json]) -> str:
-    kinds: dict[str, str] = {"image": "image", "video": "video", "audio": "audio", "voice": "audio"}
-    return kinds.get(attachments[0]["kind"], "file")
-
-
 # ---------------------------------------------------------------- dialogs
-
-
-def dialog_json(row: Record, name: str, created_by: str, tenant_id: str) -> Json:
-    """Return a dialog as updates carry it: the same for every member. A row of `store.list_dialogs`."""
-    dialog_id = public_id("cnv", row["id"])
-    return {
-        "_id": dialog_id,
-        "dialogId": dialog_id,
-        "tenantId": tenant_id,
-        "name": name,
-        "dialogName": name,
-        "createdBy": created_by,
-        "meta": {"type": "p2p" if row["kind"] == "direct" else "group", **(row["fields"] or {})},
-        "memberCount": row["member_count"],
-        "createdAt": iso(row["created_at"]),
-        "updatedAt": iso(row["last_message_at"] or row["created_at"]),
-    }
 
 
 def own_dialog_json(
@@ -190,7 +95,7 @@ def own_dialog_json(
             "senderId": user_ids.get(snippet.sender.id, ""),
             "type": "text"
             if snippet.attachment_kind is None
-            else _attached([{"kind": snippet.attachment_kind}]),
+            else attached_type([{"kind": snippet.attachment_kind}]),
             "createdAt": iso(snippet.created_at),
         }
     return found

@@ -22,11 +22,12 @@ from parley.accounts import (
 from parley.accounts.attempts import Limit, count_together, subject_of
 from parley.accounts.errors import WrongCode
 from parley.accounts.phone_codes import CODE_FOR
+from parley.accounts.user_ids import give_user_ids, new_user_id
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import BadRequest
-from parley.compat.chatapp.people import find_people, new_user_id
-from parley.compat.chatapp.shapes import Json
+from parley.compat.chatapp.people import find_people
 from parley.compat.chatapp.tokens import LASTS, issue_token
+from parley.conversations.chat3 import Json
 from parley.infra.db import Database
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Forbidden
@@ -85,7 +86,7 @@ async def verify_code(runtime: Runtime, client: Client, *, phone: str, code: str
             if user.has_second_factor:
                 raise SecondFactorNeeded
             if user.is_new:
-                await store.give_user_ids(tx, workspace_id, {user.actor_id: user_id})
+                await give_user_ids(tx, workspace_id, {user.actor_id: user_id})
             person = (await find_people(tx, workspace_id, [user.actor_id]))[user.actor_id]
             session_id = await begin_lasting_session(
                 tx, keys, client, workspace_id=workspace_id, actor_id=user.actor_id, login_id=user.login_id,

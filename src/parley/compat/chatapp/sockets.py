@@ -17,10 +17,10 @@ import structlog
 from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import InvalidToken
 from parley.compat.chatapp.frame_queue import FrameQueue
-from parley.compat.chatapp.shapes import iso
 from parley.compat.chatapp.tokens import ChatUser, is_token, read_token
 from parley.compat.chatapp.updates import Update, Updates, reader_of
 from parley.conversations import Cursor, read_events, read_head
+from parley.conversations.chat3 import iso
 from parley.infra.db import Tx
 from parley.infra.failures import describe_failure
 from parley.infra.runtime import Runtime
@@ -39,6 +39,7 @@ MEET_SECONDS = 1.0
 CROWD = 100
 """Members of a dialog above which nobody is told who of it comes and goes, as with typing."""
 PEOPLE_AT_ONCE = 100
+HIDDEN_REMEMBERED = 1000
 JOIN_SEARCHED = 200
 """Events of a dialog among which the coming of a new member is looked for."""
 
@@ -115,11 +116,15 @@ class ChatGuest:
         self._frames = FrameQueue(outlet)
         self._session: Session = open_session(self._frames)
         self._joined: set[UUID] = set()
+        self._entered: set[UUID] = set()
+        """Dialogs joined once: what is joined again counts."""
         self._dialogs: set[UUID] = set()
         self._is_meeting = False
         self._unmet: set[UUID] = set()
         """Dialogs with people whose presence is not watched yet."""
         self._typing: dict[UUID, float] = {}
+        self._hidden: dict[str, None] = {}
+        """Messages deleted for this actor alone since the connection began."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def begin(self) -> ChatGuest:
@@ -191,6 +196,7 @@ class ChatGuest:
                 self._send([update.as_type("dialog.delete") if is_empty else update])
         elif frame.kind == "message.hidden":
             self._send(self._dialect.updates.of_hiding(self._workspace_id, frame))
+            self._remember_hidden(frame.data["message_id"])
         elif frame.kind == "read.moved":
             await self._tell_reading(dialog_id, frame.stream, frame.data["read_number"])
 
@@ -232,13 +238,22 @@ class ChatGuest:
         )
 
     def _send(self, updates: Sequence[Update]) -> None:
+        actor_id = self._user.caller.actor_id
         for update in updates:
-            told = update.told_to(self._user.user_id)
+            if actor_id in update.hidden_from or update.entity_id in self._hidden:
+                continue  # to them it is not there any more
+            told = update.told_to(actor_id, self._user.user_id)
             self._emit("chat3:update", told)
             if update.event_type == "message.create":
                 self._emit("message:new", update.data)
             else:
                 self._emit(f"{update.event_type.partition('.')[0]}:update", told)
+
+    def _remember_hidden(self, message_id: str) -> None:
+        """Keep what was deleted while updates of it may have been made already."""
+        self._hidden[message_id] = None
+        if len(self._hidden) > HIDDEN_REMEMBERED:
+            del self._hidden[next(iter(self._hidden))]
 
     def _emit(self, event: str, data: Any) -> None:
         if not self._session.is_closed:
@@ -247,39 +262,43 @@ class ChatGuest:
     # ------------------------------------------------------------ in
 
     async def handle(self, event: str, arguments: Sequence[Any]) -> None:
-        """See `parley.realtime.dialects.Guest`. What is none of this dialect's is ignored."""
+        """See `parley.realtime.dialects.Guest`. What is none of this dialect's is ignored, and counted like the rest."""
         given = arguments[0] if arguments else None
         if event.startswith("typing:") and isinstance(given, dict):
             given = given.get("dialogId")
         key = _find_dialog(given)
-        if key is None:
-            return
-        if event == "dialog:join":
+        if key is not None and event == "dialog:join":
             await self._join(key)
-        elif event == "dialog:leave":
-            self._joined.discard(key)
-        elif event == "typing:start":
+        elif key is not None and event == "typing:start":
             await self._type(key, is_on=True)
-        elif event == "typing:stop":
+        elif key is not None and event == "typing:stop":
             await self._type(key, is_on=False)
+        else:
+            self._session.count_event()
+            if key is not None and event == "dialog:leave":
+                self._joined.discard(key)
 
     async def _join(self, key: UUID) -> None:
-        """Enter a dialog's room: where one is a member, and nowhere else."""
+        """Enter a dialog's room: where one is a member, and nowhere else. The first time is free of charge."""
         if key not in self._session.watched:
             if not await self._watch(key, None):
                 return
             self._meet_soon(key)
+        elif key in self._entered:
+            self._session.count_event()
+        self._entered.add(key)
         self._joined.add(key)
 
     async def _type(self, key: UUID, *, is_on: bool) -> None:
         last, now = self._typing.pop(key, None), time.monotonic()
         if key not in self._session.watched or (last is None and not is_on):
+            self._session.count_event()
             return
         if is_on:
             is_known = last is not None and now - last < TYPING_AGAIN_SECONDS
             self._typing[key] = last if is_known and last is not None else now
             if is_known:
-                return
+                return  # at every key: free of charge
         await self._session.handle(
             {"id": 1, "do": "typing", "conversation_id": public_id("cnv", key), "is_on": is_on}
         )

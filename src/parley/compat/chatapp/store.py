@@ -7,7 +7,7 @@ no workspace yet (ADR 0004). Rights are checked by the doors, or by the membersh
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from asyncpg import Record
@@ -22,18 +22,6 @@ async def find_people(tx: Tx, workspace_id: UUID, ids: Collection[UUID]) -> list
     """Return id, kind, name and external_id of actors."""
     sql = "SELECT id, kind, name, external_id FROM actor WHERE workspace_id = $1 AND id = ANY ($2)"
     return await tx.fetch(sql, workspace_id, list(ids))
-
-
-async def give_user_ids(tx: Tx, workspace_id: UUID, user_ids: Mapping[UUID, str]) -> None:
-    """Give actors that have none an external id; several are locked already (`parley.accounts.lock_personal`)."""
-    ids = list(user_ids)
-    await tx.execute(
-        """UPDATE actor a SET external_id = g.user_id FROM unnest($2::uuid[], $3::text[]) AS g (id, user_id)
-        WHERE a.workspace_id = $1 AND a.id = g.id AND a.external_id IS NULL""",
-        workspace_id,
-        ids,
-        [user_ids[key] for key in ids],
-    )
 
 
 async def find_user(tx: Tx, workspace_id: UUID, user_id: str) -> Record | None:
@@ -196,6 +184,19 @@ async def list_numbered(
         limit,
     )
     return [row["id"] for row in reversed(rows)]
+
+
+async def list_hidden(
+    tx: Tx, conversation_id: UUID, message_ids: Collection[UUID]
+) -> dict[UUID, frozenset[UUID]]:
+    """Return who deleted these messages for themselves, by message. Index: hidden_message's primary key."""
+    rows = await tx.fetch(
+        """SELECT message_id, array_agg(actor_id) AS actor_ids FROM hidden_message
+        WHERE conversation_id = $1 AND message_id = ANY ($2) GROUP BY message_id""",
+        conversation_id,
+        list(message_ids),
+    )
+    return {row["message_id"]: frozenset(row["actor_ids"]) for row in rows}
 
 
 # ---------------------------------------------------------------- system: newcomers

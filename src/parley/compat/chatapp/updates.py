@@ -7,7 +7,7 @@ Nothing is stored: who was away reads anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +16,9 @@ import msgspec
 from parley.compat.chatapp import store
 from parley.compat.chatapp.dialogs import MEMBERS_SHOWN, named_members
 from parley.compat.chatapp.people import Person, UserIds, find_people
-from parley.compat.chatapp.shapes import Json, Reader, dialog_json, iso, message_json, status_list
+from parley.compat.chatapp.shapes import Reader, status_list
 from parley.conversations import history
+from parley.conversations.chat3 import Json, dialog_json, iso, message_json
 from parley.infra.db import Database, Tx
 from parley.kit.ids import parse_id, public_id
 from parley.realtime.frames import EventFrame, SignalFrame
@@ -44,7 +45,11 @@ _DIALOG_EVENTS = {
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """One update, but for whose it is."""
+    """One update, but for whose it is.
+
+    ``hidden_from``: who deleted its message for themselves. ``names``: what a dialog is called by some of its members,
+    where that is not what the data says.
+    """
 
     event_type: str
     event_id: str
@@ -53,13 +58,17 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     at: str
     data: Json
+    hidden_from: frozenset[UUID] = frozenset()
+    names: Mapping[UUID, str] = {}
 
     def as_type(self, event_type: str) -> Update:
         """Return it under another event's name."""
         return msgspec.structs.replace(self, event_type=event_type)
 
-    def told_to(self, user_id: str) -> Json:
-        """Return it as a client gets it."""
+    def told_to(self, actor_id: UUID, user_id: str) -> Json:
+        """Return it as a client of this actor gets it."""
+        name = self.names.get(actor_id)
+        data = self.data if name is None else {**self.data, "name": name, "dialogName": name}
         return {
             "_id": f"{self.event_id}.{user_id}",
             "tenantId": self.tenant_id,
@@ -68,7 +77,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
             "entityId": self.entity_id,
             "eventId": self.event_id,
             "eventType": self.event_type,
-            "data": self.data,
+            "data": data,
             "published": True,
             "publishedAt": self.at,
             "createdAt": self.at,
@@ -114,10 +123,11 @@ class Updates:
         """Return an update that carries a dialog as it is now; nothing when it is none of this dialect."""
         key = parse_id("cnv", dialog_id)
         async with self._db.transaction(workspace_id) as tx:
-            shown = await _show_dialog(tx, workspace_id, key)
+            found = await _show_dialog(tx, workspace_id, key)
             now = iso(tx.now) or ""
-        if shown is None:
+        if found is None:
             return []
+        shown, names = found
         return [
             Update(
                 event_type=event_type,
@@ -127,6 +137,7 @@ class Updates:
                 tenant_id=public_id("ws", workspace_id),
                 at=now,
                 data=shown,
+                names=names,
             )
         ]
 
@@ -179,11 +190,9 @@ class Updates:
             raise
 
     async def _of_message(self, workspace_id: UUID, frame: EventFrame) -> list[Update]:
-        message: Json | None = frame.data.get("message")
+        message, hidden_from = await self._read_message(workspace_id, frame)
         if message is None:
-            message = await self._read_message(workspace_id, frame.stream, frame.data["message_id"])
-            if message is None:
-                return []
+            return []
         user_ids = await self._user_ids.get(workspace_id, [parse_id("act", message["sender"]["id"])])
         tenant_id = public_id("ws", workspace_id)
         data = message_json(message, user_ids, tenant_id)
@@ -201,14 +210,27 @@ class Updates:
                 tenant_id=tenant_id,
                 at=iso(frame.at) or "",
                 data=data,
+                hidden_from=hidden_from,
             )
         ]
 
-    async def _read_message(self, workspace_id: UUID, dialog_id: str, message_id: str) -> Json | None:
-        key = (parse_id("cnv", dialog_id), parse_id("msg", message_id))
+    async def _read_message(
+        self, workspace_id: UUID, frame: EventFrame
+    ) -> tuple[Json | None, frozenset[UUID]]:
+        """Return the message of an event, and who deleted it for themselves; of a new one nobody did."""
+        told: Json | None = frame.data.get("message")
+        if told is not None and frame.kind == "message.created":
+            return told, frozenset()
+        dialog_id, key = (
+            parse_id("cnv", frame.stream),
+            parse_id("msg", frame.data.get("message_id") or (told or {})["id"]),
+        )
         async with self._db.transaction(workspace_id) as tx:
-            found = await history.get_messages(tx, [key])
-        return msgspec.to_builtins(found[key[1]]) if found else None
+            hidden = await store.list_hidden(tx, dialog_id, [key])
+            if told is None:
+                found = await history.get_messages(tx, [(dialog_id, key)])
+                told = msgspec.to_builtins(found[key]) if found else None
+        return told, hidden.get(key, frozenset())
 
     async def _of_dialog(self, workspace_id: UUID, frame: EventFrame) -> list[Update]:
         member = frame.data.get("member")
@@ -236,6 +258,7 @@ class Updates:
                 tx, conversation_id, above=before, up_to=number, but_of=reader_id, limit=READ_AT_ONCE
             )
             found = await history.get_messages(tx, [(conversation_id, key) for key in ids])
+            hidden = await store.list_hidden(tx, conversation_id, ids) if ids else {}
             rows = (await named_members(tx, workspace_id, [conversation_id], None)).get(conversation_id, [])
             now = iso(tx.now) or ""
         readers = [Reader(row["external_id"], row["read_number"]) for row in rows]
@@ -257,6 +280,7 @@ class Updates:
                     tenant_id=tenant_id,
                     at=now,
                     data=data,
+                    hidden_from=hidden.get(key, frozenset()),
                 )
             )
         return updates
@@ -268,21 +292,27 @@ def reader_of(frame: SignalFrame) -> tuple[str, int] | None:
     return (frame.actor_id, number) if frame.kind == "member.read" and frame.actor_id and number else None
 
 
-async def _show_dialog(tx: Tx, workspace_id: UUID, key: UUID) -> Json | None:
+async def _show_dialog(tx: Tx, workspace_id: UUID, key: UUID) -> tuple[Json, dict[UUID, str]] | None:
+    """Return a dialog, and what its members call it when it is a direct one: by the name of the other."""
     rows = await store.list_dialogs(tx, workspace_id, [key], key)  # of nobody in particular
     if not rows:
         return None
     row = rows[0]
     maker = row["created_by"]
     people: dict[UUID, Person] = await find_people(tx, workspace_id, [maker]) if maker else {}
-    name: str = row["title"] or await _name_direct(tx, workspace_id, key)
     created_by = people[maker].user_id if maker in people else ""
-    return dialog_json(row, name, created_by, public_id("ws", workspace_id))
+    names = {} if row["title"] else await _name_direct(tx, workspace_id, key)
+    name: str = row["title"] or ", ".join(names.values())
+    return dialog_json(row, name, created_by, public_id("ws", workspace_id)), names
 
 
-async def _name_direct(tx: Tx, workspace_id: UUID, key: UUID) -> str:
+async def _name_direct(tx: Tx, workspace_id: UUID, key: UUID) -> dict[UUID, str]:
+    """Return by each of the first two members how the dialog is called by them."""
     rows: Sequence[Any] = await store.list_members(tx, workspace_id, [key], 2, viewer=None)
-    return ", ".join(row["name"] for row in rows)
+    return {
+        row["actor_id"]: next((one["name"] for one in rows if one["actor_id"] != row["actor_id"]), "")
+        for row in rows
+    }
 
 
 def _event_id(frame: EventFrame) -> str:
