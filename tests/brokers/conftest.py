@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aio_pika
 import msgspec
@@ -109,17 +109,27 @@ async def listening(rabbit: RabbitMq, exchange: str, *keys: str) -> AsyncIterato
         await queue.delete(if_unused=False, if_empty=False)
 
 
-def make_publishing(house: House, url: str, *, is_everyone: bool = False) -> Publishing:
+def make_publishing(
+    house: House, url: str, *, is_everyone: bool = False, known_by_id: UUID | None = None
+) -> Publishing:
     """Return a follower as a worker process has one."""
     return Publishing(
-        house.db, url, is_everyone=is_everyone, lease_seconds=LEASE_SECONDS, kept_days=30, metrics=Metrics()
+        house.db,
+        url,
+        is_everyone=is_everyone,
+        lease_seconds=LEASE_SECONDS,
+        kept_days=30,
+        metrics=Metrics(),
+        known_by_id=known_by_id,
     )
 
 
 @contextlib.asynccontextmanager
-async def publishing(house: House, url: str, *, is_everyone: bool = False) -> AsyncIterator[Publishing]:
+async def publishing(
+    house: House, url: str, *, is_everyone: bool = False, known_by_id: UUID | None = None
+) -> AsyncIterator[Publishing]:
     """Publish until the block is left."""
-    publisher = make_publishing(house, url, is_everyone=is_everyone)
+    publisher = make_publishing(house, url, is_everyone=is_everyone, known_by_id=known_by_id)
     task = asyncio.create_task(publisher.run())
     try:
         yield publisher

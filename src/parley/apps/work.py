@@ -35,6 +35,7 @@ from parley.infra.redis_buckets import BucketsCollector
 from parley.infra.runtime import Runtime
 from parley.infra.schedules import Schedule, Scheduler
 from parley.infra.worker import Limits, Worker
+from parley.kit.ids import parse_id
 from parley.media import Pictures, delete_unattached
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def make_publishing(runtime: Runtime, metrics: Metrics) -> Publishing | None:
         lease_seconds=float(settings.work_lease_seconds),
         kept_days=settings.event_days,
         metrics=metrics,
+        known_by_id=parse_id("ws", settings.chatapp_workspace) if settings.chatapp_workspace else None,
     )
 
 

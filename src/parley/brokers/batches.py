@@ -8,17 +8,21 @@ from uuid import UUID
 import structlog
 
 from parley.brokers import store
-from parley.brokers.rooms import Room, Rooms, member_of
+from parley.brokers.chat_shapes import Known, shape_known
+from parley.brokers.facts import Facts, Told, gather_facts, message_of
+from parley.brokers.rooms import Rooms, member_of
 from parley.brokers.shapes import Outgoing, Shaped, shape_creation, shape_event, shape_unreadable
 from parley.conversations import find_named_reader
 from parley.infra.db import Tx
 from parley.infra.failures import describe_failure
 from parley.kit.errors import Malformed
 from parley.kit.events import ALL, STAFF, Event
-from parley.kit.ids import parse_id
+from parley.kit.ids import parse_id, public_id
 
 READ_MOVED = "read.moved"
 """The one personal event that others may learn of."""
+
+_UNREADABLE = (KeyError, TypeError, ValueError)
 
 log = structlog.get_logger()
 
@@ -26,11 +30,12 @@ log = structlog.get_logger()
 class Batch:
     """Events of one kind of stream, with all that the database has to say of them."""
 
-    def __init__(self, rooms: Rooms, *, is_everyone: bool) -> None:
+    def __init__(self, rooms: Rooms, *, is_everyone: bool, known_by_id: UUID | None = None) -> None:
         self._rooms = rooms
         self._is_everyone = is_everyone
-        self._told: list[tuple[list[Shaped], frozenset[UUID]]] = []
-        self._receivers: dict[UUID, str | None] = {}
+        self._known_by_id = known_by_id
+        self._told: list[Told] = []
+        self._facts: Facts | None = None
 
     async def take(self, tx: Tx, events: Sequence[Event]) -> None:
         """Read what is needed of the conversations' events, and keep whom each concerns."""
@@ -49,7 +54,8 @@ class Batch:
                 kept = kept & (writers.get(event.stream_id, frozenset()) | {member_of(event)})
             if event.audience not in (ALL, STAFF):
                 kept = kept & {UUID(event.audience)}
-            self._told.append((_shape(event, self._rooms.find(event.stream_id)), kept))
+            is_first = event.number == 1 and self._rooms.find(event.stream_id) is not None
+            self._told.append(Told(event=event, members=kept, is_first=is_first))
 
     async def take_personal(self, tx: Tx, events: Sequence[Event]) -> None:
         """As `take`, of personal events: how far somebody has read, told to those who are in the conversation now."""
@@ -66,7 +72,7 @@ class Batch:
             if place[0] in broadcasts:
                 members = members & (writers.get(place[0], frozenset()) | {event.stream_id})
             if is_there:
-                self._told.append(([shape_event(event, message_id=messages.get(place))], members))
+                self._told.append(Told(event=event, members=members, message_id=messages.get(place)))
 
     def _is_concealed(self, event: Event) -> bool:
         """Whether the readers of a broadcast are not told, because it says who else reads it."""
@@ -76,38 +82,67 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self._told)
 
-    def __iter__(self) -> Iterator[Outgoing]:
-        """Give out what is to be published, in order, made as it is asked for."""
-        for shapes, members in self._told:
-            for shaped in shapes:
-                yield shaped.to_event()
-                for actor_id in members & self._receivers.keys():
-                    yield shaped.to_update(actor_id, self._receivers[actor_id])
-
-    async def find_receivers(self, tx: Tx) -> None:
-        """Learn whose updates are published of all that was taken."""
-        everybody = frozenset[UUID]().union(*{members for _, members in self._told})
-        rows = await store.list_receivers(tx, everybody, is_everyone=self._is_everyone)
-        self._receivers = {row["id"]: row["external_id"] for row in rows}
-
-
-def _shape(event: Event, room: Room | None) -> list[Shaped]:
-    """Return an event in the broker's words; what cannot be told holds up nobody behind it."""
-    try:
-        shaped = [shape_event(event)]
-        if event.number == 1 and room is not None:
-            shaped.insert(0, shape_creation(event, room.kind, room.title))
-    except (KeyError, TypeError, ValueError) as error:
-        why = describe_failure(error)
-        log.warning(
-            "brokers.event_unreadable",
-            stream=str(event.stream_id),
-            number=event.number,
-            kind=event.kind,
-            error=why,
+    async def complete(self, tx: Tx) -> None:
+        """Read what there is to say of all that was taken, and whose updates are published."""
+        self._facts = await gather_facts(
+            tx, self._told, is_everyone=self._is_everyone, known_by_id=self._known_by_id
         )
+
+    def __iter__(self) -> Iterator[Outgoing]:
+        """Give out what is to be published, in order, made as it is asked for. After `complete`."""
+        assert self._facts is not None
+        for told in self._told:
+            for shaped in _shape(told, self._facts):
+                yield shaped.to_event()
+                yield from self._updates(told, shaped, self._facts)
+
+    def _updates(self, told: Told, shaped: Shaped, facts: Facts) -> Iterator[Outgoing]:
+        message_id = message_of(told)
+        receivers = [
+            actor_id
+            for actor_id in told.members & facts.receivers
+            if message_id is None or (actor_id, message_id) not in facts.hidden
+        ]
+        if not receivers:
+            return
+        known = _shape_known(told, shaped, facts)
+        for actor_id in receivers:
+            external_id = facts.external_ids.get(public_id("act", actor_id))
+            yield shaped.to_update(actor_id, external_id, facts.published_at)
+            if known is not None and external_id is not None and known.may_name(external_id):
+                yield known.to_update(actor_id, external_id)
+
+
+def _shape(told: Told, facts: Facts) -> list[Shaped]:
+    """Return an event in the broker's words; what cannot be told holds up nobody behind it."""
+    event = told.event
+    try:
+        shaped = [shape_event(told, facts)]
+        if told.is_first:
+            shaped.insert(0, shape_creation(told, facts))
+    except _UNREADABLE as error:
+        _warn(event, error)
         return [shape_unreadable(event)]
     return shaped
+
+
+def _shape_known(told: Told, shaped: Shaped, facts: Facts) -> Known | None:
+    try:
+        return shape_known(told, shaped, facts)
+    except _UNREADABLE as error:
+        _warn(told.event, error)
+        return shape_known(told, shape_unreadable(told.event), facts)
+
+
+def _warn(event: Event, error: Exception) -> None:
+    why = describe_failure(error)
+    log.warning(
+        "brokers.event_unreadable",
+        stream=str(event.stream_id),
+        number=event.number,
+        kind=event.kind,
+        error=why,
+    )
 
 
 def _conversation(event: Event) -> UUID:

@@ -55,13 +55,16 @@ class Publishing:
         lease_seconds: float,
         kept_days: int,
         metrics: Metrics,
+        known_by_id: UUID | None = None,
     ) -> None:
+        """``known_by_id``: the workspace whose people are told of by their external ids as well."""
         self._db = db
         self._url = url
         self._is_everyone = is_everyone
         self._lease_seconds = lease_seconds
         self._kept_days = kept_days
         self._metrics = metrics
+        self._known_by_id = known_by_id
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self._token: UUID = uuid4()
@@ -135,7 +138,7 @@ class Publishing:
             try:
                 while not self._stopped.is_set():
                     self._woken.clear()
-                    batch = Batch(rooms, is_everyone=self._is_everyone)
+                    batch = Batch(rooms, is_everyone=self._is_everyone, known_by_id=self._known_by_id)
                     following, is_more = await self._read(batch, place)
                     await self._send(broker, batch)
                     if batch or time.monotonic() > written_at + QUIET_SECONDS:
@@ -156,11 +159,11 @@ class Publishing:
             events, conversation = await read_feed(tx, place.conversation, READ_LIMIT)
             await batch.take(tx, events)
             if len(events) == READ_LIMIT:
-                await batch.find_receivers(tx)
+                await batch.complete(tx)
                 return Place(conversation=conversation, personal=place.personal), True
             events, personal = await read_feed(tx, place.personal, READ_LIMIT, stream="personal")
             await batch.take_personal(tx, events)
-            await batch.find_receivers(tx)
+            await batch.complete(tx)
         is_more = len(events) == READ_LIMIT
         # below the end there was nothing else
         personal = personal if is_more else max(personal, end)

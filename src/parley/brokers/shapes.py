@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from parley.brokers.facts import Facts, Told, message_of
 from parley.kit.events import Event
 from parley.kit.ids import public_id
 
@@ -60,13 +61,14 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     entity_id: str
     dialog_id: str
     actor_id: str | None
+    actor_external_id: str | None
     actor_type: str
     data: msgspec.Raw
     created_at: dt.datetime
 
 
 class UpdateBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The same, made out to one receiver."""
+    """The same, made out to one receiver. ``published`` is always true: what is not published is nowhere."""
 
     update_id: str = msgspec.field(name="_id")
     tenant_id: str
@@ -77,6 +79,8 @@ class UpdateBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     event_id: str
     event_type: str
     data: msgspec.Raw
+    published: bool = True
+    published_at: dt.datetime
     created_at: dt.datetime
 
 
@@ -85,6 +89,7 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
 
     event: Event
     body: EventBody
+    is_readable: bool = True
 
     def to_event(self) -> Outgoing:
         """Return it as published to the events exchange."""
@@ -96,15 +101,14 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
             kind=self.body.event_type,
             at=self.event.at,
             body=msgspec.json.encode(self.body),
-            headers=self._headers() | {"x-parley-audience": _audience(self.event)},
+            headers=self.headers() | {"x-parley-audience": _audience(self.event)},
         )
 
-    def to_update(self, actor_id: UUID, external_id: str | None) -> Outgoing:
+    def to_update(self, actor_id: UUID, external_id: str | None, at: dt.datetime) -> Outgoing:
         """Return it as published for one receiver; under their external id as well, within their workspace."""
         body, user_id = self.body, public_id("act", actor_id)
-        ending = "messageupdate" if body.event_type.startswith("message.") else "dialogupdate"
         update = UpdateBody(
-            update_id=f"upd_{_digest(body.event_id, user_id)}",
+            update_id=update_id(body.event_id, user_id),
             tenant_id=body.tenant_id,
             user_id=user_id,
             external_id=external_id,
@@ -113,16 +117,17 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
             event_id=body.event_id,
             event_type=body.event_type,
             data=body.data,
+            published_at=at,
             created_at=body.created_at,
         )
-        headers = self._headers() | {"userId": user_id, "entityId": body.entity_id}
+        headers = self.headers() | {"userId": user_id, "entityId": body.entity_id}
         if external_id is not None:
             # RabbitMQ delivers to the bindings of these keys too, once to a queue that is bound by both
-            known = f"workspace.{body.tenant_id}.user.{external_id.replace('.', '%2E')}.{ending}"
+            known = f"workspace.{body.tenant_id}.user.{key_part(external_id)}.{self.ending}"
             headers |= {"CC": [known]} if len(known) <= ROUTING_KEY_LIMIT_BYTES else {}
         return Outgoing(
             exchange=UPDATES_EXCHANGE,
-            routing_key=f"user.{user_id}.{ending}",
+            routing_key=f"user.{user_id}.{self.ending}",
             message_id=update.update_id,
             kind=body.event_type,
             at=self.event.at,
@@ -130,7 +135,13 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
             headers=headers,
         )
 
-    def _headers(self) -> dict[str, Any]:
+    @property
+    def ending(self) -> str:
+        """How the routing keys of its updates end."""
+        return "messageupdate" if self.body.event_type.startswith("message.") else "dialogupdate"
+
+    def headers(self) -> dict[str, Any]:
+        """Return what tells of it without its body being read."""
         return {
             "eventType": self.body.event_type,
             "entityType": self.body.entity_type,
@@ -142,31 +153,43 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def shape_event(event: Event, *, message_id: UUID | None = None) -> Shaped:
-    """Return an event in Chat3's words. ``message_id``: the last message read, of a `read.moved`."""
+def shape_event(told: Told, facts: Facts) -> Shaped:
+    """Return an event in Chat3's words."""
+    event = told.event
     entity, name = _NAMES.get(event.kind) or (
         ("message", "message.update") if event.kind.startswith("message.") else ("dialog", "dialog.update")
     )
-    data = _data(event, message_id)
-    return _shape(event, entity, name, data)
+    return _shape(event, entity, name, _data(told, facts), facts)
 
 
-def shape_creation(event: Event, kind: str, title: str | None) -> Shaped:
+def shape_creation(told: Told, facts: Facts) -> Shaped:
     """Return what the first event of a stream means besides: that the conversation is there now."""
-    dialog = {"dialogId": _dialog(event), "name": title, "type": kind, "createdAt": event.at}
-    return _shape(event, "dialog", "dialog.create", dialog)
+    dialog = {**_dialog_data(told.event, facts), "dialogId": _dialog(told.event), "createdAt": told.event.at}
+    return _shape(told.event, "dialog", "dialog.create", dialog, facts)
 
 
 def shape_unreadable(event: Event) -> Shaped:
     """Return an event whose data could not be told: consumers learn that it was, and read the rest by REST."""
     entity, name = _NAMES.get(event.kind, ("dialog", "dialog.update"))
-    return _shape(event, entity, name, {"dialogId": _dialog(event), "unreadable": True})
+    shaped = _shape(event, entity, name, {"dialogId": _dialog(event), "unreadable": True})
+    return msgspec.structs.replace(shaped, is_readable=False)
 
 
-def _shape(event: Event, entity: str, name: str, data: dict[str, Any]) -> Shaped:
+def update_id(event_id: str, receiver: str) -> str:
+    """Return the id of an update, the same whenever it is made."""
+    return f"upd_{_digest(event_id, receiver)}"
+
+
+def key_part(external_id: str) -> str:
+    """Return an external id as a word of a routing key."""
+    return external_id.replace(".", "%2E")
+
+
+def _shape(event: Event, entity: str, name: str, data: dict[str, Any], facts: Facts | None = None) -> Shaped:
     stream = public_id(_prefix(event), event.stream_id)
     dialog_id = _dialog(event)
     by = event.actor_id if event.stream == "conversation" else event.stream_id
+    actor_id = public_id("act", by) if by else None
     return Shaped(
         event=event,
         body=EventBody(
@@ -176,7 +199,8 @@ def _shape(event: Event, entity: str, name: str, data: dict[str, Any]) -> Shaped
             entity_type=entity,
             entity_id=str(data.get("messageId") or data.get("userId") or dialog_id),
             dialog_id=dialog_id,
-            actor_id=public_id("act", by) if by else None,
+            actor_id=actor_id,
+            actor_external_id=facts.external_ids.get(actor_id) if facts and actor_id else None,
             actor_type="user" if by else "system",
             data=msgspec.Raw(msgspec.json.encode(data)),
             created_at=event.at,
@@ -184,44 +208,73 @@ def _shape(event: Event, entity: str, name: str, data: dict[str, Any]) -> Shaped
     )
 
 
-def _data(event: Event, message_id: UUID | None) -> dict[str, Any]:
-    told, dialog_id = event.data, _dialog(event)
-    if message := told.get("message"):
-        return _message(message, event)
-    if event.kind == "read.moved":
-        return {
-            "dialogId": dialog_id,
-            "messageId": public_id("msg", message_id) if message_id else None,
-            "userId": public_id("act", event.stream_id),
-            "status": "read",
-            "readNumber": told["read_number"],
-        }
-    if event.kind == "message.status_changed":
-        status = told["status"]
-        return {"dialogId": dialog_id, "messageId": told["message_id"], "status": status["state"]}
-    if event.kind in ("reaction.added", "reaction.removed"):
-        return {
-            "dialogId": dialog_id,
-            "messageId": told["message_id"],
-            "userId": told["actor_id"],
-            "reaction": told["emoji"],
-        }
-    if member := told.get("member"):
+def _data(told: Told, facts: Facts) -> dict[str, Any]:
+    event, data, dialog_id = told.event, told.event.data, _dialog(told.event)
+    if message := data.get("message"):
+        return _message(message, event, facts)
+    if event.kind.startswith(("message.", "reaction.", "read.")):
+        return _about_message(told, facts)
+    if member := data.get("member"):
         actor = member["actor"]
         return {
             "dialogId": dialog_id,
-            "userId": actor["id"],
+            **_person(actor["id"], facts),
             "name": actor["name"],
             "type": actor["kind"],
             "role": member["role"],
             "isActive": event.kind != "member.left",
             "joinedAt": member["joined_at"],
+            "dialog": _dialog_data(event, facts),
         }
-    known = {"messageId": told["message_id"]} if "message_id" in told else {}
-    return {**told, **known, "dialogId": dialog_id, "kind": event.kind}
+    return {**_dialog_data(event, facts), **data, "dialogId": dialog_id, "kind": event.kind}
 
 
-def _message(message: dict[str, Any], event: Event) -> dict[str, Any]:
+def _about_message(told: Told, facts: Facts) -> dict[str, Any]:
+    """Return the whole message that an event is about, and what became of it."""
+    event, data, message_id = told.event, told.event.data, message_of(told)
+    found = facts.messages.get(message_id) if message_id else None
+    known = {
+        **(_message(found, event, facts) if found else {}),
+        "dialogId": _dialog(event),
+        "messageId": public_id("msg", message_id) if message_id else None,
+    }
+    if event.kind == "read.moved":
+        reader = _person(public_id("act", event.stream_id), facts)
+        return {**known, **reader, "status": "read", "readNumber": data["read_number"]}
+    if event.kind == "message.status_changed":
+        return {**known, "status": data["status"]["state"]}
+    if event.kind in ("reaction.added", "reaction.removed"):
+        return {**known, **_person(data["actor_id"], facts), "reaction": data["emoji"]}
+    return {**known, **data, "dialogId": known["dialogId"], "kind": event.kind}
+
+
+def _person(actor_id: str, facts: Facts) -> dict[str, Any]:
+    return {"userId": actor_id, "externalId": facts.external_ids.get(actor_id)}
+
+
+def _dialog_data(event: Event, facts: Facts) -> dict[str, Any]:
+    """A dialog in Chat3's words, as it is now; by its id alone when it is there no more."""
+    dialog_id = _dialog(event)
+    row = facts.dialogs.get(event.stream_id)
+    if row is None:
+        return {"_id": dialog_id, "dialogId": dialog_id}
+    made_by = public_id("act", row["created_by"]) if row["created_by"] else None
+    return {
+        "_id": dialog_id,
+        "dialogId": dialog_id,
+        "tenantId": public_id("ws", event.workspace_id),
+        "name": row["title"],
+        "type": row["kind"],
+        "createdBy": made_by,
+        "createdByExternalId": facts.external_ids.get(made_by) if made_by else None,
+        "meta": row["fields"] or {},
+        "memberCount": row["member_count"],
+        "createdAt": row["created_at"],
+        "updatedAt": row["last_message_at"] or row["created_at"],
+    }
+
+
+def _message(message: dict[str, Any], event: Event, facts: Facts) -> dict[str, Any]:
     """A message in Chat3's words: all of its text, not the first 4096 characters."""
     reply, attachments = message["reply_to"], message["attachments"]
     return {
@@ -230,6 +283,7 @@ def _message(message: dict[str, Any], event: Event) -> dict[str, Any]:
         "tenantId": public_id("ws", event.workspace_id),
         "dialogId": message["conversation_id"],
         "senderId": message["sender"]["id"],
+        "senderExternalId": facts.external_ids.get(message["sender"]["id"]),
         "senderName": message["sender"]["name"],
         "content": message["text"],
         "type": _message_type(message),

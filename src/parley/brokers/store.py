@@ -40,16 +40,56 @@ async def list_broadcasters(tx: Tx, conversation_ids: Collection[UUID]) -> dict[
     return {row["conversation_id"]: frozenset(row["actor_ids"]) for row in rows}
 
 
-async def list_receivers(tx: Tx, actor_ids: Collection[UUID], *, is_everyone: bool) -> list[Record]:
-    """Return id and external_id of those of the actors whose updates are published.
+async def list_receivers(tx: Tx, actor_ids: Collection[UUID], *, is_everyone: bool) -> frozenset[UUID]:
+    """Return those of the actors whose updates are published.
 
     Active users and bots with an enabled integration, or all of them. Index: actor.id.
     """
     sql = """
-        SELECT a.id, a.external_id FROM actor a
+        SELECT a.id FROM actor a
         WHERE a.id = ANY ($1::uuid[]) AND a.kind <> 'contact' AND a.deactivated_at IS NULL
           AND ($2 OR EXISTS (SELECT FROM integration i WHERE i.workspace_id = a.workspace_id AND i.actor_id = a.id))"""
-    return await tx.fetch(sql, list(actor_ids), is_everyone)
+    rows = await tx.fetch(sql, list(actor_ids), is_everyone)
+    return frozenset(row["id"] for row in rows)
+
+
+async def list_external_ids(tx: Tx, actor_ids: Collection[UUID]) -> list[Record]:
+    """Return id, workspace_id, kind and external_id of actors. Index: actor.id."""
+    return await tx.fetch(
+        "SELECT id, workspace_id, kind, external_id FROM actor WHERE id = ANY ($1::uuid[])", list(actor_ids)
+    )
+
+
+async def list_dialogs(tx: Tx, conversation_ids: Collection[UUID]) -> list[Record]:
+    """Return conversations with their fields; of one without a title the first two members, as ``[id, name]``.
+
+    Indexes: the primary keys of conversation, conversation_fields and member.
+    """
+    return await tx.fetch(
+        """SELECT c.id, c.kind, c.title, c.created_by, c.created_at, c.last_message_at, c.member_count, f.fields,
+            CASE WHEN c.title IS NULL AND c.kind <> 'desk' THEN (
+                SELECT jsonb_agg(jsonb_build_array(m.actor_id, m.name) ORDER BY m.actor_id) FROM (
+                    SELECT x.actor_id, a.name FROM member x JOIN actor a ON a.id = x.actor_id
+                    WHERE x.conversation_id = c.id AND (c.kind <> 'broadcast' OR x.role = ANY ($2))
+                    ORDER BY x.actor_id LIMIT 2) AS m) END AS first_members
+        FROM conversation c LEFT JOIN conversation_fields f ON f.conversation_id = c.id
+        WHERE c.id = ANY ($1::uuid[])""",
+        list(conversation_ids),
+        list(BROADCASTERS),
+    )
+
+
+async def list_hidden(tx: Tx, keys: Sequence[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
+    """Return who deleted which of these messages for themselves, as actor and message.
+
+    ``keys`` are of conversation and message. Index: hidden_message's primary key.
+    """
+    sql = """
+        SELECT DISTINCT h.actor_id, h.message_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS w (conversation_id, message_id)
+        JOIN hidden_message h ON h.conversation_id = w.conversation_id AND h.message_id = w.message_id"""
+    rows = await tx.fetch(sql, [key for key, _ in keys], [message_id for _, message_id in keys])
+    return [(row["actor_id"], row["message_id"]) for row in rows]
 
 
 async def list_numbered(tx: Tx, numbers: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], UUID]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from asyncpg import Record
@@ -79,6 +80,17 @@ def dialog_json(row: Record, name: str, created_by: str, tenant_id: str) -> Json
         "createdAt": iso(row["created_at"]),
         "updatedAt": iso(row["last_message_at"] or row["created_at"]),
     }
+
+
+def dialog_names(members: Sequence[tuple[UUID, str]]) -> tuple[str, dict[UUID, str]]:
+    """Return what a dialog without a title is called, and what by these, its first members: by the name of another.
+
+    ``members`` with their names, in the order of their ids.
+    """
+    called = {
+        actor_id: next((name for other, name in members if other != actor_id), "") for actor_id, _ in members
+    }
+    return members[0][1] if members else "", called
 
 
 def _kept(message: Json) -> Kept:

@@ -18,7 +18,7 @@ from parley.compat.chatapp.dialogs import MEMBERS_SHOWN, named_members
 from parley.compat.chatapp.people import Person, UserIds, find_people
 from parley.compat.chatapp.shapes import Reader, status_list
 from parley.conversations import history
-from parley.conversations.chat3 import Json, dialog_json, iso, message_json
+from parley.conversations.chat3 import Json, dialog_json, dialog_names, iso, message_json
 from parley.infra.db import Database, Tx
 from parley.kit.ids import parse_id, public_id
 from parley.realtime.frames import EventFrame, SignalFrame
@@ -301,18 +301,12 @@ async def _show_dialog(tx: Tx, workspace_id: UUID, key: UUID) -> tuple[Json, dic
     maker = row["created_by"]
     people: dict[UUID, Person] = await find_people(tx, workspace_id, [maker]) if maker else {}
     created_by = people[maker].user_id if maker in people else ""
-    names = {} if row["title"] else await _name_direct(tx, workspace_id, key)
-    name: str = row["title"] or ", ".join(names.values())
+    name: str = row["title"] or ""
+    names: dict[UUID, str] = {}
+    if not name:
+        members = await store.list_members(tx, workspace_id, [key], 2, viewer=None)
+        name, names = dialog_names([(one["actor_id"], one["name"]) for one in members])
     return dialog_json(row, name, created_by, public_id("ws", workspace_id)), names
-
-
-async def _name_direct(tx: Tx, workspace_id: UUID, key: UUID) -> dict[UUID, str]:
-    """Return by each of the first two members how the dialog is called by them."""
-    rows: Sequence[Any] = await store.list_members(tx, workspace_id, [key], 2, viewer=None)
-    return {
-        row["actor_id"]: next((one["name"] for one in rows if one["actor_id"] != row["actor_id"]), "")
-        for row in rows
-    }
 
 
 def _event_id(frame: EventFrame) -> str:
