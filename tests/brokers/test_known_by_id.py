@@ -62,16 +62,14 @@ async def test_a_consumer_with_the_binding_of_its_own_day_gets_whole_objects_in_
         async with house.db.transaction(acme.id) as tx:
             await editing.add_reaction(tx, boris.caller, group, message, "+")
             await fields.set_fields(tx, anna.caller, group, {"topic": "x"})
-        await updates.until(6)
+        await updates.until(4)
         async with house.db.transaction(acme.id) as tx:
             await reading.mark_read(tx, boris.caller, group, 1)
-        await updates.until(7)
+        await updates.until(5)
         async with house.db.transaction(acme.id) as tx:
             await members.remove_member(tx, anna.caller, group, boris.id)
-        told = await updates.until(8)
+        told = await updates.until(6)
     assert [(one.routing_key, one.type) for one in told] == [
-        ("user.usr_boris002.dialogupdate", "dialog.create"),
-        ("user.usr_boris002.dialogupdate", "dialog.member.add"),
         ("user.usr_boris002.dialogupdate", "dialog.member.add"),
         ("user.usr_boris002.messageupdate", "message.create"),
         ("user.usr_boris002.messageupdate", "message.reaction.add"),
@@ -121,16 +119,20 @@ async def test_a_direct_dialog_is_called_by_the_name_of_the_other(
         publishing(house, rabbit.url, is_everyone=True, known_by_id=acme.id),
     ):
         await acme.open(anna, nora, kind="direct", title=None)
-        await updates.until(12)
+        # Anna's: creation, either's coming; Nora's: her own; each by either id
+        await updates.until(8)
     [row] = await house.sql("SELECT external_id FROM actor WHERE id = $1", nora.id)
     # who had no id of this kind has one since, as when the application shows them
     assert row["external_id"].startswith("usr_")
-    called = {
-        (one.body["userId"], one.body["data"]["name"])
-        for one in updates.heard
-        if one.type == "dialog.create" and not one.body["userId"].startswith("act_")
+    known = [one for one in updates.heard if one.headers.get("x-parley-ids") == "external"]
+    assert {(one.body["userId"], one.type, one.body["data"]["name"]) for one in known} == {
+        ("usr_anna0001", "dialog.create", "Nora"),
+        ("usr_anna0001", "dialog.member.add", "Nora"),
+        (row["external_id"], "dialog.member.add", "Anna"),
     }
-    assert called == {("usr_anna0001", "Nora"), (row["external_id"], "Anna")}
+    [created] = [one.body for one in known if one.type == "dialog.create"]
+    assert set(created["data"]) == DIALOG
+    assert created["data"]["meta"] == {"type": "p2p"}
 
 
 async def test_only_the_workspace_of_the_application_goes_by_bare_ids_and_never_by_ours(
@@ -160,9 +162,9 @@ async def test_only_the_workspace_of_the_application_goes_by_bare_ids_and_never_
 async def test_native_updates_keep_what_they_had_and_name_people_both_ways(
     house: House, acme: Workspace, rabbit: RabbitMq, anna: Person, boris: Person
 ) -> None:
-    await enable(house, boris)
+    await enable(house, anna)
     async with (
-        listening(rabbit, UPDATES_EXCHANGE, f"user.{boris.public}.*") as updates,
+        listening(rabbit, UPDATES_EXCHANGE, f"user.{anna.public}.*") as updates,
         listening(rabbit, EVENTS_EXCHANGE, "message.create.*") as events,
         publishing(house, rabbit.url),
     ):
@@ -198,8 +200,14 @@ async def test_native_updates_keep_what_they_had_and_name_people_both_ways(
     }
     for body in told.values():
         assert set(body) == UPDATE | {"externalId"}
-        assert (body["userId"], body["externalId"], body["published"]) == (boris.public, "usr_boris002", True)
+        assert (body["userId"], body["externalId"], body["published"]) == (anna.public, "usr_anna0001", True)
     assert set(told["dialog.member.add"]["data"]["dialog"]) == dialog_keys
+    read = told["message.status.update"]["data"]
+    assert (read["userId"], read["externalId"], read["senderId"]) == (
+        boris.public,
+        "usr_boris002",
+        anna.public,
+    )
     data = told["message.reaction.add"]["data"]
     assert (data["senderId"], data["senderExternalId"]) == (anna.public, "usr_anna0001")
     assert (data["userId"], data["externalId"], data["content"]) == (anna.public, "usr_anna0001", "hello")
@@ -220,8 +228,8 @@ async def test_what_somebody_deleted_for_themselves_is_not_told_them_again(
         listening(rabbit, UPDATES_EXCHANGE, "user.#") as updates,
         publishing(house, rabbit.url, is_everyone=True, known_by_id=acme.id),
     ):
-        # of either, by either id: creation, two joins, one message; of Anna the hidden one and its reaction too
-        await updates.until(2 * (4 + 6))
+        # by either id: to Anna creation, two who came, two messages, a reaction; to Boris his coming and one message
+        await updates.until(2 * (6 + 2))
     said = {
         who: [
             one.body["data"]["content"]

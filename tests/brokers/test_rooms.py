@@ -79,5 +79,5 @@ async def test_what_goes_to_one_actor_alone_is_told_to_nobody_else(house: House,
 async def _publish(tx: Tx, house: House, group: object) -> list[str]:
     batch = Batch(Rooms(), is_everyone=False)
     await batch.take(tx, await read_events(tx, group, after=2, limit=10))  # type: ignore[arg-type]
-    await batch.find_receivers(tx)
+    await batch.complete(tx)
     return [one.routing_key for one in batch]

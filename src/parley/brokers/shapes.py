@@ -124,7 +124,7 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
         if external_id is not None:
             # RabbitMQ delivers to the bindings of these keys too, once to a queue that is bound by both
             known = f"workspace.{body.tenant_id}.user.{key_part(external_id)}.{self.ending}"
-            headers |= {"CC": [known]} if len(known) <= ROUTING_KEY_LIMIT_BYTES else {}
+            headers |= {"CC": [known]} if len(known.encode()) <= ROUTING_KEY_LIMIT_BYTES else {}
         return Outgoing(
             exchange=UPDATES_EXCHANGE,
             routing_key=f"user.{user_id}.{self.ending}",
