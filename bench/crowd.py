@@ -54,6 +54,7 @@ class Crowd:
         assert process.stdin is not None
         assert process.stdout is not None
         self._in, self._out = process.stdin, process.stdout
+        self.process_id = process.pid
 
     async def look(self) -> Seen:
         """Return what was seen since the last look."""

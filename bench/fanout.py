@@ -9,8 +9,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Literal, NamedTuple
 
 import uvloop
 
@@ -18,6 +18,7 @@ from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, cpu_seconds, pin, resident_bytes
 from bench.node_server import node_server
+from bench.open_loop import keep_coming, percentile
 from bench.sockets import Reader, Transport, open_readers, watch_all
 from bench.stage import API_KEY, Stage, free_port, open_stage
 from bench.yardstick import TEXT
@@ -27,8 +28,6 @@ IN_FLIGHT = 64
 """Enough that neither side waits for the other: with 16, all in one commit, server and generator took turns."""
 SECONDS = 4.0
 ROUNDS = 5
-PACED = 40
-"""Messages of a latency round, at 10 a second."""
 
 Send = Callable[[], Awaitable[int]]
 """Has one message fanned out; returns its number once the sender knows that it was taken."""
@@ -64,7 +63,7 @@ class Room:
         self._full.pop(number, None)
 
     def faults(self) -> tuple[int, int, int]:
-        """Return (lost, doubled, disordered) over all sockets since the start."""
+        """Return (lost, doubled, closed) over all sockets since the start."""
         return (
             sum(reader.skipped for reader in self.readers),
             sum(reader.repeated for reader in self.readers),
@@ -87,17 +86,37 @@ async def saturate(room: Room, send: Send, *process_ids: int) -> tuple[float, fl
     return count / elapsed, (sum(map(cpu_seconds, process_ids)) - cpu) / count * 1e6
 
 
-async def pace(room: Room, send: Send) -> tuple[float, float]:
-    """Send ten messages a second; return (p50, p99) in ms from the moment of sending to each socket."""
+class Paced(NamedTuple):
+    """Ways of messages that came at ``rate`` a second: milliseconds, and the generator's share of its core."""
+
+    p50: float
+    p99: float
+    rate: float
+    generator: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:.0f} messages/s p50 {self.p50:.1f}, p99 {self.p99:.1f} ms, generator {self.generator:.0%}"
+
+
+async def pace(room: Room, send: Send, deliveries: float) -> Paced:
+    """Send at Poisson-distributed moments, half as much as makes so many deliveries a second; time to each socket."""
     waits: list[float] = []
-    for _ in range(PACED):
-        began = time.perf_counter()
+    rate = deliveries / len(room.readers) / 2
+
+    async def one(due: float) -> None:
         number = await send()
         await room.everywhere(number)
-        waits += [at - began for at in room.arrivals.pop(number)]
-        await asyncio.sleep(max(0.0, began + 0.1 - time.perf_counter()))
-    cuts = statistics.quantiles(waits, n=100)
-    return cuts[49] * 1000, cuts[98] * 1000
+        waits.extend(at - due for at in room.arrivals.pop(number))
+
+    watch = CpuWatch()
+    await keep_coming(one, rate, asyncio.create_task(asyncio.sleep(SECONDS)))
+    _, generator = watch.read()
+    return Paced(percentile(waits, 0.5) * 1000, percentile(waits, 0.99) * 1000, rate, generator)
+
+
+def middle(found: Sequence[Paced]) -> Paced:
+    """Return the median of each column."""
+    return Paced(*(statistics.median(column) for column in zip(*found, strict=True)))
 
 
 def keeper_send(keeper: Keeper, conversation: str, token: str, text: str = TEXT) -> Send:
@@ -182,7 +201,9 @@ async def measure(
     """Alternate Parley and the peer."""
     open_peer, about = PEERS[peer]
     rounds: list[Round] = []
-    details: list[tuple[float, ...]] = []
+    costs: list[tuple[float, float]] = []
+    ours: list[Paced] = []
+    theirs: list[Paced] = []
     async with open_stage() as stage, stage.parley() as process_id:
         pin(os.getpid(), OTHER_CORE)
         async with parley_room(stage, process_id, kind, SOCKETS, SOCKETS) as (room, send, memory):
@@ -198,7 +219,9 @@ async def measure(
                     against, bare_cpu = await saturate(bare, send_bare, bare_id)
                     steal, _ = watch.read()
                     _, bare_generator = bare_watch.read()
-                    details.append((cpu, bare_cpu, *await pace(room, send), *await pace(bare, send_bare)))
+                    costs.append((cpu, bare_cpu))
+                    ours.append(await pace(room, send, value))
+                    theirs.append(await pace(bare, send_bare, against))
                     lost, doubled, closed = room.faults()
                     rounds.append(
                         Round(
@@ -213,12 +236,12 @@ async def measure(
                     )
                     print(
                         f"  round {number + 1}: {value:.0f}/s ({cpu:.1f} us) against {against:.0f}/s ({bare_cpu:.1f} us), "
-                        f"steal {steal:.0%}, generator {generator:.0%} / {bare_generator:.0%} {room.faults()} {bare.faults()}",
+                        f"steal {steal:.0%}, generator {generator:.0%} / {bare_generator:.0%} {room.faults()} {bare.faults()}; "
+                        f"{ours[-1]} ({theirs[-1]})",
                         file=sys.stderr,
                     )
-    cpu, bare_cpu, p50, p99, bare_p50, bare_p99 = (
-        statistics.median(column) for column in zip(*details, strict=True)
-    )
+                disorder = sum(bare.faults())
+    cpu, bare_cpu = (statistics.median(column) for column in zip(*costs, strict=True))
     return make_figure(
         name,
         "deliveries/s",
@@ -226,8 +249,8 @@ async def measure(
         bar,
         rounds,
         notes=f"{IN_FLIGHT} messages in flight, {event_bytes} bytes an event. CPU of the server {cpu:.1f} us a delivery "
-        f"({peer} {bare_cpu:.1f}), memory {memory:.0f} kB a socket. At 10 messages/s p50 {p50:.1f}, p99 {p99:.1f} ms "
-        f"({peer} {bare_p50:.1f}, {bare_p99:.1f}).",
+        f"({peer} {bare_cpu:.1f}), memory {memory:.0f} kB a socket. Open loop at half of each one's rate: "
+        f"{middle(ours)} ({peer}: {middle(theirs)}); lost, doubled or hung up at the peer's sockets: {disorder}.",
     )
 
 

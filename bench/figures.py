@@ -52,10 +52,15 @@ class Figure(msgspec.Struct, kw_only=True):
 
 
 def make_figure(name: str, unit: str, against: str, bar: str, rounds: list[Round], notes: str = "") -> Figure:
-    """Judge rounds: the median of those with little steal, valid with at least `MIN_ROUNDS` of them."""
+    """Judge rounds: the median of those with little steal.
+
+    Valid with at least `MIN_ROUNDS` of them, when nothing was lost, doubled or disordered and no request failed.
+    """
     good = [item for item in rounds if item.steal < STEAL_LIMIT]
     used = good or rounds
-    failed = sum(item.failed for item in rounds)
+    lost, doubled, disordered, failed = (
+        sum(getattr(item, kind) for item in rounds) for kind in ("lost", "doubled", "disordered", "failed")
+    )
     if failed:
         notes = f"{notes} {failed} requests failed.".strip()
     return Figure(
@@ -67,10 +72,10 @@ def make_figure(name: str, unit: str, against: str, bar: str, rounds: list[Round
         ratio=round(statistics.median(item.value / item.against_value for item in used), 3),
         bar=bar,
         rounds=len(good),
-        valid=len(good) >= MIN_ROUNDS and not failed,
-        lost=sum(item.lost for item in rounds),
-        doubled=sum(item.doubled for item in rounds),
-        disordered=sum(item.disordered for item in rounds),
+        valid=len(good) >= MIN_ROUNDS and not (lost or doubled or disordered or failed),
+        lost=lost,
+        doubled=doubled,
+        disordered=disordered,
         generator_cpu=round(statistics.median(item.generator_cpu for item in used), 2),
         notes=notes,
     )
@@ -119,32 +124,36 @@ def read_commit() -> str:
     return (commit.stdout.strip() or "unknown") + ("-dirty" if dirty else "")
 
 
-def write_results(figures: list[Figure]) -> None:
-    """Merge figures into `results/latest.json` by name and write the table beside it."""
-    path = RESULTS / "latest.json"
+def write_results(figures: list[Figure], folder: Path = RESULTS) -> None:
+    """Merge figures into `latest.json` by name and write the table beside it.
+
+    Each figure has the commit it was measured at; the file has one when all share it, else "mixed".
+    """
+    path = folder / "latest.json"
     known: dict[str, dict[str, object]] = {}
     if path.exists():
         known = {item["name"]: item for item in json.loads(path.read_text())["figures"]}
     commit, machine = read_commit(), describe_machine()
     known |= {figure.name: {**msgspec.to_builtins(figure), "commit": commit} for figure in figures}
     merged = sorted(known.values(), key=lambda item: str(item["name"]))
-    path.write_text(json.dumps({"commit": commit, "machine": machine, "figures": merged}, indent=1) + "\n")
-    (RESULTS / "latest.md").write_text(render_table(merged, machine))
+    shared = commit if all(item["commit"] == commit for item in merged) else "mixed"
+    path.write_text(json.dumps({"commit": shared, "machine": machine, "figures": merged}, indent=1) + "\n")
+    (folder / "latest.md").write_text(render_table(merged, machine))
 
 
 def render_table(figures: Sequence[Mapping[str, object]], machine: str) -> str:
     """Return the figures as Markdown, with what else was seen below the table."""
     rows = [
-        "| figure | value | against | ratio | bar | rounds | lost / doubled / disordered | commit |",
-        "|---|---|---|---|---|---|---|---|",
+        "| figure | value | against | ratio | bar | rounds | lost / doubled / disordered | generator | commit |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for item in figures:
-        mark = "" if item["valid"] else " (not valid)"
+        verdict = "**not valid**" if not item["valid"] else "met" if is_met(item) else "**missed**"
         rows.append(
             f"| `{item['name']}` | {item['value']} {item['unit']} | {item['against_value']} ({item['against']}) "
-            f"| **{item['ratio']}**{mark} | {item['bar']}: {'met' if is_met(item) else '**missed**'} | {item['rounds']} "
-            f"| {item['lost']} / {item['doubled']} / {item['disordered']} | {item['commit']} |"
+            f"| **{item['ratio']}** | {item['bar']}: {verdict} | {item['rounds']} "
+            f"| {item['lost']} / {item['doubled']} / {item['disordered']} | {item['generator_cpu']:.0%} | {item['commit']} |"
         )
     notes = [f"- `{item['name']}`: {item['notes']}" for item in figures if item["notes"]]
-    head = f"# Measurements\n\nMachine: {machine}. Made by `make bench`.\n\n"
+    head = f"# Measurements\n\nMachine: {machine}. Made by `make bench`. Generator: the CPU its processes took, of one core.\n\n"
     return head + "\n".join([*rows, "", *notes]) + "\n"

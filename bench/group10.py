@@ -25,7 +25,7 @@ from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin
 from bench.node_server import make_node_rooms, node_server
-from bench.open_loop import percentile
+from bench.open_loop import keep_coming, percentile
 from bench.sockets import open_readers, watch_all
 from bench.stage import API_KEY, Stage, open_stage
 
@@ -68,19 +68,13 @@ async def pace(places: Sequence[Place], rate: float) -> list[float]:
     choose = random.Random(10)
     waits: list[float] = []
 
-    async def one(place: Place, due: float) -> None:
+    async def one(due: float) -> None:
+        place = choose.choice(places)
         number = await place.send()
         await place.room.everywhere(number)
         waits.append(max(place.room.arrivals.pop(number)) - due)
 
-    tasks: list[asyncio.Task[None]] = []
-    due = time.perf_counter()
-    end = due + SECONDS
-    while due < end:
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(choose.choice(places), due)))
-        due += choose.expovariate(rate)
-    await asyncio.gather(*tasks)
+    await keep_coming(one, rate, asyncio.create_task(asyncio.sleep(SECONDS)))
     return waits
 
 

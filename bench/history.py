@@ -2,6 +2,7 @@
 
 The conversation is what years of use leave: every tenth message a reply, every twentieth with a file, every fiftieth
 with a reaction (which takes a number of the stream, so positions have holes), events older than 30 days gone.
+Open loop: pages are asked for at half the rate that one client reaches which asks for one after another.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import random
 import sys
 import time
 
-import msgspec
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
+from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, pin
-from bench.open_loop import percentile
+from bench.open_loop import keep_coming, percentile
 from bench.stage import API_KEY, OTHER, SENDER, WORKSPACE, Stage, open_stage
 from parley.kit.ids import public_id, uuid7
 
@@ -25,8 +26,9 @@ MESSAGES = 1_000_000
 REACTION_EVERY = 50
 PAGE = 50
 ROUNDS = 5
-PAGES = 600
-"""Of one round, one after another."""
+CLOSED_PAGES = 200
+"""Read one after another at the beginning of a round: half as many a second then come at random moments."""
+SECONDS = 4.0
 BAR_MS = 50.0
 
 # The n-th message stands at this number of the stream: a reaction follows every fiftieth.
@@ -38,17 +40,20 @@ async def measure() -> Figure:
     conversation = uuid7()
     public = public_id("cnv", conversation)
     rounds: list[Round] = []
+    rates: list[float] = []
     async with open_stage() as stage:
         await _seed(stage, str(conversation))
-        async with stage.parley():
+        async with stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
             pin(os.getpid(), OTHER_CORE)
-            choose = random.Random(11)
-            await _round(stage, public, choose, 50)
+            pages = _Pages(keeper, public)
+            await pages.one_after_another(50)
             for number in range(ROUNDS):
+                rate = await pages.one_after_another(CLOSED_PAGES) / 2
                 watch = CpuWatch()
-                times, wrong = await _round(stage, public, choose, PAGES)
+                times, wrong = await pages.keep_coming(rate, number)
                 steal, generator = watch.read()
                 p50, p99 = percentile(times, 0.5) * 1000, percentile(times, 0.99) * 1000
+                rates.append(rate)
                 rounds.append(
                     Round(
                         value=p99,
@@ -59,7 +64,8 @@ async def measure() -> Figure:
                     )
                 )
                 print(
-                    f"  round {number + 1}: p50 {p50:.1f} p99 {p99:.1f} ms, steal {steal:.0%}",
+                    f"  round {number + 1}: {rate:.0f} pages/s, p50 {p50:.1f} p99 {p99:.1f} ms of {len(times)}, "
+                    f"generator {generator:.0%}, steal {steal:.0%}",
                     file=sys.stderr,
                 )
     return make_figure(
@@ -68,36 +74,42 @@ async def measure() -> Figure:
         "bar",
         "< 50 ms",
         rounds,
-        notes=f"pages of {PAGE}, one after another: a third at the deepest, the rest anywhere, half of these around",
+        notes=f"pages of {PAGE}, Poisson at {min(rates):.0f}-{max(rates):.0f} a second: a third at the deepest, the rest anywhere, "
+        "half of these around",
     )
 
 
-async def _round(
-    stage: Stage, conversation: str, choose: random.Random, count: int
-) -> tuple[list[float], int]:
-    """Return the times of pages, in seconds, and how many pages were not what they should be."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
-    times: list[float] = []
-    wrong = 0
-    try:
+class _Pages:
+    """Asks for pages at random depths and compares each with what was seeded."""
+
+    def __init__(self, keeper: Keeper, conversation: str) -> None:
+        self._keeper = keeper
+        self._path = f"/v1/conversations/{conversation}/messages"
+        self._choose = random.Random(11)
+
+    async def _read(self) -> tuple[float, bool]:
+        """Return when a page was there, and whether it is right."""
+        query, expected = _choose_page(self._choose)
+        page = await self._keeper.get(f"{self._path}?{query}&limit={PAGE}", API_KEY)
+        return time.perf_counter(), _is_right(page, expected)
+
+    async def one_after_another(self, count: int) -> float:
+        """Return pages a second."""
+        started = time.perf_counter()
         for _ in range(count):
-            query, expected = _choose_page(choose)
-            request = (
-                f"GET /v1/conversations/{conversation}/messages?{query}&limit={PAGE} HTTP/1.1\r\nHost: bench\r\n"
-                f"Authorization: Bearer {API_KEY}\r\n\r\n"
-            )
-            started = time.perf_counter()
-            writer.write(request.encode())
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n", 1)[0])
-            body = await reader.readexactly(length)
-            times.append(time.perf_counter() - started)
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(body.decode())
-            wrong += not _is_right(msgspec.json.decode(body), expected)
-    finally:
-        writer.close()
-    return times, wrong
+            await self._read()
+        return count / (time.perf_counter() - started)
+
+    async def keep_coming(self, rate: float, seed: int) -> tuple[list[float], int]:
+        """Return seconds from the moment each page was due, and how many pages were not what they should be."""
+        found: list[tuple[float, bool]] = []
+
+        async def one(due: float) -> None:
+            at, is_right = await self._read()
+            found.append((at - due, is_right))
+
+        await keep_coming(one, rate, asyncio.create_task(asyncio.sleep(SECONDS)), seed=seed)
+        return [wait for wait, _ in found], sum(not is_right for _, is_right in found)
 
 
 def _choose_page(choose: random.Random) -> tuple[str, range]:

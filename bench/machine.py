@@ -58,19 +58,23 @@ def resident_bytes(process_id: int) -> int:
 
 
 class CpuWatch:
-    """Steal of the machine and CPU of this process between two moments."""
+    """Steal of the machine and CPU of the generator between two moments: of this process and of ``helpers``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *helpers: int) -> None:
+        self._helpers = helpers
         self._start = _read_stat()
-        self._own = time.process_time()
+        self._own = self._generator()
         self._at = time.monotonic()
 
+    def _generator(self) -> float:
+        return time.process_time() + sum(map(cpu_seconds, self._helpers))
+
     def read(self) -> tuple[float, float]:
-        """Return (share stolen by the host, own CPU share of one core) since the start."""
+        """Return (share stolen by the host, the generator's share of one core) since the start."""
         total, steal = _read_stat()
         spent = max(1, total - self._start[0])
         elapsed = max(1e-6, time.monotonic() - self._at)
-        return (steal - self._start[1]) / spent, (time.process_time() - self._own) / elapsed
+        return (steal - self._start[1]) / spent, (self._generator() - self._own) / elapsed
 
 
 def _read_stat() -> tuple[int, int]:

@@ -7,6 +7,8 @@ import dataclasses
 import random
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bench.load import ClosedLoop, Request
 
@@ -92,6 +94,23 @@ async def run_open_loop(
     await asyncio.wait([one.done for one in connections], timeout=ANSWER_SECONDS)
     found.latencies = [item for one in connections for item in one.latencies]
     return found
+
+
+async def keep_coming(
+    one: Callable[[float], Coroutine[Any, Any, None]],
+    rate: float,
+    until: asyncio.Future[Any],
+    *,
+    seed: int = 7,
+) -> None:
+    """Start ``one``, told the moment it was due, at Poisson-distributed moments until a future is done; await them all."""
+    choose = random.Random(seed)
+    due = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        while not until.done():
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            tasks.create_task(one(due))
+            due += choose.expovariate(rate)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import random
 import sys
 import time
 
@@ -20,7 +19,7 @@ from bench.fanout import Room, Send, parley_room
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, go_first, pin
-from bench.open_loop import percentile
+from bench.open_loop import keep_coming, percentile
 from bench.stage import API_KEY, Stage, open_stage
 from bench.yardstick import TEXT
 
@@ -51,7 +50,7 @@ async def measure() -> dict[str, Figure]:
             go_first()
             await _live(room, send, asyncio.create_task(asyncio.sleep(2.0)))
             for number in range(ROUNDS):
-                watch = CpuWatch()
+                watch = CpuWatch(crowd.process_id)
                 calm = await _live(room, send, asyncio.create_task(asyncio.sleep(CALM_SECONDS)))
                 await crowd.leave()
                 await _write_to(stage, list(groups))
@@ -89,7 +88,6 @@ async def measure() -> dict[str, Figure]:
 
 async def _live(room: Room, send: Send, until: asyncio.Task[object]) -> list[float]:
     """Write to the live room at Poisson-distributed moments until a task has ended; return seconds to each socket."""
-    choose = random.Random(5)
     waits: list[float] = []
 
     async def one(due: float) -> None:
@@ -97,13 +95,7 @@ async def _live(room: Room, send: Send, until: asyncio.Task[object]) -> list[flo
         await room.everywhere(number)
         waits.extend(at - due for at in room.arrivals.pop(number))
 
-    tasks: list[asyncio.Task[None]] = []
-    due = time.perf_counter()
-    while not until.done():
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(due)))
-        due += choose.expovariate(LIVE_RATE)
-    await asyncio.gather(*tasks)
+    await keep_coming(one, LIVE_RATE, until)
     return waits
 
 
