@@ -11,18 +11,20 @@ import contextlib
 import functools
 import os
 import socket
+import statistics
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
-from bench.machine import CpuWatch
+from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, pin
+from parley.infra.postgres.cluster import Cluster
 
 ROUNDS = 5
 SETTLE_SECONDS = 8
@@ -34,9 +36,10 @@ BARS = {"start.cold": 5.0, "memory.idle": 300.0}
 async def measure() -> dict[str, Figure]:
     """Start and stop one installation again and again; the third time by kill -9 of server and database."""
     rounds: dict[str, list[Round]] = {name: [] for name in BARS}
-    notes: list[str] = []
+    memory: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         folder = Path(name)
+        pin(os.getpid(), OTHER_CORE)
         async with _serve(folder) as (_, first):
             print(f"  first start, with initdb: {first:.2f} s", file=sys.stderr)
         async with _serve(folder, is_killed=True):
@@ -49,21 +52,20 @@ async def measure() -> dict[str, Figure]:
                 start_steal, generator = watch.read()
                 await asyncio.sleep(SETTLE_SECONDS)
                 steal, _ = watch.read()
-                server, database = _read_memory(_tree(process_id)), _read_memory(_database_tree(folder))
-            total = sum(pss for pss, _ in (server, database))
+                database = _database_tree(folder)
+                server = [item for item in _tree(process_id) if item not in database]
+                memory.append((*_read_memory(server), *_read_memory(database)))
+            total = memory[-1][0] + memory[-1][2]
             values = {"start.cold": (seconds, start_steal), "memory.idle": (total, steal)}
             for figure, (value, stolen) in values.items():
                 rounds[figure].append(
                     Round(value=value, against_value=BARS[figure], steal=stolen, generator_cpu=generator)
                 )
-            notes.append(
-                f"Parley {server[0]:.0f} MB PSS ({server[1]:.0f} RSS), "
-                f"PostgreSQL {database[0]:.0f} MB PSS ({database[1]:.0f} RSS summed)"
-            )
-            print(f"  round {number + 1}: {seconds:.2f} s; {notes[-1]}", file=sys.stderr)
+            print(f"  round {number + 1}: {seconds:.2f} s; {_describe(memory[-1:])}", file=sys.stderr)
     said = {
         "start.cold": f"first start with initdb {first:.2f} s; after kill -9 of all {recovered:.2f} s",
-        "memory.idle": f"last round: {notes[-1]}",
+        "memory.idle": f"{_describe(memory)}. RSS, summed over processes, counts the same page of shared_buffers or of a "
+        "library once for every process that has touched it; PSS counts it once in all",
     }
     units = {"start.cold": "s", "memory.idle": "MB PSS"}
     return {
@@ -89,8 +91,9 @@ async def _serve(folder: Path, *, is_killed: bool = False) -> AsyncIterator[tupl
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "parley", "serve", env=environment, stdout=log, stderr=log
         )
+        pin(process.pid, SERVER_CORE)
         try:
-            await _until_ready(process, port, folder / "parley.log")
+            await _until_ready(process, port, folder)
             yield process.pid, time.perf_counter() - started
         finally:
             if is_killed:
@@ -100,10 +103,22 @@ async def _serve(folder: Path, *, is_killed: bool = False) -> AsyncIterator[tupl
             await process.wait()
 
 
-async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+def _describe(found: Sequence[tuple[float, float, float, float]]) -> str:
+    """Say the medians of `_read_memory` of Parley and of PostgreSQL."""
+    pss, rss, database_pss, database_rss = (statistics.median(column) for column in zip(*found, strict=True))
+    return (
+        f"Parley {pss:.0f} MB PSS ({rss:.0f} RSS), PostgreSQL {database_pss:.0f} MB PSS ({database_rss:.0f} RSS), "
+        f"together {pss + database_pss:.0f} MB PSS ({rss + database_rss:.0f} RSS)"
+    )
+
+
+async def _until_ready(process: asyncio.subprocess.Process, port: int, folder: Path) -> None:
+    """Wait until it answers, and keep its database on the other core as soon as there is one."""
     for _ in range(1200):
         if process.returncode is not None:
-            raise RuntimeError(log.read_text())
+            raise RuntimeError((folder / "parley.log").read_text())
+        if database := _database_id(folder):
+            pin(database, OTHER_CORE)
         try:
             await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/readyz", timeout=2)
             return
@@ -120,10 +135,16 @@ def _tree(process_id: int) -> list[psutil.Process]:
         return []
 
 
+def _database_id(folder: Path) -> int:
+    """Return the parent of the embedded PostgreSQL's processes, the first line of its pid file; 0 while there is none."""
+    file = Cluster(folder / "data" / "postgres").data / "postmaster.pid"
+    first = file.read_text().split("\n", 1)[0] if file.exists() else ""
+    return int(first or 0)
+
+
 def _database_tree(folder: Path) -> list[psutil.Process]:
-    """The processes of the embedded PostgreSQL: the first line of its pid file is the parent's."""
-    found = next((folder / "data").rglob("postmaster.pid"), None)
-    return _tree(int(found.read_text().split("\n", 1)[0])) if found else []
+    found = _database_id(folder)
+    return _tree(found) if found else []
 
 
 async def _kill(processes: list[psutil.Process]) -> None:
