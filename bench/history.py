@@ -46,7 +46,7 @@ async def measure() -> Figure:
         async with stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
             pin(os.getpid(), OTHER_CORE)
             pages = _Pages(keeper, public)
-            await pages.one_after_another(50)
+            await pages.keep_coming(await pages.one_after_another(50) / 2, ROUNDS)
             for number in range(ROUNDS):
                 rate = await pages.one_after_another(CLOSED_PAGES) / 2
                 watch = CpuWatch()
