@@ -12,6 +12,7 @@ import pytest
 from parley.conversations.members import open_conversation
 from parley.infra.db import Tx
 from parley.kit.ids import parse_id, public_id, uuid7
+from parley.kit.pages import encode_cursor
 from tests.conversations.conftest import Scene
 from tests.house import GroupKind, Json, Person, read_numbers, require_dense
 
@@ -81,6 +82,50 @@ async def test_the_matrix_of_roles(scene: Scene, kind: GroupKind) -> None:
         assert (answer.status_code < 300) == allowed, (who, verb, whom, answer.text)
         if not allowed:
             assert answer.status_code == 403
+
+
+async def found_in(client: httpx2.AsyncClient, place: UUID, query: str, limit: int = 100) -> list[str]:
+    """Names of the members that are found, page by page."""
+    names: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        params = {"query": query, "limit": str(limit), **cursor}
+        answer = await client.get(url_of(place, "members"), params=params)
+        assert answer.status_code == 200, answer.text
+        names += [member["actor"]["name"] for member in answer.json()["items"]]
+        if answer.json()["next"] is None:
+            return names
+        cursor = {"cursor": answer.json()["next"]}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_members_are_found_by_how_a_word_of_their_name_begins_owners_first(
+    scene: Scene, limit: int
+) -> None:
+    place, _ = await crew(scene, "group")
+    async with scene.house.client(scene.olga) as olga:
+        for name in ("Ann Moss", "Жанна Ёлкина"):
+            await put_in(olga, place, await scene.place.user(name), "member")
+        everybody = ["Olga", "Moderator", "Ann Moss", "Member", "Жанна Ёлкина", "Reader"]
+        assert await found_in(olga, place, "", limit) == everybody
+        assert await found_in(olga, place, "mO", limit) == ["Moderator", "Ann Moss"]
+        assert await found_in(olga, place, "ann m") == ["Ann Moss"]
+        assert await found_in(olga, place, "ёл") == ["Жанна Ёлкина"]
+        for nothing in ("oss", "%", "_", "boris", "' OR 1=1"):
+            assert await found_in(olga, place, nothing) == []
+        for cursor in ("x", encode_cursor(2**62, "", str(place)), encode_cursor(1, "a")):
+            params = {"query": "", "cursor": cursor}
+            assert (await olga.get(url_of(place, "members"), params=params)).status_code in (200, 422)
+    async with scene.house.client(scene.boris) as boris:
+        assert (await boris.get(url_of(place, "members"), params={"query": ""})).status_code == 404
+
+
+async def test_the_reader_of_a_broadcast_finds_those_who_write_and_themselves(scene: Scene) -> None:
+    place, people = await crew(scene, "broadcast")
+    async with scene.house.client(people["reader"]) as reader, scene.house.client(scene.olga) as olga:
+        assert await found_in(reader, place, "") == ["Olga", "Moderator", "Reader"]
+        assert await found_in(reader, place, "m") == ["Moderator"]
+        assert await found_in(olga, place, "m") == ["Moderator", "Member"]
 
 
 async def test_a_moderator_does_not_make_themselves_an_owner(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from parley.kit.ids import public_id
 from tests.conversations.conftest import Scene
 from tests.house import Person
 
@@ -58,6 +59,22 @@ async def test_a_person_is_shown_without_address(scene: Scene) -> None:
         [person] = (await anna.get("/v1/people?query=olga")).json()["items"]
         assert set(person) == {"id", "kind", "name", "role", "last_seen_at", "is_online"}
         assert (await bot.get("/v1/people")).status_code == 403
+
+
+async def test_those_of_known_ids_are_told_also_when_they_were_let_go(scene: Scene) -> None:
+    stranger = await (await scene.house.workspace("Elsewhere")).user("Stranger")
+    await scene.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = $1", scene.boris.id)
+    asked = [scene.boris.public, scene.guest.public, stranger.public, public_id("act", scene.room.contact_id)]
+    async with (
+        scene.house.client(scene.anna) as anna,
+        scene.house.client(await scene.place.bot("B", "desk")) as bot,
+    ):
+        answer = await anna.get("/v1/people", params={"id": asked})
+        assert {person["name"] for person in answer.json()["items"]} == {"Boris", "Guest"}
+        assert answer.json()["next"] is None
+        assert (await anna.get("/v1/people", params={"id": asked * 30})).status_code == 422
+        assert (await anna.get("/v1/people", params={"id": "nobody"})).status_code == 404
+        assert (await bot.get("/v1/people", params={"id": asked})).status_code == 403
 
 
 async def presence_of(scene: Scene, viewer: Person) -> dict[str, tuple[Any, Any]]:

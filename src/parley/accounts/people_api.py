@@ -14,7 +14,7 @@ from litestar.params import QueryParameter
 
 from parley.accounts.authentication import GivenCaller, GivenRuntime
 from parley.accounts.caller import Caller
-from parley.accounts.people import list_people
+from parley.accounts.people import get_people, list_people
 from parley.accounts.schemas import Person
 from parley.kit.ids import parse_id
 from parley.kit.pages import MAX_PAGE, Page
@@ -35,6 +35,9 @@ GivenSeen = NamedDependency[FindSeen]
 _Query = Annotated[
     str, QueryParameter(name="query", max_length=200, description="Part of a name or of an external id.")
 ]
+_Ids = Annotated[
+    list[str] | None, QueryParameter(name="id", max_items=MAX_PAGE, description="Actors; others are left out.")
+]
 _Cursor = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
 _Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
 
@@ -45,17 +48,23 @@ async def list_people_route(
     caller: GivenCaller,
     find_seen: GivenSeen,
     text: _Query = "",
+    ids: _Ids = None,
     cursor: _Cursor = None,
     limit: _Limit = 50,
 ) -> Page[Person]:
     """Find users and bots of the workspace by name or external id, in order of their names. Presence is told of whom you
-    share a direct conversation or group with and who shows it, as `GET /v1/presence` does.
+    share a direct conversation or group with and who shows it, as `GET /v1/presence` does. With `id`, given once or
+    several times, these alone in no order, deactivated ones too, whatever else is asked.
     """
+    wanted = {parse_id("act", one) for one in ids or ()}
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        page = await list_people(tx, caller, query=text, cursor=cursor, limit=limit)
-    ids = {person.id: parse_id("act", person.id) for person in page.items}
-    seen = await find_seen(caller, ids.values())
-    return Page([_with_seen(person, seen[ids[person.id]]) for person in page.items], page.next)
+        if wanted:
+            page = await get_people(tx, caller, wanted)
+        else:
+            page = await list_people(tx, caller, query=text, cursor=cursor, limit=limit)
+    keys = {person.id: parse_id("act", person.id) for person in page.items}
+    seen = await find_seen(caller, keys.values())
+    return Page([_with_seen(person, seen[keys[person.id]]) for person in page.items], page.next)
 
 
 def _with_seen(person: Person, seen: Seen) -> Person:

@@ -42,6 +42,7 @@ from parley.kit.pages import MAX_PAGE, Page
 _TAGS = ["Conversations"]
 GivenCollector = NamedDependency[Collector]
 _Cursor = Annotated[str | None, QueryParameter(max_length=500)]
+_Words = Annotated[str | None, QueryParameter(name="query", max_length=200)]
 _Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
 _Position = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 
@@ -87,12 +88,18 @@ async def list_members(
     runtime: GivenRuntime,
     caller: GivenCaller,
     conversation_id: FromPath[str],
+    words: _Words = None,
     cursor: _Cursor = None,
     limit: _Limit = 100,
 ) -> Page[MemberJson]:
-    """Who is in a conversation."""
+    """Who is in a conversation, by id. With a `query`, also an empty one: by role and name, owners first; of them those
+    whose name has a word that begins so.
+    """
+    key = _conversation(conversation_id)
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await members.list_members(tx, caller, _conversation(conversation_id), cursor, limit)
+        if words is None:
+            return await members.list_members(tx, caller, key, cursor, limit)
+        return await members.search_members(tx, caller, key, query=words, cursor=cursor, limit=limit)
 
 
 @post("/v1/conversations/{conversation_id:str}/members", tags=_TAGS, operation_id="add_member")

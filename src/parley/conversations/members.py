@@ -78,6 +78,24 @@ async def list_members(
     return Page([format_member(row) for row in rows[:limit]], following)
 
 
+async def search_members(
+    tx: Tx, caller: Caller, conversation_id: UUID, *, query: str, cursor: str | None, limit: int
+) -> Page[MemberJson]:
+    """Return members by role and name, owners first: those whose name has a word that begins as the query; all for "".
+
+    To the reader of a broadcast of those who write, and themselves. Raises: ConversationNotFound, Malformed.
+    """
+    view = await require_view(tx, caller, conversation_id)
+    only = None if view != "reader" else BROADCASTERS
+    after = tuple(decode_cursor(cursor, int, str, UUID)) if cursor else (0, "", UUID(int=0))
+    rows = await members_store.search_members(
+        tx, conversation_id, clean_name(query), after, limit + 1, roles=only, beside=caller.actor_id
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = encode_cursor(last["rank"], last["search_name"], last["actor_id"]) if last else None
+    return Page([format_member(row) for row in rows[:limit]], following)
+
+
 async def add_member(
     tx: Tx, caller: Caller, conversation_id: UUID, actor_id: UUID, role: str | None
 ) -> MemberJson:

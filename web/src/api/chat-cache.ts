@@ -1,14 +1,19 @@
 /** Where chats are kept: one list with all that are known, pinned and lately active first; and their members. */
-import type { QueryClient } from "@tanstack/react-query";
-import type { Chat, EventFrame, Member } from "./types";
+import type { InfiniteData, QueryClient } from "@tanstack/react-query";
+import type { Chat, EventFrame, Member, Page } from "./types";
 
 export const chatKeys = {
   list: ["chats"] as const,
   members: (id: string) => ["members", id] as const,
+  /** Of a large one: those whose names have a word that begins so. */
+  found: (id: string, words: string) => ["found-members", id, words] as const,
+  allFound: (id: string) => ["found-members", id] as const,
   pins: (id: string) => ["pins", id] as const,
   links: (id: string) => ["invite-links", id] as const,
   bans: (id: string) => ["bans", id] as const,
 };
+
+export type FoundMembers = InfiniteData<Page<Member>, string | null>;
 
 export const sortChats = (chats: Chat[]): Chat[] =>
   [...chats].sort(
@@ -50,7 +55,14 @@ export function changeChat(client: QueryClient, id: string, change: (chat: Chat)
 export function dropChat(client: QueryClient, id: string): void {
   client.setQueryData<Chat[]>(chatKeys.list, (chats) => chats?.filter((one) => one.id !== id));
   client.removeQueries({ queryKey: chatKeys.members(id) });
+  client.removeQueries({ queryKey: chatKeys.allFound(id) });
 }
+
+/** Whether so many members are all whom one may see: to the reader of a broadcast only those who write are told. */
+export const knowsAll = ({ kind, role, member_count }: Chat, count: number): boolean =>
+  member_count === null ||
+  member_count <= count ||
+  (kind === "broadcast" && role !== "owner" && role !== "moderator");
 
 /** What an event says about who is in a chat. Pure. */
 export function patchMembers(members: Member[], frame: EventFrame): Member[] {
@@ -61,6 +73,19 @@ export function patchMembers(members: Member[], frame: EventFrame): Member[] {
   if (frame.kind !== "member.left")
     return [...members.filter((one) => one.actor.id !== member.actor.id), member];
   return members.filter((one) => one.actor.id !== member.actor.id);
+}
+
+/** As `patchMembers`, of those that were found; who joined is found when it is asked again. Pure. */
+export function patchFound(found: FoundMembers, frame: EventFrame): FoundMembers {
+  if (frame.kind !== "member.changed" && frame.kind !== "member.left") return found;
+  const { member } = frame.data;
+  if (!member) return found;
+  const isMeant = (one: Member) => one.actor.id === member.actor.id;
+  const patch = (items: Member[]) =>
+    frame.kind === "member.left"
+      ? items.filter((one) => !isMeant(one))
+      : items.map((one) => (isMeant(one) ? member : one));
+  return { ...found, pages: found.pages.map((page) => ({ ...page, items: patch(page.items) })) };
 }
 
 /** How far somebody has read; it never moves back. Pure. */

@@ -8,8 +8,10 @@ import {
   changeChat,
   chatKeys,
   dropChat,
+  type FoundMembers,
   findChat,
   keepChat,
+  patchFound,
   patchMembers,
   patchReader,
   replaceChat,
@@ -198,6 +200,10 @@ export class ChatSync {
     changeChat(this.client, stream, (chat) => patchConversation(chat, frame, this.me));
     if (frame.type !== "event" || isPersonal(frame)) return;
     this.changeMembers(stream, (members) => patchMembers(members, frame));
+    this.client.setQueriesData<FoundMembers>(
+      { queryKey: chatKeys.allFound(stream) },
+      (found) => found && patchFound(found, frame),
+    );
     // Who may see whom in a broadcast is another with one's role, and of somebody who writes no longer.
     if (frame.kind === "member.changed" && findChat(this.client, stream)?.kind === "broadcast")
       void this.client.invalidateQueries({ queryKey: chatKeys.members(stream) });

@@ -69,6 +69,19 @@ export async function listMembers(id: string): Promise<Member[]> {
   return members;
 }
 
+/** Those with a word in their names that begins so, owners first; with "" all. */
+export const findMembers = (
+  id: string,
+  query: string,
+  cursor: string | null,
+  signal?: AbortSignal,
+  limit = PAGE_SIZE,
+): Promise<Page<Member>> => {
+  // An empty query is one, too.
+  const asked = new URLSearchParams({ query, limit: String(limit), ...(cursor ? { cursor } : {}) });
+  return request("GET", `/v1/conversations/${id}/members?${asked}`, { signal });
+};
+
 export const addMembers = (id: string, actor_ids: string[]) =>
   request<{ items: Member[] }>("POST", `/v1/conversations/${id}/members/batch`, { body: { actor_ids } });
 export const changeRole = (id: string, actor: string, role: MemberRole) =>
@@ -82,6 +95,9 @@ export const setPreferences = async (id: string, body: Preferences): Promise<Cha
   toChat(await request<ConversationAnswer>("PUT", `/v1/conversations/${id}/preferences`, { body }));
 export const listPeople = (query: string, signal?: AbortSignal) =>
   request<Page<Person>>("GET", "/v1/people", { query: { query, limit: 50 }, signal });
+/** These people, also those who were deactivated. */
+export const getPeople = (ids: string[]) =>
+  request<Page<Person>>("GET", "/v1/people", { query: { id: ids } });
 export const removeMember = (id: string, actor: string) =>
   request<void>("DELETE", `/v1/conversations/${id}/members/${actor}`);
 

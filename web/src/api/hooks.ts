@@ -1,6 +1,7 @@
 /** What screens read: queries over the cache that `sync.ts` keeps fresh. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useStore } from "@/lib/store";
 import { listUsers } from "./accounts";
 import { findConversation, keepConversation, keys, type LoadedList } from "./cache";
 import { chatKeys } from "./chat-cache";
@@ -20,6 +21,8 @@ import { useSync } from "./sync";
 import type { Me } from "./types";
 
 const HALF_HOUR_MS = 30 * 60_000;
+/** How long the lists on screen may take to tell a name before it is asked for. */
+const LEARNING_MS = 400;
 /** What was found for some words is soon not looked at any more. */
 const FOUND_KEPT_MS = 60_000;
 
@@ -130,6 +133,25 @@ export function useChat(id: string) {
 export function usePresence(actor: string | undefined): Presence | undefined {
   const { store } = useSync().presence;
   return useSyncExternalStore(store.subscribe, () => (actor ? store.get()[actor] : undefined));
+}
+
+/**
+ * How to call people: as `known` does, which reads what is on screen; those of `wanted` whom it does not know are asked
+ * for, once it had the time to learn them.
+ */
+export function useNames(
+  wanted: string[],
+  known: (actor: string) => string | undefined,
+): (actor: string) => string | undefined {
+  const { names } = useSync();
+  const told = useStore(names.store);
+  const missing = wanted.filter((actor) => known(actor) === undefined).join();
+  useEffect(() => {
+    if (!missing) return;
+    const timer = setTimeout(() => names.want(missing.split(",")), LEARNING_MS);
+    return () => clearTimeout(timer);
+  }, [names, missing]);
+  return (actor) => known(actor) ?? told[actor];
 }
 
 /** Of no conversation, "", there are none. */

@@ -17,7 +17,8 @@ export class ApiError extends Error {
   }
 }
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+/** Of a list each value is given on its own. */
+export type Query = Record<string, string | number | boolean | string[] | null | undefined>;
 
 interface Options {
   body?: unknown;
@@ -32,7 +33,8 @@ interface Options {
 export function withQuery(path: string, query: Query = {}): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== "") search.set(key, String(value));
+    if (Array.isArray(value)) for (const one of value) search.append(key, one);
+    else if (value !== undefined && value !== null && value !== "") search.set(key, String(value));
   }
   const text = search.toString();
   return text ? `${path}?${text}` : path;

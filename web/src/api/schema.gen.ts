@@ -586,7 +586,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is in a conversation */
+        /**
+         * Who is in a conversation, by id
+         * @description Who is in a conversation, by id. With a `query`, also an empty one: by role and name, owners first; of them those whose name has a word that begins so.
+         */
         get: operations["list_members"];
         put?: never;
         /** Add somebody, or change their role */
@@ -1570,7 +1573,7 @@ export interface paths {
         };
         /**
          * People to talk with
-         * @description Find users and bots of the workspace by name or external id, in order of their names. Presence is told of whom you share a direct conversation or group with and who shows it, as `GET /v1/presence` does.
+         * @description Find users and bots of the workspace by name or external id, in order of their names. Presence is told of whom you share a direct conversation or group with and who shows it, as `GET /v1/presence` does. With `id`, given once or several times, these alone in no order, deactivated ones too, whatever else is asked.
          */
         get: operations["list_people"];
         put?: never;
@@ -4079,6 +4082,7 @@ export interface operations {
     list_members: {
         parameters: {
             query?: {
+                query?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -5709,6 +5713,8 @@ export interface operations {
             query?: {
                 /** @description Part of a name or of an external id. */
                 query?: string;
+                /** @description Actors; others are left out. */
+                id?: string[] | null;
                 /** @description The `next` of the page before. */
                 cursor?: string | null;
                 /** @description Items in a page at the most. */

@@ -2,13 +2,16 @@
 import { request } from "./http";
 import type { ChatKind, Message, Page, Sender } from "./types";
 
+export type Has = "file" | "image" | "link";
+
 export interface SearchFilter {
   query: string;
   conversation_id?: string;
   from?: string;
   date_from?: string;
   date_to?: string;
-  has?: "file" | "image" | "link";
+  /** All of these. */
+  has?: Has[];
 }
 
 export interface Found {
@@ -23,4 +26,4 @@ export const searchMessages = (filter: SearchFilter, cursor: string | null, sign
 
 /** Whether there is anything to look for; days alone name nothing. */
 export const isAsked = ({ query, from, has }: SearchFilter): boolean =>
-  query.trim() !== "" || Boolean(from || has);
+  query.trim() !== "" || Boolean(from || has?.length);

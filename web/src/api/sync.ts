@@ -12,11 +12,13 @@ import {
 } from "./cache";
 import { chatKeys } from "./chat-cache";
 import { ChatSync } from "./chat-sync";
+import { getPeople } from "./chats";
 import { getConversation, listChanges } from "./desk";
 import { loadDrafts, noteLine, retellDrafts } from "./drafts";
 import { ApiError } from "./http";
 import { startKeeping } from "./kept";
 import { listMessages, setReaction } from "./messages";
+import { NameBook } from "./names";
 import { Outbox } from "./outbox";
 import { makeOutboxHome, type OutboxHome } from "./outbox-home";
 import {
@@ -55,6 +57,7 @@ export class Sync {
   readonly outbox: Outbox;
   readonly chats: ChatSync;
   readonly presence: PresenceWatch;
+  readonly names = new NameBook(getPeople);
   private readonly home: OutboxHome;
   private readonly realtime: Realtime;
   private token: string | null = null;

@@ -1,7 +1,7 @@
 /** The chats: rail, list, thread, details. Side by side where there is room, one after the other on a phone. */
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { useChat, useChats, useMembers } from "@/api/hooks";
+import { useChat, useChats } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
@@ -73,11 +73,7 @@ export function Chats() {
 const onKeyDown = closeByEscape(chatPanel);
 
 function Search({ open, startsHere }: { open: string | null; startsHere: boolean }) {
-  const members = useMembers(open ?? "").data ?? [];
-  const people = members.map((one) => one.actor);
-  return (
-    <SearchPanel here={open} people={people} startsHere={startsHere} onClose={() => chatPanel.set(null)} />
-  );
+  return <SearchPanel here={open} startsHere={startsHere} onClose={() => chatPanel.set(null)} />;
 }
 
 function NothingOpen() {
@@ -121,7 +117,7 @@ function Open({ id }: { id: string }) {
 function Talk({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
   const manner = useChatManner(chat);
-  const people = useCallable(chat);
+  const callable = useCallable(chat);
   const name = chatTitle(chat) ?? t(`chats.untitled.${chat.kind}`);
   return (
     <section aria-label={name} className="flex min-w-0 flex-1 flex-col">
@@ -138,7 +134,7 @@ function Talk({ chat }: { chat: Chat }) {
           placeholder={t("composer.label")}
           hasNotes={false}
           obstacle={null}
-          people={people}
+          {...callable}
           canCallAll={canCallAll(chat)}
           isFollowed
         />

@@ -1,7 +1,7 @@
 /** The desk: rail, list, thread, contact. Side by side where there is room, one after the other on a phone. */
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { useConversation, useCounts, useInboxes, useUsers } from "@/api/hooks";
+import { useConversation, useCounts, useInboxes } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Counts, DeskConversation } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
@@ -74,12 +74,8 @@ const totalOf = ({ open, pending, snoozed, resolved }: Counts): number => open +
 const onKeyDown = closeByEscape(deskPanel);
 
 function Search({ open, startsHere }: { open: string | null; startsHere: boolean }) {
-  // In a conversation of the desk its contact speaks, and any colleague may have.
   const contact = useConversation(open ?? "").data?.contact;
-  const users = useUsers().data ?? [];
-  const people = contact
-    ? [{ id: contact.id, kind: "contact" as const, name: contact.name }, ...users]
-    : users;
+  const people = contact && [{ id: contact.id, kind: "contact" as const, name: contact.name }];
   return (
     <SearchPanel here={open} people={people} startsHere={startsHere} onClose={() => deskPanel.set(null)} />
   );

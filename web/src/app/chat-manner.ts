@@ -1,10 +1,13 @@
 /** How a thread behaves in a chat: one's own words stand on one's side, and members tell how far they have read. */
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
+import { knowsAll } from "@/api/chat-cache";
+import { findMembers } from "@/api/chats";
 import { useMe, useMembers } from "@/api/hooks";
 import { setPin } from "@/api/messages";
-import type { Chat, Message, Sender } from "@/api/types";
+import type { Chat, Member, Message, Sender } from "@/api/types";
 import { showToast } from "@/components/overlays";
+import type { FindPeople } from "@/features/composer/mentions";
 import type { Extra, Manner } from "@/features/thread/manner";
 import { usePins } from "@/features/thread/PinBar";
 import { forwardStore, readersStore } from "@/lib/chat-view";
@@ -17,14 +20,29 @@ export const canCallAll = (chat: Chat): boolean =>
   chat.kind !== "direct" &&
   (chat.role === "owner" || chat.role === "moderator" || (chat.member_count ?? 0) <= SMALL_GROUP);
 
+/** How many are offered to be called, oneself among them. */
+const CALLABLE = 7;
+
+export interface Callable {
+  people: Sender[];
+  /** Only where not all are at hand. */
+  findPeople?: FindPeople;
+}
+
 /** Whom one can call in a chat: its other members. */
-export function useCallable(chat: Chat): Sender[] {
+export function useCallable(chat: Chat): Callable {
   const me = useMe().actor.id;
   const members = useMembers(chat.id).data;
-  return useMemo(
-    () => (members ?? []).map((one) => one.actor).filter((actor) => actor.id !== me),
-    [members, me],
-  );
+  const { id } = chat;
+  const isWhole = members === undefined || knowsAll(chat, members.length);
+  return useMemo(() => {
+    const toOthers = (all: Member[]) => all.map((one) => one.actor).filter((actor) => actor.id !== me);
+    const people = toOthers(members ?? []);
+    if (isWhole) return { people };
+    const findPeople = async (words: string, signal: AbortSignal) =>
+      toOthers((await findMembers(id, words, null, signal, CALLABLE)).items);
+    return { people, findPeople };
+  }, [members, me, id, isWhole]);
 }
 
 export function useChatManner(chat: Chat): Manner {

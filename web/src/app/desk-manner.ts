@@ -1,7 +1,7 @@
 /** How a thread and a composer behave at the desk: by what the channel can, and with notes among colleagues. */
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { useInboxes, useMe, useUsers } from "@/api/hooks";
+import { useInboxes, useMe } from "@/api/hooks";
 import type { DeskConversation, Features, Inbox, Message } from "@/api/types";
 import type { Obstacle } from "@/features/composer/Composer";
 import type { Manner } from "@/features/thread/manner";
@@ -9,7 +9,6 @@ import type { Manner } from "@/features/thread/manner";
 export function useDeskManner(features: Features | undefined): Manner {
   const { t } = useTranslation();
   const me = useMe().actor.id;
-  const users = useUsers().data;
   return useMemo(() => {
     const isOurs = (message: Message) => message.sender.kind !== "contact";
     const isOwn = (message: Message) => message.sender.id === me;
@@ -25,12 +24,13 @@ export function useDeskManner(features: Features | undefined): Manner {
       },
       extras: () => [],
       receiptOf: () => null,
-      nameOf: (actor) => users?.find((user) => user.id === actor)?.name,
+      // Colleagues: asked for by their ids.
+      nameOf: () => undefined,
       deleteText: t("thread.deleteText"),
       reactText: t("thread.react"),
       emptyText: t("thread.empty"),
     };
-  }, [features, me, users, t]);
+  }, [features, me, t]);
 }
 
 /** An inbox that is not among the known ones was disconnected: lists leave it out. */

@@ -40,7 +40,6 @@ export function Details({ chat, onClose }: { chat: Chat; onClose: () => void }) 
         <PersonalActions chat={chat} />
         {chat.kind !== "direct" && (
           <>
-            <Members chat={chat} />
             {canManage && (
               <>
                 <InviteLinks chat={chat} />
@@ -48,6 +47,8 @@ export function Details({ chat, onClose }: { chat: Chat; onClose: () => void }) 
               </>
             )}
             <Leave chat={chat} />
+            {/* Last: it may go on for thousands. */}
+            <Members chat={chat} />
           </>
         )}
       </div>

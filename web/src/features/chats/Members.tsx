@@ -1,46 +1,49 @@
 /** Who is in a group or broadcast, in which role; adding, changing, removing. */
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { chatKeys } from "@/api/chat-cache";
 import { addMembers, ban, changeRole, openChat, removeMember } from "@/api/chats";
 import { useMe, useMembers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
-import type { Chat, Member, MemberRole, Sender } from "@/api/types";
+import type { Chat, Member, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
+import { Icon } from "@/components/Icon";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
 import { useTry } from "@/components/trying";
+import { errorText } from "@/lib/errors";
 import { chatPath, navigate } from "@/lib/router";
+import { ROLES, useMemberList, useNearEnd } from "./members";
 import { PeopleField } from "./PeopleField";
 
-const RANK: Record<MemberRole, number> = { owner: 0, moderator: 1, member: 2, reader: 3 };
-const ROLES = Object.keys(RANK) as MemberRole[];
+/** From so many on there is a field to find one. */
+const SEARCHED_FROM = 10;
 
 export function Members({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
-  const members = useMembers(chat.id);
+  const [query, setQuery] = useState("");
+  const members = useMemberList(chat, query);
+  const known = useMembers(chat.id).data;
+  const present = useMemo(() => new Set(known?.map((member) => member.actor.id)), [known]);
+  const end = useNearEnd<HTMLLIElement>(members.showMore, members.items);
   const [isAdding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Removing | null>(null);
   const canManage = chat.role === "owner" || chat.role === "moderator";
-  const sorted = [...(members.data ?? [])].sort(
-    (a, b) => RANK[a.role] - RANK[b.role] || a.actor.name.localeCompare(b.actor.name),
-  );
+  const count = chat.member_count ?? known?.length ?? 0;
   return (
     <section aria-label={t("chats.memberList")} className="border-t border-line px-3 py-3">
       <div className="flex h-8 items-center justify-between px-2">
-        <h3 className="text-xs font-medium text-muted">
-          {t("chats.members", { count: chat.member_count ?? sorted.length })}
-        </h3>
+        <h3 className="text-xs font-medium text-muted">{t("chats.members", { count })}</h3>
         {canManage && <IconButton icon="plus" label={t("chats.addPeople")} onClick={() => setAdding(true)} />}
       </div>
-      {members.isPending && (
-        <p className="flex justify-center p-4 text-faint">
-          <Spinner />
-        </p>
+      {count >= SEARCHED_FROM && <FindMember value={query} onChange={setQuery} />}
+      {members.isPending && <Waiting />}
+      {!members.isPending && !members.error && members.items.length === 0 && (
+        <p className="p-4 text-center text-sm text-muted">{t("chats.nobodyFound")}</p>
       )}
       <ul>
-        {sorted.map((member) => (
+        {members.items.map((member) => (
           <MemberLine
             key={member.actor.id}
             chat={chat}
@@ -49,15 +52,46 @@ export function Members({ chat }: { chat: Chat }) {
             onRemove={(forGood) => setRemoving({ member, forGood })}
           />
         ))}
+        {members.hasMore && (
+          <li ref={end}>
+            <Waiting />
+          </li>
+        )}
       </ul>
-      <AddPeople
-        chat={chat}
-        present={new Set(sorted.map((member) => member.actor.id))}
-        isOpen={isAdding}
-        onClose={() => setAdding(false)}
-      />
+      {members.error !== null && (
+        <p role="alert" className="flex flex-col items-center gap-2 p-4 text-center text-sm text-muted">
+          {errorText(members.error, t)}
+          <Button size="sm" onClick={members.retry}>
+            {t("common.retry")}
+          </Button>
+        </p>
+      )}
+      <AddPeople chat={chat} present={present} isOpen={isAdding} onClose={() => setAdding(false)} />
       <RemoveMember chat={chat} removing={removing} onClose={() => setRemoving(null)} />
     </section>
+  );
+}
+
+const Waiting = () => (
+  <p className="flex justify-center p-4 text-faint">
+    <Spinner />
+  </p>
+);
+
+function FindMember({ value, onChange }: { value: string; onChange: (query: string) => void }) {
+  const { t } = useTranslation();
+  return (
+    <div className="relative mx-2 mt-1 mb-2">
+      <Icon name="search" className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" />
+      <input
+        type="search"
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+        placeholder={t("chats.findMember")}
+        aria-label={t("chats.findMember")}
+        className="h-8 w-full rounded-lg bg-hover pr-3 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent pointer-coarse:h-10"
+      />
+    </div>
   );
 }
 
@@ -141,6 +175,7 @@ interface AddPeopleProps {
 
 function AddPeople({ chat, present, isOpen, onClose }: AddPeopleProps) {
   const { t } = useTranslation();
+  const client = useQueryClient();
   const attempt = useTry();
   const [chosen, setChosen] = useState<Sender[]>([]);
   const add = () =>
@@ -149,6 +184,7 @@ function AddPeople({ chat, present, isOpen, onClose }: AddPeopleProps) {
         chat.id,
         chosen.map((one) => one.id),
       );
+      void client.invalidateQueries({ queryKey: chatKeys.allFound(chat.id) });
       setChosen([]);
       onClose();
     });

@@ -7,24 +7,41 @@ import { Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { usePeople } from "./people";
 
+const NOBODY: Sender[] = [];
+
 interface PeopleFieldProps {
   chosen: Sender[];
   /** Nobody is shown twice: those who are there already. */
   without?: ReadonlySet<string>;
+  /** Some who are offered besides, first: oneself, or no colleagues. */
+  beside?: Sender[];
   /** One click is the whole choice. */
   isSingle?: boolean;
   hasFocus?: boolean;
   onChange: (chosen: Sender[]) => void;
 }
 
-export function PeopleField({ chosen, without, isSingle, hasFocus = true, onChange }: PeopleFieldProps) {
+export function PeopleField({
+  chosen,
+  without,
+  beside = NOBODY,
+  isSingle,
+  hasFocus = true,
+  onChange,
+}: PeopleFieldProps) {
   const { t } = useTranslation();
   const listId = useId();
   const list = useRef<HTMLDivElement>(null);
   const [query, setQuery] = useState("");
   const [at, setAt] = useState(0);
   const people = usePeople(query);
-  const shown = people.items.filter((person) => !without?.has(person.id));
+  const words = query.trim().toLocaleLowerCase();
+  const shown = [
+    ...beside.filter((person) => person.name.toLocaleLowerCase().includes(words)),
+    ...people.items.filter(
+      (person) => !without?.has(person.id) && !beside.some((one) => one.id === person.id),
+    ),
+  ];
   const current = Math.min(at, shown.length - 1);
   const isChosen = (person: Sender) => chosen.some((one) => one.id === person.id);
   useEffect(() => {

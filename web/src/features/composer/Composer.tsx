@@ -22,7 +22,7 @@ import {
   useKeptReply,
   useTyping,
 } from "./hooks";
-import { MentionList, useMentions } from "./mentions";
+import { type FindPeople, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, ObstacleNote, SendButton, TextCount } from "./parts";
 import { canRecord, Recorder } from "./Recorder";
 import { ScheduledBar } from "./Scheduling";
@@ -48,6 +48,8 @@ interface ComposerProps {
   obstacle: Obstacle | null;
   /** Whom an @ can call. */
   people?: Sender[];
+  /** Asks for those an @ can call, where not all are at hand. */
+  findPeople?: FindPeople;
   canCallAll?: boolean;
   /** Whether what is being written follows to other devices. */
   isFollowed?: boolean;
@@ -57,7 +59,7 @@ const NOBODY: Sender[] = [];
 
 export function Composer(props: ComposerProps) {
   const { id, placeholder, features, hasNotes, obstacle, isFollowed } = props;
-  const { people = NOBODY, canCallAll = false } = props;
+  const { people = NOBODY, findPeople, canCallAll = false } = props;
   const { t } = useTranslation();
   const composing = useStore(composingStore, (all) => all[id] ?? null);
   const [draft] = useState(() => loadDraft(id));
@@ -88,7 +90,7 @@ export function Composer(props: ComposerProps) {
   useFocusRequests(id, area, setNote);
   useGrowing(area, text);
   const [replyTo, setReplyTo] = useKeptReply(id, draft.replyTo ?? null);
-  const mentions = useMentions({ area, text, people, canCallAll, onText: setText });
+  const mentions = useMentions({ id, area, text, people, findPeople, canCallAll, onText: setText });
   useKeptDraft(id, { text: written, isNote: wantsNote, replyTo, isShared: isFollowed });
   useArrivedDraft(id, setWritten, setReplyTo);
 

@@ -1,12 +1,15 @@
 /** Calling people with an @: the list that offers them while it is being typed, and the marks it leaves in the words. */
-import { type KeyboardEvent, type RefObject, useId, useState } from "react";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { type KeyboardEvent, type RefObject, useId, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Entity, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Icon } from "@/components/Icon";
+import { usePaused } from "@/lib/usePaused";
 
 const OFFERED = 6;
 const ALL = "all";
+const ASKING_MS = 120;
 
 /** Who was called in the words so far: the text that calls, and whom (null: everybody). */
 export type Called = ReadonlyMap<string, string | null>;
@@ -39,24 +42,31 @@ export function findMentions(text: string, called: Called, taken: Entity[] = [])
   return found.sort((a, b) => a.offset - b.offset);
 }
 
+/** Those who can be called with a word in their names that begins so. */
+export type FindPeople = (words: string, signal: AbortSignal) => Promise<Sender[]>;
+
 interface MentionOptions {
+  /** The conversation's id. */
+  id: string;
   area: RefObject<HTMLTextAreaElement | null>;
   text: string;
   people: Sender[];
+  findPeople?: FindPeople;
   canCallAll: boolean;
   onText: (text: string) => void;
 }
 
 export type Mentions = ReturnType<typeof useMentions>;
 
-export function useMentions({ area, text, people, canCallAll, onText }: MentionOptions) {
+export function useMentions({ id, area, text, people, findPeople, canCallAll, onText }: MentionOptions) {
   const { t } = useTranslation();
   const listId = useId();
   const [called, setCalled] = useState<Called>(new Map());
   const [caret, setCaret] = useState<number | null>(null);
   const [at, setAt] = useState(0);
   const call = caret === null ? null : findCall(text, caret);
-  const offers = call ? offer(people, call.words, canCallAll ? t("chats.all") : null) : [];
+  const everybody = useFound(id, people, call?.words.trim(), findPeople);
+  const offers = call ? offer(everybody, call.words, canCallAll ? t("chats.all") : null) : [];
   const current = Math.min(at, offers.length - 1);
 
   const close = () => setCaret(null);
@@ -94,6 +104,23 @@ export function useMentions({ area, text, people, canCallAll, onText }: MentionO
       ? { "aria-controls": listId, "aria-activedescendant": `${listId}-${current}`, "aria-expanded": true }
       : {};
   return { called, offers, current, listId, choose, setAt, onKeyDown, look, close, aria };
+}
+
+/** Those at hand, and before them who is found for the words; without words (undefined) nobody calls. */
+function useFound(id: string, people: Sender[], words: string | undefined, find?: FindPeople): Sender[] {
+  const asked = usePaused(words ?? "", ASKING_MS);
+  const found = useQuery({
+    queryKey: ["called", id, asked],
+    queryFn: ({ signal }) => find?.(asked, signal) ?? [],
+    enabled: find !== undefined && words !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+    gcTime: 60_000,
+  }).data;
+  return useMemo(() => {
+    const first = new Set(found?.map((one) => one.id));
+    return [...(found ?? []), ...people.filter((one) => !first.has(one.id))];
+  }, [found, people]);
 }
 
 function offer(people: Sender[], words: string, all: string | null): Offer[] {

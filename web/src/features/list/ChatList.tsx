@@ -1,9 +1,11 @@
 /** The list of chats: what is loaded is searched at once; the newest stands above. */
+import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useChats, useMe, useUsers } from "@/api/hooks";
+import { chatKeys } from "@/api/chat-cache";
+import { useChats, useMe, useNames } from "@/api/hooks";
 import { useSync } from "@/api/sync";
-import type { Chat } from "@/api/types";
+import type { Chat, Member } from "@/api/types";
 import { Button, Empty, IconButton } from "@/components/controls";
 import { chatDialogStore, chatPanel, chatTitle } from "@/lib/chat-view";
 import { draftTexts } from "@/lib/drafts";
@@ -71,12 +73,14 @@ function Tabs({ view, onChange }: { view: View; onChange: (view: View) => void }
   );
 }
 
+const NO_CHATS: Chat[] = [];
+
 function Rows({ view, words, open }: { view: View; words: string; open: string | null }) {
   const { t } = useTranslation();
   const me = useMe().actor.id;
   const list = useChats();
   const drafts = useStore(draftTexts);
-  const typing = useTypingNames();
+  const typing = useTypingNames(list.data ?? NO_CHATS);
   const items = useMemo(
     () => (list.data ?? []).filter((chat) => (words ? isFound(chat, words) : IN_VIEW[view](chat))),
     [list.data, words, view],
@@ -117,11 +121,28 @@ function Rows({ view, words, open }: { view: View; words: string; open: string |
 const isFound = (chat: Chat, words: string): boolean =>
   [chatTitle(chat), chat.last_message?.text].some((text) => text?.toLocaleLowerCase().includes(words));
 
-function useTypingNames(): (chat: string) => string | undefined {
+/** Who writes in which chat at this moment, by the first word of their names. */
+function useTypingNames(chats: Chat[]): (chat: string) => string | undefined {
+  const client = useQueryClient();
   const all = useStore(useSync().typing);
-  const users = useUsers().data;
+  const first = (chat: string) => Object.keys(all[chat] ?? {})[0];
+  const told = (actor: string): string | undefined => {
+    for (const chat of chats) {
+      if (chat.peer?.id === actor) return chat.peer.name;
+      if (chat.last_message?.sender.id === actor) return chat.last_message.sender.name;
+      if (first(chat.id) !== actor) continue;
+      const members = client.getQueryData<Member[]>(chatKeys.members(chat.id));
+      const found = members?.find((member) => member.actor.id === actor);
+      if (found) return found.actor.name;
+    }
+    return undefined;
+  };
+  const nameOf = useNames(
+    Object.keys(all).flatMap((chat) => first(chat) ?? []),
+    told,
+  );
   return (chat) => {
-    const first = Object.keys(all[chat] ?? {})[0];
-    return first && users?.find((user) => user.id === first)?.name.split(/\s+/)[0];
+    const actor = first(chat);
+    return actor && nameOf(actor)?.split(/\s+/)[0];
   };
 }

@@ -1,50 +1,46 @@
 /** Searching what was said: in this chat or everywhere, by whom, when, with what. A result opens at its place. */
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Fragment, type ReactNode, useDeferredValue, useEffect, useState } from "react";
+import { Fragment, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useUsers } from "@/api/hooks";
 import { type Found, isAsked, type SearchFilter, searchMessages } from "@/api/search";
 import type { Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, Empty, IconButton, Spinner } from "@/components/controls";
-import { Choice, SelectField, TextField } from "@/components/fields";
+import { Choice } from "@/components/fields";
 import { Icon } from "@/components/Icon";
 import { jumpRequest } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { formatShort } from "@/lib/format";
 import { isCovering } from "@/lib/panel";
 import { chatPath, conversationPath, navigate } from "@/lib/router";
+import { usePaused } from "@/lib/usePaused";
+import { type Chosen, Filters, toFilter } from "./Filters";
 
-const PAUSE_MS = 250;
 const NOBODY: Sender[] = [];
-const HAS = ["image", "file", "link"] as const;
 
 interface SearchPanelProps {
   /** The conversation that is open; null: there is only everywhere. */
   here: string | null;
-  /** Who speaks in it. */
-  people: Sender[];
+  /** Who speaks in it and is no colleague. */
+  people?: Sender[];
   /** Where it looks at first. */
   startsHere: boolean;
   onClose: () => void;
 }
 
-export function SearchPanel({ here, people, startsHere, onClose }: SearchPanelProps) {
+export function SearchPanel({ here, people = NOBODY, startsHere, onClose }: SearchPanelProps) {
   const { t } = useTranslation();
   const [scope, setScope] = useState<"here" | "everywhere">(startsHere ? "here" : "everywhere");
   const [query, setQuery] = useState("");
   const [isFiltering, setFiltering] = useState(false);
-  const [more, setMore] = useState<Omit<SearchFilter, "query" | "conversation_id">>({});
+  const [chosen, setChosen] = useState<Chosen>({ has: [] });
   const isHere = here !== null && scope === "here";
-  const colleagues = useUsers().data ?? NOBODY;
-  const senders = isHere
-    ? people
-    : [...people, ...colleagues.filter(({ id }) => !people.some((one) => one.id === id))];
+  const place = isHere ? here : chosen.chat?.id;
   const words = usePaused(query.trim());
   const filter: SearchFilter = {
-    ...more,
+    ...toFilter(chosen),
     query: words,
-    ...(isHere ? { conversation_id: here } : {}),
+    ...(place ? { conversation_id: place } : {}),
   };
   return (
     <aside aria-label={t("chats.find")} className="flex h-full flex-col bg-surface">
@@ -83,67 +79,11 @@ export function SearchPanel({ here, people, startsHere, onClose }: SearchPanelPr
             onChange={setScope}
           />
         )}
-        {isFiltering && (
-          <>
-            <SelectField
-              label={t("chats.from")}
-              value={more.from ?? ""}
-              onChange={(from) => setMore({ ...more, from: from || undefined })}
-            >
-              <option value="">{t("chats.anybody")}</option>
-              {senders.map(({ id, name }) => (
-                <option key={id} value={id}>
-                  {name}
-                </option>
-              ))}
-            </SelectField>
-            <div className="grid grid-cols-2 gap-2">
-              <TextField
-                label={t("chats.since")}
-                type="date"
-                onChange={(day) => setMore({ ...more, date_from: startOf(day, 0) })}
-              />
-              <TextField
-                label={t("chats.until")}
-                type="date"
-                onChange={(day) => setMore({ ...more, date_to: startOf(day, 1) })}
-              />
-            </div>
-            <div role="group" aria-label={t("chats.has")} className="flex gap-1">
-              {HAS.map((has) => (
-                <button
-                  key={has}
-                  type="button"
-                  aria-pressed={more.has === has}
-                  onClick={() => setMore({ ...more, has: more.has === has ? undefined : has })}
-                  className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${more.has === has ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
-                >
-                  {t(`chats.hasKind.${has}`)}
-                </button>
-              ))}
-            </div>
-          </>
-        )}
+        {isFiltering && <Filters chosen={chosen} people={people} hasChats={!isHere} onChange={setChosen} />}
       </div>
       <Results filter={filter} onGone={() => isCovering() && onClose()} />
     </aside>
   );
-}
-
-/** The beginning of a day in this zone, or of the day after it. */
-function startOf(day: string, after: 0 | 1): string | undefined {
-  const [year, month, date] = day.split("-").map(Number);
-  if (!year || !month || !date) return undefined;
-  return new Date(year, month - 1, date + after).toISOString();
-}
-
-function usePaused(words: string): string {
-  const [paused, setPaused] = useState(words);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(words), words === "" ? 0 : PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [words]);
-  return useDeferredValue(paused);
 }
 
 /** `onGone`: a result was opened. */

@@ -1,9 +1,12 @@
 /** Reactions below a message, and the picker of its menu. Among members: no channel is told of a reaction. */
 import { DropdownMenu } from "radix-ui";
 import { useTranslation } from "react-i18next";
+import { useNames } from "@/api/hooks";
 import type { Message } from "@/api/types";
 import { MenuLabel } from "@/components/overlays";
 
+/** Of those who reacted alike, as many are named. */
+const NAMED = 50;
 const OFFERED = ["👍", "❤️", "🔥", "😂", "👀", "✅"];
 
 interface ReactionProps {
@@ -22,13 +25,19 @@ export function Reactions({
   onReact,
 }: ReactionProps & { nameOf: (actor: string) => string | undefined }) {
   const { t } = useTranslation();
-  const called = (id: string) =>
-    id === me ? t("common.you") : (nameOf(id) ?? (message.sender.id === id && message.sender.name));
+  const told = (id: string) =>
+    id === me
+      ? t("common.you")
+      : (nameOf(id) ?? (message.sender.id === id ? message.sender.name : undefined));
+  const called = useNames(
+    message.reactions.flatMap((one) => one.actor_ids.slice(0, NAMED)),
+    told,
+  );
   return (
     <p className="flex flex-wrap gap-1 px-2.5 pb-2">
       {message.reactions.map(({ emoji, actor_ids }) => {
         const isOn = actor_ids.includes(me);
-        const names = actor_ids.map(called).filter(Boolean).join(", ");
+        const names = actor_ids.slice(0, NAMED).map(called).filter(Boolean).join(", ");
         return (
           <button
             key={emoji}

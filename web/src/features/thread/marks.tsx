@@ -1,5 +1,6 @@
 /** What stands in a thread besides messages: the day, the line above what is new, who types, the way down. */
 import { useTranslation } from "react-i18next";
+import { useNames } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import { Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
@@ -39,9 +40,9 @@ export function Typing({ conversation, nameOf }: { conversation: string; nameOf:
   const { t } = useTranslation();
   const { typing } = useSync();
   const all = useStore(typing);
-  const names = Object.keys(all[conversation] ?? {})
-    .map(nameOf)
-    .filter(Boolean);
+  const writers = Object.keys(all[conversation] ?? {});
+  const called = useNames(writers, nameOf);
+  const names = writers.map(called).filter(Boolean);
   return (
     <p className="h-6 px-5 pt-1 text-xs text-muted" aria-live="polite">
       {names.length > 0 && (
