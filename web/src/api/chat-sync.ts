@@ -21,7 +21,7 @@ import { getChat, listChats, readRest } from "./chats";
 import { takeDraft } from "./drafts";
 import { ApiError } from "./http";
 import { countUnread, hideMessage, isPersonal, moveReadPosition, patchConversation } from "./patches";
-import { scheduledKey } from "./scheduled";
+import { scheduledKeys } from "./scheduled";
 import type { Chat, Cursor, Member, Page, PersonalFrame, StreamFrame } from "./types";
 
 const RETRY_MS = 2_000;
@@ -255,9 +255,7 @@ export class ChatSync {
         return;
       }
       case "scheduled.changed":
-        void this.client.invalidateQueries({
-          queryKey: scheduledKey(frame.data.scheduled.conversation_id),
-        });
+        void this.client.invalidateQueries({ queryKey: scheduledKeys.every });
         return;
       case "draft.changed":
         takeDraft(frame.data.conversation_id, frame.data.draft);

@@ -138,9 +138,10 @@ export const checkInviteLink = (token: string) =>
 export const joinByLink = async (token: string): Promise<Chat> =>
   toChat(await request<ConversationAnswer>("POST", "/v1/invite-links/join", { body: { token } }));
 
-export const listBans = async (id: string) =>
-  (await request<{ items: Ban[] }>("GET", `/v1/conversations/${id}/bans`)).items;
-export const ban = (id: string, actor_id: string) =>
-  request<Ban>("POST", `/v1/conversations/${id}/bans`, { body: { actor_id } });
+export const listBans = (id: string, cursor: string | null) =>
+  request<Page<Ban>>("GET", `/v1/conversations/${id}/bans`, { query: { cursor, limit: PAGE_SIZE } });
+/** `until` null: for good. */
+export const ban = (id: string, actor_id: string, until: string | null) =>
+  request<Ban>("POST", `/v1/conversations/${id}/bans`, { body: { actor_id, until } });
 export const unban = (id: string, actor: string) =>
   request<void>("DELETE", `/v1/conversations/${id}/bans/${actor}`);

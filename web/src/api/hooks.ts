@@ -16,6 +16,7 @@ import {
 } from "./desk";
 import { listMessages } from "./messages";
 import type { Presence } from "./presence";
+import { listScheduled, scheduledKeys } from "./scheduled";
 import { sessionStore } from "./session";
 import { useSync } from "./sync";
 import type { Me } from "./types";
@@ -153,6 +154,15 @@ export function useNames(
   }, [names, missing]);
   return (actor) => known(actor) ?? told[actor];
 }
+
+/** One's messages to be sent later: in a conversation, or (null) in all. */
+export const useScheduled = (conversation: string | null) =>
+  useQuery({
+    queryKey: scheduledKeys.of(conversation),
+    queryFn: () => listScheduled(conversation),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
 
 /** Of no conversation, "", there are none. */
 export const useMembers = (id: string) =>

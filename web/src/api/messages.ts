@@ -18,6 +18,8 @@ export interface Draft {
   entities?: Entity[];
   media_ids?: string[];
   reply_to?: string;
+  /** Words of the message replied to. */
+  quote?: string;
   kind?: "text" | "note";
   /** Nothing else goes with it. */
   forward?: { conversation_id: string; message_id: string };

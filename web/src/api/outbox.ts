@@ -106,7 +106,8 @@ export class Outbox {
   }
 
   /** False: there is no network, nothing more can be sent now. */
-  private async deliver(item: PendingMessage): Promise<boolean> {
+  private async deliver(given: PendingMessage): Promise<boolean> {
+    let item = given;
     this.change(item.client_id, { state: "sending" });
     for (let attempt = 0; ; attempt += 1) {
       try {
@@ -116,6 +117,12 @@ export class Outbox {
         return true;
       } catch (error) {
         const known = error instanceof ApiError ? error : new ApiError(0, "unexpected", String(error));
+        if (known.code === "bad_quote" && item.reply_to?.quote) {
+          // The words were changed meanwhile: a reply to the whole is better than none.
+          item = { ...item, reply_to: { ...item.reply_to, quote: null } };
+          this.change(item.client_id, { reply_to: item.reply_to });
+          continue;
+        }
         const delay = RETRY_MS[attempt];
         if (!known.isTemporary || delay === undefined) {
           // Without a network it waits for one, and those behind it with it; what was refused is said.
@@ -172,6 +179,7 @@ function toDraft(item: PendingMessage): Draft {
     ...(item.entities?.length ? { entities: item.entities } : {}),
     ...(item.attachments.length > 0 ? { media_ids: item.attachments.map((a) => a.media_id) } : {}),
     ...(item.reply_to ? { reply_to: item.reply_to.id } : {}),
+    ...(item.reply_to?.quote ? { quote: item.reply_to.quote } : {}),
   };
 }
 

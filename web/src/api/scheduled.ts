@@ -13,10 +13,18 @@ export interface Scheduled {
   error: { code: string; message: string } | null;
 }
 
-export const scheduledKey = (conversation: string) => ["scheduled", conversation] as const;
+export const scheduledKeys = {
+  /** All of the below. */
+  every: ["scheduled"] as const,
+  /** Null: in all conversations. */
+  of: (conversation: string | null) => ["scheduled", conversation] as const,
+};
 
-export const listScheduled = async (conversation: string) =>
-  (await request<Page<Scheduled>>("GET", `/v1/conversations/${conversation}/scheduled`)).items;
+/** What waits or failed, by time; null: in all conversations. */
+export const listScheduled = async (conversation: string | null) => {
+  const path = conversation === null ? "/v1/scheduled" : `/v1/conversations/${conversation}/scheduled`;
+  return (await request<Page<Scheduled>>("GET", path)).items;
+};
 export const scheduleMessage = (
   conversation: string,
   body: {
@@ -28,6 +36,11 @@ export const scheduleMessage = (
     reply_to?: string;
   },
 ) => request<Scheduled>("POST", `/v1/conversations/${conversation}/scheduled`, { body });
+export const changeScheduled = (
+  conversation: string,
+  id: string,
+  body: { send_at: string; text?: string; entities?: Entity[] },
+) => request<Scheduled>("PATCH", `/v1/conversations/${conversation}/scheduled/${id}`, { body });
 export const cancelScheduled = (conversation: string, id: string) =>
   request<void>("DELETE", `/v1/conversations/${conversation}/scheduled/${id}`);
 export const sendScheduled = (conversation: string, id: string) =>

@@ -12,7 +12,9 @@ export type Dialog = "palette" | "help" | "snooze" | "assign" | "rail" | null;
 export const dialogStore = createStore<Dialog>(null);
 
 /** What the composer is about, besides a new message. */
-export type Composing = { kind: "reply"; message: Message } | { kind: "edit"; message: Message } | null;
+export type Composing =
+  /** `quote`: the words of it that are answered; null: the whole. */
+  { kind: "reply"; message: Message; quote: string | null } | { kind: "edit"; message: Message } | null;
 export const composingStore = createStore<Record<string, Composing>>({});
 
 export const setComposing = (conversation: string, composing: Composing): void =>

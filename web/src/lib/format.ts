@@ -68,6 +68,12 @@ export function formatMoment(at: string | Date): string {
   return formatter({ ...day, ...clock() }).format(new Date(at));
 }
 
+/** As a field for a moment has it, in this zone: "2026-03-01T09:00". */
+export function toLocalMoment(at: Date): string {
+  const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16);
+}
+
 export function formatBytes(bytes: number): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
   let value = bytes;

@@ -1,18 +1,10 @@
-/** Links by which colleagues join a group: made, copied once, revoked; and those who are kept out. */
+/** Links by which colleagues join a group: made, copied once, revoked. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { chatKeys } from "@/api/chat-cache";
-import {
-  createInviteLink,
-  type InviteLink,
-  listBans,
-  listInviteLinks,
-  revokeInviteLink,
-  unban,
-} from "@/api/chats";
+import { createInviteLink, type InviteLink, listInviteLinks, revokeInviteLink } from "@/api/chats";
 import type { Chat } from "@/api/types";
-import { Avatar } from "@/components/Avatar";
 import { Button, IconButton } from "@/components/controls";
 import { SelectField } from "@/components/fields";
 import { Dialog, showToast } from "@/components/overlays";
@@ -139,36 +131,5 @@ function NewLink({ chat, onMade }: { chat: Chat; onMade: () => void }) {
         {t("chats.createLink")}
       </Button>
     </form>
-  );
-}
-
-export function Bans({ chat }: { chat: Chat }) {
-  const { t } = useTranslation();
-  const client = useQueryClient();
-  const attempt = useTry();
-  const bans = useQuery({ queryKey: chatKeys.bans(chat.id), queryFn: () => listBans(chat.id) });
-  const lift = (actor: string) =>
-    attempt.run(async () => {
-      await unban(chat.id, actor);
-      await client.invalidateQueries({ queryKey: chatKeys.bans(chat.id) });
-    });
-  if (!bans.data?.length) return null;
-  return (
-    <section aria-label={t("chats.bans")} className="border-t border-line px-3 py-3">
-      <h3 className="px-2 pb-1 text-xs font-medium text-muted">{t("chats.bans")}</h3>
-      <ul>
-        {bans.data.map(({ actor }) => (
-          <li key={actor.id} className="flex h-11 items-center gap-2.5 rounded-lg px-2">
-            <Avatar id={actor.id} name={actor.name} size="sm" />
-            <span dir="auto" className="min-w-0 flex-1 truncate text-left text-sm">
-              {actor.name}
-            </span>
-            <Button size="sm" onClick={() => void lift(actor.id)}>
-              {t("chats.unban")}
-            </Button>
-          </li>
-        ))}
-      </ul>
-    </section>
   );
 }

@@ -3,19 +3,20 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { chatKeys } from "@/api/chat-cache";
-import { addMembers, ban, changeRole, openChat, removeMember } from "@/api/chats";
+import { addMembers, changeRole, openChat } from "@/api/chats";
 import { useMe, useMembers } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat, Member, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { Icon } from "@/components/Icon";
-import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
 import { useTry } from "@/components/trying";
 import { errorText } from "@/lib/errors";
 import { chatPath, navigate } from "@/lib/router";
 import { ROLES, useMemberList, useNearEnd } from "./members";
 import { PeopleField } from "./PeopleField";
+import { BanMember, RemoveMember } from "./Removing";
 
 /** From so many on there is a field to find one. */
 const SEARCHED_FROM = 10;
@@ -28,7 +29,8 @@ export function Members({ chat }: { chat: Chat }) {
   const present = useMemo(() => new Set(known?.map((member) => member.actor.id)), [known]);
   const end = useNearEnd<HTMLLIElement>(members.showMore, members.items);
   const [isAdding, setAdding] = useState(false);
-  const [removing, setRemoving] = useState<Removing | null>(null);
+  const [removing, setRemoving] = useState<Member | null>(null);
+  const [banning, setBanning] = useState<Member | null>(null);
   const canManage = chat.role === "owner" || chat.role === "moderator";
   const count = chat.member_count ?? known?.length ?? 0;
   return (
@@ -49,7 +51,8 @@ export function Members({ chat }: { chat: Chat }) {
             chat={chat}
             member={member}
             canManage={canManage}
-            onRemove={(forGood) => setRemoving({ member, forGood })}
+            onRemove={setRemoving}
+            onBan={setBanning}
           />
         ))}
         {members.hasMore && (
@@ -67,7 +70,8 @@ export function Members({ chat }: { chat: Chat }) {
         </p>
       )}
       <AddPeople chat={chat} present={present} isOpen={isAdding} onClose={() => setAdding(false)} />
-      <RemoveMember chat={chat} removing={removing} onClose={() => setRemoving(null)} />
+      <RemoveMember chat={chat} member={removing} onClose={() => setRemoving(null)} />
+      <BanMember chat={chat} member={banning} onClose={() => setBanning(null)} />
     </section>
   );
 }
@@ -99,10 +103,11 @@ interface MemberLineProps {
   chat: Chat;
   member: Member;
   canManage: boolean;
-  onRemove: (forGood: boolean) => void;
+  onRemove: (member: Member) => void;
+  onBan: (member: Member) => void;
 }
 
-function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
+function MemberLine({ chat, member, canManage, onRemove, onBan }: MemberLineProps) {
   const { t } = useTranslation();
   const sync = useSync();
   const attempt = useTry();
@@ -152,10 +157,10 @@ function MemberLine({ chat, member, canManage, onRemove }: MemberLineProps) {
                 </MenuItem>
               ))}
               <MenuLine />
-              <MenuItem icon="userOff" isDanger onSelect={() => onRemove(false)}>
+              <MenuItem icon="userOff" isDanger onSelect={() => onRemove(member)}>
                 {t("chats.remove")}
               </MenuItem>
-              <MenuItem icon="ban" isDanger onSelect={() => onRemove(true)}>
+              <MenuItem icon="ban" isDanger onSelect={() => onBan(member)}>
                 {t("chats.ban")}
               </MenuItem>
             </>
@@ -205,43 +210,5 @@ function AddPeople({ chat, present, isOpen, onClose }: AddPeopleProps) {
         </div>
       </div>
     </Dialog>
-  );
-}
-
-/** For good: they cannot come back by a link either. */
-interface Removing {
-  member: Member;
-  forGood: boolean;
-}
-
-interface RemoveMemberProps {
-  chat: Chat;
-  removing: Removing | null;
-  onClose: () => void;
-}
-
-function RemoveMember({ chat, removing, onClose }: RemoveMemberProps) {
-  const { t } = useTranslation();
-  const client = useQueryClient();
-  const attempt = useTry();
-  const remove = () =>
-    attempt.run(async () => {
-      const { member, forGood } = removing ?? {};
-      if (member && forGood) {
-        await ban(chat.id, member.actor.id);
-        await client.invalidateQueries({ queryKey: chatKeys.bans(chat.id) });
-      } else if (member) await removeMember(chat.id, member.actor.id);
-      onClose();
-    });
-  return (
-    <Confirm
-      isOpen={removing !== null}
-      title={t("chats.removeTitle", { name: removing?.member.actor.name })}
-      text={t(removing?.forGood ? "chats.banText" : "chats.removeText")}
-      action={t(removing?.forGood ? "chats.ban" : "chats.remove")}
-      isBusy={attempt.isBusy}
-      onConfirm={() => void remove()}
-      onClose={onClose}
-    />
   );
 }

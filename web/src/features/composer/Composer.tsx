@@ -4,13 +4,14 @@ import { type ClipboardEvent, type KeyboardEvent, useCallback, useEffect, useRef
 import { useTranslation } from "react-i18next";
 import type { Features, Message, Sender } from "@/api/types";
 import { IconButton } from "@/components/controls";
+import { EmojiPicker } from "@/components/EmojiPicker";
 import { Menu } from "@/components/overlays";
 import { WhenDialog } from "@/components/WhenDialog";
+import { ScheduledBar } from "@/features/scheduled/ScheduledBar";
 import { composingStore, setComposing } from "@/lib/desk-view";
 import { loadDraft, saveDraft } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
 import { DropZone } from "./DropZone";
-import { EmojiPicker } from "./EmojiPicker";
 import { FileButton } from "./FileButton";
 import {
   dropTaken,
@@ -25,7 +26,6 @@ import {
 import { type FindPeople, MentionList, useMentions } from "./mentions";
 import { ComposingBar, ModeSwitch, ObstacleNote, SendButton, TextCount } from "./parts";
 import { canRecord, Recorder } from "./Recorder";
-import { ScheduledBar } from "./Scheduling";
 import { useSending } from "./sending";
 import { UploadStrip } from "./UploadStrip";
 import { useUploads } from "./uploads";
@@ -76,6 +76,7 @@ export function Composer(props: ComposerProps) {
 
   const editing = composing?.kind === "edit" ? composing.message : null;
   const replying = composing?.kind === "reply" ? composing.message : null;
+  const quote = composing?.kind === "reply" ? composing.quote : null;
   // Editing has its own words; what was being written waits underneath.
   const text = editing ? (edited?.id === editing.id ? edited.text : editing.text) : written;
   const setText = (words: string) => {
@@ -114,6 +115,7 @@ export function Composer(props: ComposerProps) {
     text,
     isNote,
     replying,
+    quote,
     called: mentions.called,
     media: uploads.uploads.flatMap((one) => (one.media ? [one.media] : [])),
   });
@@ -179,7 +181,10 @@ export function Composer(props: ComposerProps) {
       {obstacle && <ObstacleNote text={obstacle.text} />}
       {isFollowed && <ScheduledBar conversation={id} />}
       {isRecording && (
-        <Recorder onDone={() => setRecording(false)} onSend={(voice) => sending.sendVoice(voice, replying)} />
+        <Recorder
+          onDone={() => setRecording(false)}
+          onSend={(voice) => sending.sendVoice(voice, replying, quote)}
+        />
       )}
       <WhenDialog
         isOpen={isTiming}

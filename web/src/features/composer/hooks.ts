@@ -88,7 +88,7 @@ export function useKeptReply(
   useEffect(() => {
     if (!awaited || found?.id !== awaited) return;
     setAwaited(null);
-    if (!found.deleted_at) setComposing(id, { kind: "reply", message: found });
+    if (!found.deleted_at) setComposing(id, { kind: "reply", message: found, quote: null });
   }, [id, awaited, found]);
   const take = useCallback(
     (message: string | null) => {

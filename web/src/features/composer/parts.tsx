@@ -67,15 +67,18 @@ export function ComposingBar({
   const { t } = useTranslation();
   const isEdit = composing.kind === "edit";
   const { message } = composing;
+  const quote = composing.kind === "reply" ? composing.quote : null;
   return (
     <div className="flex items-center gap-2.5 px-3 pt-2">
       <Icon name={isEdit ? "edit" : "reply"} className="size-4 text-accent-ink" />
       <div className="min-w-0 flex-1 border-l-2 border-accent pl-2.5 text-xs">
         <p className="font-semibold text-accent-ink">
-          {isEdit ? t("composer.editing") : t("composer.replyingTo", { name: message.sender.name })}
+          {isEdit
+            ? t("composer.editing")
+            : t(quote ? "composer.quoting" : "composer.replyingTo", { name: message.sender.name })}
         </p>
         <p className="truncate text-muted">
-          {message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
+          {quote || message.text || (message.attachments[0] && t(`kinds.${message.attachments[0].kind}`))}
         </p>
       </div>
       <IconButton

@@ -1,7 +1,7 @@
 /** What becomes of the words: sent by the outbox, kept for later, or put in the place of what was said before. */
 import { useQueryClient } from "@tanstack/react-query";
 import { editMessage } from "@/api/messages";
-import { scheduledKey, scheduleMessage } from "@/api/scheduled";
+import { scheduledKeys, scheduleMessage } from "@/api/scheduled";
 import { useSync } from "@/api/sync";
 import type { Attachment, Media, Message } from "@/api/types";
 import { useTry } from "@/components/trying";
@@ -14,6 +14,8 @@ interface Written {
   media: Media[];
   /** The message it answers. */
   replying: Message | null;
+  /** The words of it that are quoted. */
+  quote: string | null;
   called: Called;
 }
 
@@ -22,7 +24,7 @@ export function useSending(id: string) {
   const sync = useSync();
   const client = useQueryClient();
   const { isBusy: isSaving, run: attempt } = useTry();
-  const send = ({ text, isNote, media, replying, called }: Written) =>
+  const send = ({ text, isNote, media, replying, quote, called }: Written) =>
     sync.outbox.add({
       client_id: crypto.randomUUID(),
       conversation_id: id,
@@ -30,10 +32,10 @@ export function useSending(id: string) {
       text: text.trim(),
       entities: findMentions(text.trim(), called),
       attachments: media.map(toAttachment),
-      reply_to: replying ? toReply(replying) : null,
+      reply_to: replying ? toReply(replying, quote) : null,
     });
-  const sendVoice = (voice: Media, replying: Message | null) =>
-    send({ text: "", isNote: false, media: [voice], replying, called: new Map() });
+  const sendVoice = (voice: Media, replying: Message | null, quote: string | null) =>
+    send({ text: "", isNote: false, media: [voice], replying, quote, called: new Map() });
   const sendLater = ({ text, media, replying, called }: Written, at: Date) =>
     attempt(async () => {
       await scheduleMessage(id, {
@@ -44,7 +46,7 @@ export function useSending(id: string) {
         media_ids: media.map((one) => one.id),
         ...(replying ? { reply_to: replying.id } : {}),
       });
-      void client.invalidateQueries({ queryKey: scheduledKey(id) });
+      void client.invalidateQueries({ queryKey: scheduledKeys.every });
     });
   const saveEdit = (message: Message, text: string, called: Called) => {
     const words = text.trim();
@@ -55,11 +57,11 @@ export function useSending(id: string) {
   return { isSaving, send, sendVoice, sendLater, saveEdit };
 }
 
-const toReply = (message: Message): Message["reply_to"] => ({
+const toReply = (message: Message, quote: string | null): Message["reply_to"] => ({
   id: message.id,
   sender_name: message.sender.name,
   text: message.text.slice(0, 200),
-  quote: null,
+  quote,
 });
 
 function toAttachment(media: Media): Attachment {

@@ -3,10 +3,12 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { chatKeys } from "@/api/chat-cache";
-import { useChats, useMe, useNames } from "@/api/hooks";
+import { useChats, useMe, useNames, useScheduled } from "@/api/hooks";
 import { useSync } from "@/api/sync";
 import type { Chat, Member } from "@/api/types";
 import { Button, Empty, IconButton } from "@/components/controls";
+import { Icon } from "@/components/Icon";
+import { AllScheduled } from "@/features/scheduled/AllScheduled";
 import { chatDialogStore, chatPanel, chatTitle } from "@/lib/chat-view";
 import { draftTexts } from "@/lib/drafts";
 import { chatPath, navigate } from "@/lib/router";
@@ -35,23 +37,32 @@ export function ChatList({ open }: { open: string | null }) {
         <SearchBox value={search} label={t("chats.search")} onChange={setSearch} />
         {!words && <Tabs view={view} onChange={setView} />}
       </header>
-      <Rows key={words ? "found" : view} view={view} words={words} open={open} />
+      {view === "scheduled" && !words ? (
+        <AllScheduled />
+      ) : (
+        <Rows key={words ? "found" : view} view={view} words={words} open={open} />
+      )}
     </section>
   );
 }
 
 /** Which chats are shown: archived ones only when asked for, or searched. */
-type View = "present" | "unread" | "archived";
+type View = "present" | "unread" | "archived" | "scheduled";
 
 const IN_VIEW: Record<View, (chat: Chat) => boolean> = {
   present: (chat) => !chat.is_archived,
   unread: (chat) => chat.unread > 0,
   archived: (chat) => chat.is_archived,
+  // What is shown then are no chats; searching looks at all of them.
+  scheduled: () => false,
 };
 
 function Tabs({ view, onChange }: { view: View; onChange: (view: View) => void }) {
   const { t } = useTranslation();
   const chats = useChats().data ?? [];
+  const scheduled = useScheduled(null).data ?? [];
+  const look = (isOn: boolean) =>
+    `h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${isOn ? "bg-selected font-medium text-ink" : "text-muted hover:bg-hover hover:text-ink"}`;
   const views: View[] =
     chats.some(IN_VIEW.archived) || view === "archived"
       ? ["present", "unread", "archived"]
@@ -64,11 +75,24 @@ function Tabs({ view, onChange }: { view: View; onChange: (view: View) => void }
           type="button"
           aria-pressed={view === one}
           onClick={() => onChange(one)}
-          className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${view === one ? "bg-selected font-medium text-ink" : "text-muted hover:bg-hover hover:text-ink"}`}
+          className={look(view === one)}
         >
           {t(`chats.view.${one}`)}
         </button>
       ))}
+      {(scheduled.length > 0 || view === "scheduled") && (
+        <button
+          type="button"
+          aria-pressed={view === "scheduled"}
+          aria-label={t("chats.view.scheduled", { count: scheduled.length })}
+          title={t("composer.scheduledTitle")}
+          onClick={() => onChange("scheduled")}
+          className={`${look(view === "scheduled")} flex items-center gap-1 tabular-nums ${scheduled.some((one) => one.state === "failed") ? "text-bad!" : ""}`}
+        >
+          <Icon name="clock" className="size-4" />
+          {scheduled.length}
+        </button>
+      )}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** One message on screen. */
 import { Popover } from "radix-ui";
-import { memo, useState } from "react";
+import { memo, type SyntheticEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Attachment, DeliveryState, Message } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
@@ -13,11 +13,13 @@ import { DeliveryMark, DeliveryTrouble } from "./Delivery";
 import { History } from "./History";
 import type { Item } from "./items";
 import type { Manner } from "./manner";
+import { quoteIn } from "./quoting";
 import { ReactionPicker, Reactions } from "./Reactions";
 import { RichText } from "./RichText";
 
 export interface BubbleDoings {
-  reply: (message: Message) => void;
+  /** `quote`: the words of it that are answered. */
+  reply: (message: Message, quote: string | null) => void;
   edit: (message: Message) => void;
   remove: (message: Message) => void;
   jump: (id: string) => void;
@@ -253,19 +255,30 @@ function Toolbar({
 }) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
+  /** As they were chosen when a button was pressed: that may end their being chosen. */
+  const quote = useRef<string | null>(null);
   if (!isActive && !isOpen) return <span className="w-15 shrink-0 max-md:w-7" />;
   const { can } = manner;
   const canReply = can.reply(message);
+  const noteQuote = ({ currentTarget, target }: SyntheticEvent) => {
+    // What happens in the menu comes here, too, though it stands elsewhere.
+    if (currentTarget.contains(target as Node)) quote.current = quoteIn(currentTarget.closest("[data-key]"));
+  };
+  const reply = () => doings.reply(message, quote.current);
   const copyText = () => void navigator.clipboard.writeText(message.text);
   return (
-    <span className="flex w-15 shrink-0 items-center max-md:w-7">
+    <span
+      className="flex w-15 shrink-0 items-center max-md:w-7"
+      onPointerDownCapture={noteQuote}
+      onKeyDownCapture={noteQuote}
+    >
       {canReply && (
         <IconButton
           icon="reply"
           label={t("thread.reply")}
           tabIndex={-1}
           className="size-7 max-md:hidden"
-          onClick={() => doings.reply(message)}
+          onClick={reply}
         />
       )}
       <Menu
@@ -283,7 +296,7 @@ function Toolbar({
         <ReactionPicker message={message} me={me} label={manner.reactText} onReact={doings.react} />
         <MenuLine />
         {canReply && (
-          <MenuItem icon="reply" onSelect={() => doings.reply(message)}>
+          <MenuItem icon="reply" onSelect={reply}>
             {t("thread.reply")}
           </MenuItem>
         )}

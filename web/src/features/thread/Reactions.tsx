@@ -1,8 +1,11 @@
 /** Reactions below a message, and the picker of its menu. Among members: no channel is told of a reaction. */
 import { DropdownMenu } from "radix-ui";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNames } from "@/api/hooks";
 import type { Message } from "@/api/types";
+import { EmojiPicker } from "@/components/EmojiPicker";
+import { Icon } from "@/components/Icon";
 import { MenuLabel } from "@/components/overlays";
 
 /** Of those who reacted alike, as many are named. */
@@ -58,24 +61,49 @@ export function Reactions({
 }
 
 export function ReactionPicker({ message, me, label, onReact }: ReactionProps & { label: string }) {
+  const { t } = useTranslation();
+  const [isMore, setMore] = useState(false);
+  const more = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (isMore) more.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+  }, [isMore]);
+  const react = (emoji: string) => onReact(message, emoji, !isMine(message, emoji, me));
   return (
     <>
       <MenuLabel>{label}</MenuLabel>
-      <div className="flex gap-0.5 px-0.5 pb-0.5">
+      <div className="flex gap-0.5 px-1 pb-0.5">
         {OFFERED.map((emoji) => {
           const isOn = isMine(message, emoji, me);
           return (
             <DropdownMenu.CheckboxItem
               key={emoji}
               checked={isOn}
-              onSelect={() => onReact(message, emoji, !isOn)}
+              onSelect={() => react(emoji)}
               className={`flex size-9 items-center justify-center rounded-lg text-[19px] outline-none data-highlighted:bg-hover ${isOn ? "bg-accent-soft" : ""}`}
             >
               {emoji}
             </DropdownMenu.CheckboxItem>
           );
         })}
+        {!isMore && (
+          <DropdownMenu.Item
+            aria-label={t("thread.moreReactions")}
+            title={t("thread.moreReactions")}
+            onSelect={(event) => {
+              event.preventDefault();
+              setMore(true);
+            }}
+            className="flex size-9 items-center justify-center rounded-lg text-muted outline-none data-highlighted:bg-hover"
+          >
+            <Icon name="smile" />
+          </DropdownMenu.Item>
+        )}
       </div>
+      {isMore && (
+        <div ref={more}>
+          <EmojiPicker onPick={react} />
+        </div>
+      )}
     </>
   );
 }

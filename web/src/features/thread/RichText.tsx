@@ -12,6 +12,7 @@ export const RichText = memo(function RichText({ text, entities }: { text: strin
   return (
     <span
       dir="auto"
+      data-words=""
       className={`[unicode-bidi:plaintext] break-words whitespace-pre-wrap [overflow-wrap:anywhere] ${isLarge ? "text-3xl leading-tight" : ""}`}
     >
       {cutText(text, entities).map((piece, index) => (

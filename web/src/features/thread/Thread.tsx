@@ -16,7 +16,7 @@ import { useSync } from "@/api/sync";
 import type { Attachment, Listed, Message } from "@/api/types";
 import { Button, Empty } from "@/components/controls";
 import { showToast } from "@/components/overlays";
-import { focusRequest, setComposing } from "@/lib/desk-view";
+import { type Composing, focusRequest, setComposing } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { useStore } from "@/lib/store";
 import { Bubble, type BubbleDoings } from "./Bubble";
@@ -98,8 +98,8 @@ function Loaded({ conversation, manner, thread }: ThreadProps & { thread: Thread
   const [flashed, jump] = useJumps(id, thread, toKey);
   const doings = useMemo<BubbleDoings>(
     () => ({
-      reply: (message) => compose(id, "reply", message),
-      edit: (message) => compose(id, "edit", message),
+      reply: (message, quote) => compose(id, { kind: "reply", message, quote }),
+      edit: (message) => compose(id, { kind: "edit", message }),
       remove: setRemoving,
       jump: (target) => void jump(target),
       view: (pictures: Attachment[], index: number) => setViewing({ pictures, index }),
@@ -160,8 +160,9 @@ function Loaded({ conversation, manner, thread }: ThreadProps & { thread: Thread
   );
 }
 
-function compose(conversation: string, kind: "reply" | "edit", message: Message): void {
-  setComposing(conversation, { kind, message });
+function compose(conversation: string, composing: NonNullable<Composing>): void {
+  const { kind, message } = composing;
+  setComposing(conversation, composing);
   focusRequest.set({ conversation, isNote: kind === "edit" ? message.kind === "note" : false });
 }
 
