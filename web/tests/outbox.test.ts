@@ -25,6 +25,24 @@ const pending = (client_id: string, conversation_id = "cnv_1") => ({
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 describe("the outbox", () => {
+  it("answers the whole message when the words it quotes are no longer there", async () => {
+    const sent: Draft[] = [];
+    const send = async (_: string, draft: Draft) => {
+      sent.push(draft);
+      if (draft.quote) throw new ApiError(422, "bad_quote", "");
+      return stored(draft);
+    };
+    const outbox = new Outbox({ key: "k", stored: vi.fn(), send, storage: memory() });
+    const reply_to = { id: "msg_1", sender_name: "Boris", text: "new words", quote: "old words" };
+    outbox.add({ ...pending("a"), reply_to });
+    await settle();
+    expect(sent.map(({ reply_to, quote }) => [reply_to, quote])).toEqual([
+      ["msg_1", "old words"],
+      ["msg_1", undefined],
+    ]);
+    expect(outbox.store.get()).toEqual([]);
+  });
+
   it("sends one after the other within a conversation, in order", async () => {
     const sent: string[] = [];
     const doors: (() => void)[] = [];

@@ -36,7 +36,8 @@ _Query = Annotated[
     str, QueryParameter(name="query", max_length=200, description="Part of a name or of an external id.")
 ]
 _Ids = Annotated[
-    list[str] | None, QueryParameter(name="id", max_items=MAX_PAGE, description="Actors; others are left out.")
+    list[str] | None,
+    QueryParameter(name="id", max_items=MAX_PAGE, description="Actors; others are left out."),
 ]
 _Cursor = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
 _Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
