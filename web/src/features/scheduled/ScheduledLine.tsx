@@ -6,6 +6,8 @@ import { IconButton } from "@/components/controls";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
 
+const SIZE = "size-8 pointer-coarse:size-10";
+
 interface ScheduledLineProps {
   item: Scheduled;
   /** Where it is to be sent, where that is not plain. */
@@ -42,16 +44,24 @@ export function ScheduledLine({ item, place, onEdit }: ScheduledLineProps) {
           <WhenOrWhy item={item} />
         </span>
       </span>
-      <IconButton icon="edit" label={t("composer.changeScheduled")} disabled={isBusy} onClick={onEdit} />
+      <IconButton
+        icon="edit"
+        label={t("composer.changeScheduled")}
+        className={SIZE}
+        disabled={isBusy}
+        onClick={onEdit}
+      />
       <IconButton
         icon="send"
         label={t("composer.sendNow")}
+        className={SIZE}
         disabled={isBusy}
         onClick={() => void attempt(() => sendScheduled(conversation_id, id))}
       />
       <IconButton
         icon="trash"
         label={t("composer.cancelScheduled")}
+        className={SIZE}
         disabled={isBusy}
         onClick={() => void attempt(() => cancelScheduled(conversation_id, id))}
       />
