@@ -26,7 +26,7 @@ CHOOSE = """(words) => {
 
 
 async def reply_to(page: Page, text: str, button: str, *, menu: str | None = None) -> None:
-    row = page.get_by_role("log").locator("[data-key]").filter(has_text=text)
+    row = page.get_by_role("log").locator("[data-key]").filter(has_text=text).first
     await row.hover()
     if menu is None:
         await row.get_by_role("button", name=button).click()

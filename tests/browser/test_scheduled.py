@@ -91,6 +91,7 @@ async def test_what_waits_is_listed_for_all_chats_and_changed(
     await expect(dialog.get_by_role("listitem")).to_contain_text("Many happy returns")
     assert await sideways(page) <= 0
     await dialog.get_by_role("button", name=words["drop"]).click()
+    await expect(dialog).to_have_count(0)
     await expect(page.get_by_role("button", name=words["bar"])).to_have_count(0)
     assert [one["text"] for one in await waiting(olga)] == ["the report is due"]
     assert window.complaints == window.refusals == []

@@ -41,7 +41,7 @@ export function AllScheduled() {
       <Dialog
         isOpen={editing !== undefined}
         onClose={() => setEdited(null)}
-        title={t("composer.changeScheduled")}
+        title={t("composer.scheduledOne")}
       >
         {editing && <EditScheduled key={editing.id} item={editing} onDone={() => setEdited(null)} />}
       </Dialog>

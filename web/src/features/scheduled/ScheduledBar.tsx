@@ -31,7 +31,7 @@ export function ScheduledBar({ conversation }: { conversation: string }) {
       <Dialog
         isOpen={isOpen}
         onClose={close}
-        title={t(editing ? "composer.changeScheduled" : "composer.scheduledTitle")}
+        title={t(editing ? "composer.scheduledOne" : "composer.scheduledTitle")}
       >
         {editing ? (
           <EditScheduled item={editing} onDone={() => setEdited(null)} />
