@@ -83,14 +83,14 @@ async def search_members(
 ) -> Page[MemberJson]:
     """Return members by role and name, owners first: those whose name has a word that begins as the query; all for "".
 
-    To the reader of a broadcast of those who write, and themselves. Raises: ConversationNotFound, Malformed.
+    To the reader of a broadcast of those whom `list_members` tells them, by id. Raises: ConversationNotFound, Malformed.
     """
-    view = await require_view(tx, caller, conversation_id)
-    only = None if view != "reader" else BROADCASTERS
+    words = clean_name(query).lower()
+    if await require_view(tx, caller, conversation_id) == "reader":
+        page = await list_members(tx, caller, conversation_id, cursor, limit)
+        return Page([one for one in page.items if f" {words}" in f" {one.actor.name.lower()}"], page.next)
     after = tuple(decode_cursor(cursor, int, str, UUID)) if cursor else (0, "", UUID(int=0))
-    rows = await members_store.search_members(
-        tx, conversation_id, clean_name(query), after, limit + 1, roles=only, beside=caller.actor_id
-    )
+    rows = await members_store.search_members(tx, conversation_id, words, after, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     following = encode_cursor(last["rank"], last["search_name"], last["actor_id"]) if last else None
     return Page([format_member(row) for row in rows[:limit]], following)
