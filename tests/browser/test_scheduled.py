@@ -73,7 +73,9 @@ async def test_what_waits_is_listed_for_all_chats_and_changed(
     await expect(dialog.get_by_role("alert")).to_be_visible()
     assert await nameless(page) == []
     assert await sideways(page) <= 0
-    await dialog.get_by_label(words["at"]).fill(f"{dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3)}T10:30")
+    await dialog.get_by_label(words["at"]).fill(
+        f"{dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3)}T10:30"
+    )
     await dialog.get_by_role("button", name=words["save"]).click()
     await expect(dialog).to_have_count(0)
     await expect(lines.last).to_contain_text("Happy birthday, Boris")
