@@ -32,6 +32,7 @@ class Copy:
     number: int = 0
     tag: int = 0
     epoch: int = 0
+    renewals: int = 0
     is_watched: bool = False
     has_snapshot: bool = False
     is_gone: bool = False

@@ -15,6 +15,7 @@ import itertools
 import json
 import random
 import ssl
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -96,6 +97,7 @@ class Replica:
         self.actor_id = ""
         self.journal: list[Applied] = []
         self.personal: list[Json] = []
+        self.resets: Counter[str] = Counter()  # by stream
         self.snapshots = 0
         self.connections = 0
         self.heard: list[str] | None = None  # a list set here gets every frame's text
@@ -215,9 +217,19 @@ class Replica:
         """Return the number of the last event applied."""
         return self._copies[conversation_id].number
 
+    @property
+    def personal_cursor(self) -> tuple[int, int]:
+        """Number and tag of the last event of the personal stream."""
+        cursor = self._personal_cursor or {"number": 0, "tag": 0}
+        return cursor["number"], cursor["tag"]
+
     def seen_reads(self, conversation_id: str) -> dict[str, int]:
         """Return how far others were shown to have read, by actor: at most how far they have."""
         return self._copies[conversation_id].seen_reads
+
+    def is_gone(self, conversation_id: str) -> bool:
+        """Whether the client was told that it may see the conversation no longer, or found that there is none."""
+        return self._copies[conversation_id].is_gone
 
     def is_live(self, conversation_id: str) -> bool:
         """Whether the conversation is watched on the present connection, everything missed applied."""
@@ -373,7 +385,10 @@ class Replica:
         """Bring one conversation to life: a snapshot when one is needed, then watch from what was applied."""
         try:
             if not copy.has_snapshot:
-                await self._take_snapshot(copy)
+                renewals = -1
+                while renewals != copy.renewals:  # one that began before a reset may be of the lost history
+                    renewals = copy.renewals
+                    await self._take_snapshot(copy)
                 # read in parts: what came meanwhile may be newer than its part
                 kept_personal, copy.personal = copy.personal, []
                 for frame in kept_personal:
@@ -450,10 +465,11 @@ class Replica:
             return await self._get(path)
         return None
 
-    def _renew(self, copy: Copy) -> None:
-        """The stream cannot be continued from here: keep what comes, and take a snapshot."""
+    def _renew(self, copy: Copy, *, kept: Sequence[Json] = ()) -> None:
+        """The copy cannot be continued from here: keep what comes, and take a snapshot."""
         copy.has_snapshot = False
-        copy.pending = []
+        copy.renewals += 1
+        copy.pending = list(kept)
         self._work.put_nowait(copy.id)
 
     # ------------------------------------------------------------ frames
@@ -473,6 +489,7 @@ class Replica:
         elif frame["type"] == "gone":
             _forget(copy)
         elif frame["type"] == "reset":
+            self.resets[stream] += 1
             self._renew(copy)
         elif copy.pending is not None:
             copy.pending.append(frame)
@@ -512,16 +529,20 @@ class Replica:
 
     def _take_personal(self, frame: Json) -> None:
         if frame["type"] == "reset":
+            self.resets[frame["stream"]] += 1
             self._personal_cursor = frame["head"]
             for copy in self._copies.values():
-                self._renew(copy)
+                copy.hidden.clear()
+                copy.personal.clear()
+                # what is kept belongs to the conversation's stream, which goes on
+                self._renew(copy, kept=copy.pending or ())
             return
         number = frame["number"]
         if self._personal_cursor is not None and number != self._personal_cursor["number"] + 1:
             self._faults.append(f"{self.name}: personal is at {self._personal_cursor} and was told {number}")
             return
         self._personal_cursor = {"number": number, "tag": frame["tag"]}
-        self._note(frame["stream"], 0, frame)
+        self._note(frame["stream"], self.resets[frame["stream"]], frame)
         self.personal.append(frame)
         copies = self._copies.values()
         if frame["kind"] == "rights.changed":

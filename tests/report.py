@@ -47,6 +47,16 @@ def compare(sent: Sequence[str], found: Sequence[str]) -> dict[str, int]:
     }
 
 
+def short_and_long(names: str, short: Any, long: Any) -> pytest.MarkDecorator:
+    """Have one test run with little work in `make test` and with much in `make long`: `short_and_long("rounds", 1, 20)`."""
+    params = (pytest.param(*_tuple(short), id="short"), pytest.param(*_tuple(long), id="long", marks=pytest.mark.long))
+    return pytest.mark.parametrize(names, params)
+
+
+def _tuple(values: Any) -> tuple[Any, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
 @pytest.fixture
 def figures(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
     """Note what a test counted: `figures(sent=..., lost=..., faults="20 x kill -9")`."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,46 +14,11 @@ import pytest
 from tests.network_proxy import NetworkProxy, Weather
 from tests.programs import Json, Site, eventually, open_site
 from tests.replica import Replica, until_equal
-from tests.report import compare
+from tests.senders import Sender, count_seen, require_as_told, shown_by
 
 pytestmark = pytest.mark.anyio
 
 SERVER_NOTICES_SECONDS = 45.0
-
-
-class Phone:
-    """A sender behind the proxy, who sends again with the same client id until the answer has come."""
-
-    def __init__(self, site: Site, proxy: NetworkProxy, place: str, name: str) -> None:
-        self.place = place
-        self.name = name
-        self.answers: list[Json] = []
-        self.attempts = 0
-        self._http = httpx2.AsyncClient(
-            base_url=proxy.url,
-            timeout=10,
-            trust_env=False,
-            headers={"authorization": f"Bearer {site.server.token}"},
-        )
-
-    async def send_for(self, seconds: float) -> None:
-        """Send one after another for so long; the last is sent to its end."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            await self._send(f"{self.name}/{len(self.answers)}")
-        await self._http.aclose()
-
-    async def _send(self, text: str) -> None:
-        message = {"client_id": text, "text": text, "kind": "note"}
-        while True:
-            self.attempts += 1
-            with contextlib.suppress(httpx2.TransportError):
-                answer = await self._http.post(f"/v1/conversations/{self.place}/messages", json=message)
-                if answer.status_code in (200, 201):
-                    self.answers.append(answer.json())
-                    return
-                assert answer.status_code == 503, answer.text
-            await asyncio.sleep(0.1)
 
 
 async def test_nothing_is_lost_doubled_or_disordered_behind_a_bad_network(
@@ -96,7 +59,10 @@ async def _talk_through(
             for n in range(readers)
         ]
         await asyncio.gather(*(client.follow(place) for client in clients for place in places))
-        phones = [Phone(site, proxy, places[n % 3], f"{n}") for n in range(senders)]
+        phones = [
+            Sender(await stack.enter_async_context(_phone(site, proxy)), places[n % 3], f"{n}")
+            for n in range(senders)
+        ]
         async with asyncio.TaskGroup() as tasks:
             for phone in phones:
                 tasks.create_task(phone.send_for(seconds))
@@ -109,30 +75,28 @@ async def _talk_through(
             assert client.faults() == []
         assert proxy.resets > 0
         assert sum(client.connections for client in clients) > len(clients)
-        wrong = await _count_wrong(site, dsn, places, phones)
-        assert wrong == {"lost": 0, "doubled": 0, "disordered": 0}
+        wrong = require_as_told(phones, {place: await site.require_dense(dsn, place) for place in places})
+        for client in clients:
+            require_as_told(phones, shown_by(client, places))
         acknowledged = sum(len(phone.answers) for phone in phones)
         return {
             "sent": sum(phone.attempts for phone in phones),
             "acknowledged": acknowledged,
-            "seen": sum(entry.kind == "message.created" for client in clients for entry in client.journal),
+            "seen": count_seen(clients),
             **wrong,
             "faults": f"{proxy.resets} resets, {proxy.swallowed} half-open connections, "
             f"{weather.latency_seconds * 1000:.0f} ms, {weather.bytes_per_second or 0:.0f} bytes/s",
         }
 
 
-async def _count_wrong(site: Site, dsn: str, places: list[str], phones: list[Phone]) -> Counter[str]:
-    """Compare what was acknowledged with what is stored, sender by sender."""
-    stored = {place: await site.require_dense(dsn, place) for place in places}
-    wrong: Counter[str] = Counter(lost=0, doubled=0, disordered=0)
-    for phone in phones:
-        mine = [
-            m for m in stored[phone.place] if m["kind"] == "note" and m["text"].startswith(f"{phone.name}/")
-        ]
-        wrong.update(compare([answer["text"] for answer in phone.answers], [m["text"] for m in mine]))
-        assert [(m["id"], m["position"]) for m in mine] == [(a["id"], a["position"]) for a in phone.answers]
-    return wrong
+def _phone(site: Site, proxy: NetworkProxy) -> httpx2.AsyncClient:
+    """A client's own line through the proxy."""
+    return httpx2.AsyncClient(
+        base_url=proxy.url,
+        timeout=10,
+        trust_env=False,
+        headers={"authorization": f"Bearer {site.server.token}"},
+    )
 
 
 async def test_a_client_leaves_a_half_open_connection_by_its_own_ping(

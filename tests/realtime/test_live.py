@@ -231,6 +231,71 @@ async def test_numbers_used_again_after_a_failover_reset_live_readers(served: Se
         await client.until(lambda: client.numbers(house.group)[-1] == 5)
 
 
+async def test_a_new_number_behind_numbers_used_again_is_not_mixed_into_the_lost_history(
+    served: Served, runtime: Any
+) -> None:
+    house = served.house
+    for _ in range(3):
+        await house.append(house.group)
+    async with served.client(house.anna) as client:
+        await client.watch(house.group)
+        await _lose_commits(house, after=1)
+        _bus(runtime).is_lost = lambda _: True
+        again = [await house.append(house.group, "again") for _ in range(4)]
+        # numbers 2 and 3 come anew, 4 and 5 follow at once
+        served.gateway.fanout.on_hints(again)
+        await client.until(lambda: bool(client.of(house.group)))
+        assert [(f["type"], f.get("head")) for f in client.of(house.group)] == [
+            ("reset", {"number": 5, "tag": again[-1].tag})
+        ]
+
+
+async def test_nothing_is_shown_between_a_restore_and_the_comparison(served: Served, runtime: Any) -> None:
+    house = served.house
+    for _ in range(3):
+        await house.append(house.group)
+    async with served.client(house.anna) as client:
+        await client.watch(house.group)
+        await _lose_commits(house, after=1)
+        _bus(runtime).is_lost = lambda _: True
+        served.gateway.fanout.compare_all()
+        again = [await house.append(house.group, "again") for _ in range(3)]
+        # the hints of 2 and 3 are lost
+        served.gateway.fanout.on_hints(again[2:])
+        await client.until(lambda: bool(client.of(house.group)))
+        assert [frame["type"] for frame in client.of(house.group)] == ["reset"]
+
+
+async def test_who_had_a_right_only_in_the_lost_history_is_shown_nothing_of_the_other(
+    served: Served, runtime: Any
+) -> None:
+    house = served.house
+    for _ in range(3):
+        await house.append(house.group)
+    async with served.client(house.anna) as anna, served.client(house.boris) as boris:
+        await anna.watch(house.group)
+        await boris.watch(house.group)
+        await _lose_commits(house, after=1)
+        await house.sql("DELETE FROM member WHERE actor_id = $1", house.boris.id)
+        served.gateway.fanout.compare_all()
+        await boris.until(lambda: len(boris.of(house.group)) > 1)
+        assert [frame["type"] for frame in boris.of(house.group)] == ["reset", "gone"]
+        await anna.until(lambda: bool(anna.of(house.group)))
+        await house.append(house.group, "not for Boris")
+        await anna.until(lambda: anna.of(house.group)[-1]["type"] == "event")
+        await boris.ask("ping")
+        assert "not for Boris" not in str(boris.frames)
+
+
+async def _lose_commits(house: House, *, after: int) -> None:
+    """Put the group's stream back, as an older state of the database does."""
+    await house.sql("DELETE FROM event WHERE number > $1", after)
+    await house.sql(
+        "UPDATE conversation SET head = $2, tag = (SELECT tag FROM event WHERE number = $2) WHERE id = $1",
+        house.group, after,
+    )  # fmt: skip
+
+
 async def test_the_personal_stream_resumes_and_goes_on(served: Served) -> None:
     house = served.house
     async with served.client(house.anna) as client:

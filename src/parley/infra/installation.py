@@ -153,10 +153,13 @@ class RestoreWatch:
         if not _is_same(state.identity, known.identity) or state.is_behind(known):
             raise ConnectionError("The database was put back; what it would send is being held.")
 
-    async def settle(self, db: Database, on_restore: OnRestore) -> Restore | None:
+    async def settle(
+        self, db: Database, on_restore: OnRestore, after: Callable[[], None] = lambda: None
+    ) -> Restore | None:
         """Look, treat a restore by ``on_restore``, remember; return the restore, if there was one.
 
-        Several processes at once: one treats it, the others find it done.
+        ``after`` is called once one was treated, before any other connection is let through. Several processes at
+        once: one treats it, the others find it done.
         """
         known = self._known or await asyncio.to_thread(self._file.read)
         is_start = self._known is None
@@ -178,17 +181,18 @@ class RestoreWatch:
                 await on_restore(tx, restore)
             looks = await note_look(tx, state.identity, restores)
         self._known = Memory(state.identity, restores, looks, state.position)
+        if restore is not None:
+            after()
         await asyncio.to_thread(self._file.write, self._known)
         db.restores = restores
         return restore
 
     async def run(self, db: Database, on_restore: OnRestore, after: Callable[[], None]) -> None:
-        """Look again and again until cancelled; ``after`` is called once a restore was treated."""
+        """Look again and again until cancelled; ``after`` as in `settle`."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                if await self.settle(db, on_restore) is not None:
-                    after()
+                await self.settle(db, on_restore, after)
             except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
                 log.warning("installation.not_looked", error=describe_failure(error))
 

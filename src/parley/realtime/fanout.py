@@ -221,6 +221,7 @@ class Fanout:
                     log.info("realtime.stream_reset", stream=stream.name, head=head["number"])
                     stream.reset(Cursor(head["number"], head["tag"]))
                     continue
+                stream.is_doubted = False
                 if events:
                     self._take(events)
 
@@ -255,8 +256,14 @@ class Fanout:
                 is_more = len(events) == FEED_BATCH
 
     def compare_all(self) -> None:
-        """Have the feed found and every stream compared anew: the database is not the one it was."""
+        """Have the feed found and every stream compared anew: the database is not the one it was.
+
+        Until that is done a stream publishes nothing.
+        """
         self._is_broken = True
+        for stream in self._streams.values():
+            stream.is_doubted = True
+            self.suspect(stream)
 
     async def _recover(self) -> None:
         """After the database was away: it may be another one that lost commits, so every stream is compared."""

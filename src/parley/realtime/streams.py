@@ -112,7 +112,11 @@ class Subscription:
 
 
 class Stream:
-    """The published end of one stream on this node, and its rooms. ``number`` None: not read yet."""
+    """The published end of one stream on this node, and its rooms. ``number`` None: not read yet.
+
+    ``is_doubted``: its numbers may have been used again, so nothing is published until `Fanout` has compared it: the
+    next number would hide that those before it are of another history.
+    """
 
     def __init__(self, workspace_id: UUID, kind: StreamKind, stream_id: UUID) -> None:
         self.workspace_id = workspace_id
@@ -123,6 +127,7 @@ class Stream:
         self.tag = 0
         self.tags: dict[int, int] = {}
         self.ahead: dict[int, Event] = {}
+        self.is_doubted = False
         self.rooms: dict[View, dict[Session, Subscription]] = {"staff": {}, "all": {}, "reader": {}}
         self.waiting: set[Subscription] = set()
 
@@ -151,13 +156,17 @@ class Stream:
         if self.number is None:
             self._keep(event)
             return True
+        if self.is_doubted:
+            self._keep(event)
+            return False
         if event.number == self.number + 1:
             self._publish(event)
             while (following := self.ahead.pop(self.number + 1, None)) is not None:
                 self._publish(following)
             return True
         if event.number <= self.number:
-            return self.tags.get(event.number, event.tag) == event.tag
+            self.is_doubted = self.tags.get(event.number, event.tag) != event.tag
+            return not self.is_doubted
         self._keep(event)
         return False
 
@@ -187,7 +196,11 @@ class Stream:
             self.take(kept[number])
 
     def reset(self, head: Cursor) -> None:
-        """Begin anew at a head after numbers were used again or too much was missed; every reader is told."""
+        """Begin anew at a head after numbers were used again or too much was missed; every reader is told.
+
+        Rights may have been put back with the numbers, so every reader's are looked at before anything later is shown.
+        """
+        self.is_doubted = False
         self.ahead.clear()
         self.tags.clear()
         self.number, self.tag = head.number, head.tag
@@ -200,6 +213,9 @@ class Stream:
             subscription.is_reset = True
             if subscription.pending is None:
                 self.go_live(subscription)
+        for session in self.sessions():
+            if session.is_known:
+                session.review_rights(None if self.kind == "personal" else self.id)
 
     def _keep(self, event: Event) -> None:
         if len(self.ahead) < PENDING_LIMIT:
@@ -208,7 +224,8 @@ class Stream:
     def _is_simple(self, event: Event) -> bool:
         """Whether an event is the next and means a frame for those in the rooms, and nothing else."""
         is_next = self.number is not None and event.number == self.number + 1
-        return is_next and not self.waiting and not self.ahead and _is_plain(event)
+        is_plain = not (self.is_doubted or self.waiting or self.ahead) and _is_plain(event)
+        return is_next and is_plain
 
     def _move_to(self, event: Event) -> None:
         self.number, self.tag = event.number, event.tag
