@@ -49,7 +49,10 @@ def compare(sent: Sequence[str], found: Sequence[str]) -> dict[str, int]:
 
 def short_and_long(names: str, short: Any, long: Any) -> pytest.MarkDecorator:
     """Have one test run with little work in `make test` and with much in `make long`: `short_and_long("rounds", 1, 20)`."""
-    params = (pytest.param(*_tuple(short), id="short"), pytest.param(*_tuple(long), id="long", marks=pytest.mark.long))
+    params = (
+        pytest.param(*_tuple(short), id="short"),
+        pytest.param(*_tuple(long), id="long", marks=pytest.mark.long),
+    )
     return pytest.mark.parametrize(names, params)
 
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +15,7 @@ import pytest
 
 from tests.programs import PASSWORD, Chat, Json, Server, Site, eventually, open_site, running
 from tests.replica import Replica, until_equal
+from tests.report import compare, short_and_long
 
 pytestmark = pytest.mark.anyio
 
@@ -34,28 +36,36 @@ async def beside(site: Site, folder: Path, dsn: str, seconds: int) -> AsyncItera
             await second.require_well()
 
 
+@short_and_long("chats, each", (3, 12), (12, 25))
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "behind"])
 async def test_two_servers_an_hour_apart_keep_order_and_double_nothing(
-    tmp_path: Path, database_url: str, seconds: int
+    tmp_path: Path, database_url: str, figures: Callable[..., None], seconds: int, chats: int, each: int
 ) -> None:
     async with open_site(tmp_path, DATABASE_URL=database_url) as site:
-        places = await site.open_conversations(3)
+        places = await site.open_conversations(chats)
         async with (
             beside(site, tmp_path, database_url, seconds) as second,
             Replica(site.server.url, site.server.token, name="right") as right,
             Replica(second.url, second.token, name="wrong") as wrong,
         ):
             servers = (site.server, second)
+            texts = [f"{n}" for n in range(each)]
             await asyncio.gather(*(one.follow(place) for one in (right, wrong) for _, place in places))
-            await asyncio.gather(*(_answer_by_turns(servers, place) for _, place in places))
+            await asyncio.gather(*(_answer_by_turns(servers, place, texts) for _, place in places))
+            counted: Counter[str] = Counter()
             for chat, place in places:
-                assert set((await site.until_settled(place)).values()) == {"sent"}
-                assert await chat.accepted() == [f"{n}" for n in range(12)]
+                found = await site.until_settled(place, seconds=30 + 2 * each)
+                assert set(found.values()) == {"sent"}
+                accepted = await chat.accepted()
+                assert accepted == texts
+                counted.update(compare(texts, accepted), sent=each, acknowledged=each, seen=len(accepted))
                 stored = await site.require_dense(database_url, place)
-                assert [message["text"] for message in stored[1:]] == [f"{n}" for n in range(12)]
+                assert [message["text"] for message in stored[1:]] == texts
                 _require_times_in_order(stored)
             await until_equal([right, wrong], [place for _, place in places])
             assert right.faults() == wrong.faults() == []
+            how = "ahead" if seconds > 0 else "behind"
+            figures(**counted, faults=f"one of two servers an hour {how}; sends by turns over both")
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "behind"])
@@ -126,9 +136,9 @@ async def test_a_lease_is_neither_stolen_nor_kept_for_ever_by_a_wrong_clock(
             assert await chat.accepted() == ["slow", "left", "next"]
 
 
-async def _answer_by_turns(servers: tuple[Server, Server], place: str) -> None:
-    for n in range(12):
-        answer = await servers[n % 2].send(place, f"{n}", f"{place}/{n}")
+async def _answer_by_turns(servers: tuple[Server, Server], place: str, texts: list[str]) -> None:
+    for n, text in enumerate(texts):
+        answer = await servers[n % 2].send(place, text, f"{place}/{n}")
         assert answer.status_code == 201
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from parley.kit.ids import parse_id
 from tests.crowd import Crowd, Places, Turmoil, open_crowd
 from tests.programs import Provider, Server, eventually, free_port, running
 from tests.replica import Replica, until_equal
+from tests.report import compare, short_and_long
 
 pytestmark = pytest.mark.anyio
 
@@ -69,28 +71,39 @@ async def say(crowd: Crowd, names: list[str], place: str, texts: list[str], kind
     return [answer for one in answers for answer in one]
 
 
-def require_order(crowd: Crowd, names: list[str], place: str, texts: list[str]) -> None:
-    """Everybody of these shows each sender's messages once and in the order they were sent."""
+def require_order(crowd: Crowd, names: list[str], place: str, texts: list[str]) -> Counter[str]:
+    """Everybody of these shows each sender's messages once and in the order they were sent; return what was counted."""
+    counted: Counter[str] = Counter(seen=0, lost=0, doubled=0, disordered=0)
     for reader in names:
         shown = [message["text"] for message in crowd.replicas[reader].state(place)["messages"].values()]
         for name in names:
             said = [f"{name}: {text}" for text in texts]
-            assert [text for text in shown if text in set(said)] == said
+            found = [text for text in shown if text in set(said)]
+            assert found == said
+            counted.update(compare(said, found), seen=len(found))
+    return counted
 
 
-async def load(crowd: Crowd, places: Places, count: int) -> None:
-    """Send under load in a group, and notes at the desk, and require that everybody saw all of it."""
+async def load(crowd: Crowd, places: Places, count: int) -> Counter[str]:
+    """Send under load in a group, and notes at the desk, and require that everybody saw all of it.
+
+    Returns what was counted: sent, acknowledged, seen, lost, doubled, disordered.
+    """
     texts = [str(n) for n in range(count)]
     people = ["olga", "anna", "boris"]
-    await asyncio.gather(
+    answers = await asyncio.gather(
         say(crowd, [*people, "mia"], places.group, texts),
         say(crowd, people, places.desk, texts, kind="note"),
         # few go out: a provider takes one message a second in one chat
         say(crowd, ["olga"], places.desk, ["out 1", "out 2"]),
     )
     await crowd.require_equal(places, seconds=60)
-    require_order(crowd, [*people, "mia"], places.group, texts)
-    require_order(crowd, people, places.desk, texts)
+    counted = require_order(crowd, [*people, "mia"], places.group, texts)
+    counted.update(require_order(crowd, people, places.desk, texts))
+    counted.update(require_order(crowd, ["olga"], places.desk, ["out 1", "out 2"]))
+    said = sum(map(len, answers))
+    counted.update(sent=said, acknowledged=said)
+    return counted
 
 
 async def test_hints_lost_and_reordered_under_load_harm_nobody(tmp_path: Path, database_url: str) -> None:
@@ -119,8 +132,9 @@ async def test_hints_lost_and_reordered_for_minutes_harm_nobody(
         places = await crowd.open_places()
         end = time.monotonic() + 180
         rounds = 0
+        counted: Counter[str] = Counter()
         while time.monotonic() < end:
-            await load(crowd, places, 100)
+            counted.update(await load(crowd, places, 100))
             await Turmoil(crowd, places, seed=rounds, rights=False).run(100)
             await crowd.require_equal(places, seconds=60)
             for one in crowd.replicas.values():
@@ -129,26 +143,35 @@ async def test_hints_lost_and_reordered_for_minutes_harm_nobody(
             rounds += 1
         hints = server.counts()
         figures(
-            seen=sum(len(one.journal) for one in crowd.replicas.values()),
-            lost=0,
-            doubled=0,
-            disordered=0,
+            **counted,
             faults=f"{hints['lost']} hints lost, {hints['reordered']} late, {hints['passed']} passed; {rounds} rounds, after "
             "each all clients equal to the database",
         )
 
 
-async def test_the_last_hint_before_silence_is_lost_and_still_seen(tmp_path: Path, database_url: str) -> None:
-    async with open_faulty(tmp_path, database_url, HINTS_LOST_TEXT="unheard") as (crowd, _):
+@short_and_long("rounds", 1, 8)
+async def test_the_last_hint_before_silence_is_lost_and_still_seen(
+    tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
+) -> None:
+    async with open_faulty(tmp_path, database_url, HINTS_LOST_TEXT="unheard") as (crowd, server):
         places = await crowd.open_places()
-        for place in (places.group, places.desk):
+        slowest = 0.0
+        counted: Counter[str] = Counter()
+        for place in [places.group, places.desk] * rounds:
             readers = [one for one in crowd.replicas.values() if one.state(place) is not None]
-            [said] = await say(crowd, ["olga"], place, ["unheard"])
+            [said] = await say(crowd, ["olga"], place, [f"unheard {counted['sent']}"])
             began = time.monotonic()
             for one in readers:
                 await one.reach(place, said["position"], HEALED_SECONDS)
-            assert time.monotonic() - began < HEALED_SECONDS
+            slowest = max(slowest, time.monotonic() - began)
+            assert slowest < HEALED_SECONDS
+            counted.update(sent=1, acknowledged=1, seen=len(readers))
+        assert server.counts()["lost"] >= 2 * rounds
         await crowd.require_equal(places)
+        figures(
+            **counted, lost=0, doubled=0, disordered=0,
+            faults=f"the hint of every message lost, each before silence; seen after {slowest:.1f} s at the latest",
+        )  # fmt: skip
 
 
 async def test_without_any_hint_everything_is_still_seen_in_order(tmp_path: Path, database_url: str) -> None:
@@ -161,13 +184,25 @@ async def test_without_any_hint_everything_is_still_seen_in_order(tmp_path: Path
 # ---------------------------------------------------------------- two processes
 
 
-async def test_sends_over_two_servers_reach_the_readers_of_both(tmp_path: Path, database_url: str) -> None:
+@short_and_long("rounds, count", (1, 25), (3, 60))
+async def test_sends_over_two_servers_reach_the_readers_of_both(
+    tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int, count: int
+) -> None:
     async with two_servers(tmp_path, database_url) as (crowd, second):
-        places = await crowd.open_places()
-        assert {one.url for one in crowd.replicas.values()} == {crowd.site.server.url, second.url}
-        await load(crowd, places, 25)
-        await Turmoil(crowd, places, seed=1, rights=False).run(100)
-        await crowd.require_equal(places)
+        counted: Counter[str] = Counter()
+        for n in range(rounds):
+            places = await crowd.open_places()
+            assert {one.url for one in crowd.replicas.values()} == {crowd.site.server.url, second.url}
+            counted.update(await load(crowd, places, count))
+            await Turmoil(crowd, places, seed=n + 1, rights=False).run(4 * count)
+            await crowd.require_equal(places)
+            for one in crowd.replicas.values():
+                await one.forget_all()
+        figures(
+            **counted,
+            faults=f"two servers on one database, NOTIFY between them; {4 * count * rounds} random steps, after which all "
+            "clients of both equal the database",
+        )
 
 
 @contextlib.asynccontextmanager
@@ -197,6 +232,7 @@ async def one_group(folder: Path, dsn: str) -> AsyncIterator[tuple[Server, str, 
         async with Replica(server.url, server.token, name="olga") as replica:
             await replica.follow(made["id"])
             yield server, made["id"], replica
+        await server.require_well()
 
 
 async def require_once_each(server: Server, group: str, replica: Replica, order: list[str]) -> list[Json]:
@@ -210,69 +246,96 @@ async def require_once_each(server: Server, group: str, replica: Replica, order:
     return stored
 
 
+def retried(order: list[str], replica: Replica, group: str, sent: int, how: str) -> Json:
+    """Return what is to be reported of retries."""
+    shown = [message["text"] for message in replica.state(group)["messages"].values()]
+    return {
+        "sent": sent, "acknowledged": len(order), "seen": len(shown), **compare(order, shown),
+        "faults": f"{len(order) // 2} x a retry that a later message overtook; {how}",
+    }  # fmt: skip
+
+
+@short_and_long("rounds", 1, 60)
 async def test_a_retry_of_what_was_stored_is_answered_with_it_whatever_came_between(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
 ) -> None:
     async with one_group(tmp_path, database_url) as (server, group, replica):
-        await send_and_hang_up(server, group, "first")
+        order: list[str] = []
+        for n in range(rounds):
+            await send_and_hang_up(server, group, f"first {n}")
 
-        async def is_stored() -> bool:
-            return len(await server.messages(group)) == 1
+            async def is_stored(count: int = len(order) + 1) -> bool:
+                return len(await server.messages(group)) == count
 
-        await eventually(is_stored)
-        second = await server.send(group, "second", "id of second")
-        again = [await server.send(group, "first", "id of first") for _ in range(3)]
-        assert (second.status_code, [answer.status_code for answer in again]) == (201, [200, 200, 200])
-        stored = await require_once_each(server, group, replica, ["first", "second"])
-        assert [answer.json() for answer in again] == [stored[0]] * 3
-        assert second.json()["id"] == stored[1]["id"]
+            await eventually(is_stored)
+            second = await server.send(group, f"second {n}", f"id of second {n}")
+            again = [await server.send(group, f"first {n}", f"id of first {n}") for _ in range(3)]
+            assert (second.status_code, [answer.status_code for answer in again]) == (201, [200, 200, 200])
+            order += [f"first {n}", f"second {n}"]
+            stored = await require_once_each(server, group, replica, order)
+            assert [answer.json() for answer in again] == [stored[-2]] * 3
+            assert second.json()["id"] == stored[-1]["id"]
+        figures(**retried(order, replica, group, 5 * rounds, "the first was stored, its answer lost"))
 
 
+@short_and_long("rounds", 1, 60)
 async def test_a_retry_of_what_never_came_is_stored_where_it_arrives(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
 ) -> None:
     async with one_group(tmp_path, database_url) as (server, group, replica):
-        # the first one dies on its way: half a request, then nothing
-        await send_and_hang_up(server, group, "first", is_whole=False)
-        second = await server.send(group, "second", "id of second")
-        first = await server.send(group, "first", "id of first")
-        assert (second.status_code, first.status_code) == (201, 201)
-        stored = await require_once_each(server, group, replica, ["second", "first"])
-        assert [answer.json()["id"] for answer in (second, first)] == [message["id"] for message in stored]
+        order: list[str] = []
+        for n in range(rounds):
+            # the first one dies on its way: half a request, then nothing
+            await send_and_hang_up(server, group, f"first {n}", is_whole=False)
+            second = await server.send(group, f"second {n}", f"id of second {n}")
+            first = await server.send(group, f"first {n}", f"id of first {n}")
+            assert (second.status_code, first.status_code) == (201, 201)
+            order += [f"second {n}", f"first {n}"]
+            stored = await require_once_each(server, group, replica, order)
+            assert [answer.json()["id"] for answer in (second, first)] == [one["id"] for one in stored[-2:]]
+        figures(**retried(order, replica, group, 3 * rounds, "of the first only half a request came"))
 
 
+@short_and_long("rounds", 1, 20)
 async def test_a_retry_that_meets_its_first_attempt_in_the_database_is_stored_once(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
 ) -> None:
     """While the conversation is locked the first attempt times out, a second message is sent, the first retried."""
-    async with (
-        one_group(tmp_path, database_url) as (server, group, replica),
-        held(database_url, group) as let_go,
-    ):
+    async with one_group(tmp_path, database_url) as (server, group, replica):
+        order: list[str] = []
+        for n in range(rounds):
+            answers = await retry_while_locked(server, database_url, group, n)
+            by_text = {
+                text: {a.json()["id"] for a in answers if a.json()["text"] == text}
+                for text in (f"first {n}", f"second {n}")
+            }
+            assert all(len(ids) == 1 for ids in by_text.values())
+            stored = (await server.messages(group))[len(order) :]
+            # the first attempt had arrived, so it may have kept its place; if it was given up, the retry takes the next
+            texts = [message["text"] for message in stored]
+            assert sorted(texts) == [f"first {n}", f"second {n}"]
+            order += texts
+            await require_once_each(server, group, replica, order)
+            assert {message["id"] for message in stored} == set().union(*by_text.values())
+        figures(**retried(order, replica, group, 5 * rounds, "all attempts met in the locked database"))
+
+
+async def retry_while_locked(server: Server, dsn: str, group: str, n: int) -> list[httpx2.Response]:
+    """Send while the conversation is locked: an attempt that times out, then two messages, each twice; the answers."""
+    async with held(dsn, group) as let_go:
         with pytest.raises(httpx2.TimeoutException):
             await server.http.post(
                 f"/v1/conversations/{group}/messages",
-                json={"client_id": "id of first", "text": "first"},
+                json={"client_id": f"id of first {n}", "text": f"first {n}"},
                 timeout=0.3,
             )
         waiting = [
-            asyncio.create_task(server.send(group, text, f"id of {text}"))
+            asyncio.create_task(server.send(group, f"{text} {n}", f"id of {text} {n}"))
             for text in ("second", "first", "second", "first")
         ]
         await asyncio.sleep(0.3)
         await let_go()
-        answers = [await one for one in waiting]
-        by_text = {
-            text: {a.json()["id"] for a in answers if a.json()["text"] == text}
-            for text in ("first", "second")
-        }
-        assert all(len(ids) == 1 for ids in by_text.values())
-        stored = await server.messages(group)
-        # the first attempt had arrived, so it may have kept its place; if it was given up, the retry takes the next
-        order = [message["text"] for message in stored]
-        assert sorted(order) == ["first", "second"]
-        await require_once_each(server, group, replica, order)
-        assert {message["id"] for message in stored} == set().union(*by_text.values())
+        return [await one for one in waiting]
 
 
 async def send_and_hang_up(server: Server, group: str, text: str, *, is_whole: bool = True) -> None:

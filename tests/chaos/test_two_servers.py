@@ -41,4 +41,5 @@ async def test_one_server_takes_over_the_polling_and_the_work_of_the_other(
             assert set((await site.until_settled(place)).values()) == {"sent"}
             assert len(await chat.accepted()) == 2
             assert len(await second.conversations()) == 1
+            await second.require_well()
             assert await second.stop() == 0
