@@ -196,7 +196,8 @@ class _Story:
         await eventually(is_held)
         assert f'"reason": "{reason}"' in server.log()
         assert server.log().count("deliveries_held") == self.held + 1
-        near, middle, far, _ = self.clients
+        near, middle, far, staying = self.clients
+        await staying.until(lambda: staying.resets[staying.actor_id] >= 1)
         far.go_online()
         for place in self.streams:
             await self._grow(place, to=middle.position(place))
