@@ -36,7 +36,7 @@ async def beside(site: Site, folder: Path, dsn: str, seconds: int) -> AsyncItera
             await second.require_well()
 
 
-@short_and_long("chats, each", (3, 12), (12, 25))
+@short_and_long("chats, each", (3, 12), (12, 20))
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "behind"])
 async def test_two_servers_an_hour_apart_keep_order_and_double_nothing(
     tmp_path: Path, database_url: str, figures: Callable[..., None], seconds: int, chats: int, each: int

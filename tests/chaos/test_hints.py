@@ -149,7 +149,7 @@ async def test_hints_lost_and_reordered_for_minutes_harm_nobody(
         )
 
 
-@short_and_long("rounds", 1, 8)
+@short_and_long("rounds", 1, 6)
 async def test_the_last_hint_before_silence_is_lost_and_still_seen(
     tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
 ) -> None:
@@ -184,7 +184,7 @@ async def test_without_any_hint_everything_is_still_seen_in_order(tmp_path: Path
 # ---------------------------------------------------------------- two processes
 
 
-@short_and_long("rounds, count", (1, 25), (3, 60))
+@short_and_long("rounds, count", (1, 25), (2, 60))
 async def test_sends_over_two_servers_reach_the_readers_of_both(
     tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int, count: int
 ) -> None:
@@ -296,7 +296,7 @@ async def test_a_retry_of_what_never_came_is_stored_where_it_arrives(
         figures(**retried(order, replica, group, 3 * rounds, "of the first only half a request came"))
 
 
-@short_and_long("rounds", 1, 20)
+@short_and_long("rounds", 1, 12)
 async def test_a_retry_that_meets_its_first_attempt_in_the_database_is_stored_once(
     tmp_path: Path, database_url: str, figures: Callable[..., None], rounds: int
 ) -> None:

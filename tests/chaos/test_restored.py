@@ -43,7 +43,7 @@ async def test_a_base_backup_put_back_between_two_runs_of_the_server(tmp_path: P
             await story.require_one_history("older")
 
 
-@short_and_long("rounds, load", (1, 10), (4, 60))
+@short_and_long("rounds, load", (1, 10), (2, 60))
 async def test_a_base_backup_put_back_under_the_running_server(
     tmp_path: Path, figures: Callable[..., None], rounds: int, load: int
 ) -> None:
