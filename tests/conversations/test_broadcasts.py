@@ -6,7 +6,10 @@ from uuid import UUID
 
 import pytest
 
+from parley.brokers import store as broker_store
+from parley.compat.chatapp import store as chatapp_store
 from parley.conversations import members
+from parley.conversations.rights import IS_BROADCASTER, RIGHTS
 from parley.kit.ids import public_id
 from tests.conversations.conftest import Scene
 from tests.house import Json, Person
@@ -94,3 +97,30 @@ async def test_who_begins_or_ceases_to_write_is_told_to_all(scene: Scene) -> Non
     assert [one["former_role"] for one in changes] == ["reader", "moderator", "reader"]
     assert [one["member"] and one["member"]["role"] for one in changes] == ["moderator", "reader", None]
     assert await list_names(scene, scene.anna, channel) == ["Anna", "Mia", "Olga"]
+
+
+def test_the_condition_of_the_index_names_those_who_may_write() -> None:
+    writers = [role for role, rights in RIGHTS["broadcast"].items() if "write" in rights]
+    assert IS_BROADCASTER == f"role IN {tuple(writers)}"
+
+
+async def test_who_writes_is_found_without_looking_through_the_readers(scene: Scene) -> None:
+    channel, mia = await open_channel(scene)
+    await scene.house.sql(
+        """WITH many AS (INSERT INTO actor (workspace_id, id, kind, name)
+            SELECT $1, gen_random_uuid(), 'bot', 'Reader' FROM generate_series(1, 3000) RETURNING id)
+        INSERT INTO member (workspace_id, conversation_id, actor_id, role) SELECT $1, $2, id, 'reader' FROM many""",
+        scene.place.id,
+        channel,
+    )
+    await scene.house.sql("ANALYZE member")
+    read = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'member'"
+    async with scene.house.db.transaction(scene.place.id) as tx:
+        writers = await broker_store.list_broadcasters(tx, [channel])
+        assert writers == {channel: {scene.olga.id, mia.id}}
+        seen = await chatapp_store.list_members(tx, scene.place.id, [channel], 100, viewer=scene.anna.id)
+        assert {row["name"] for row in seen} == {"Anna", "Mia", "Olga"}
+        page = await members.list_members(tx, scene.anna.caller, channel, None, 100)
+        assert {one.actor.name for one in page.items} == {"Anna", "Mia", "Olga"}
+        await members.remove_member(tx, mia.caller, channel, mia.id)
+        assert await tx.fetchval(read) < 100

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from parley.conversations.rights import BROADCASTERS
+from parley.conversations.rights import IS_BROADCASTER
 from parley.infra.db import Tx
 
 
@@ -30,12 +30,11 @@ async def list_rooms(tx: Tx, after: Mapping[UUID, int]) -> list[Record]:
 
 
 async def list_broadcasters(tx: Tx, conversation_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
-    """Return who writes in these broadcasts now. Index: member's primary key."""
+    """Return who writes in these broadcasts now. Index: member_broadcasters."""
     rows = await tx.fetch(
-        """SELECT conversation_id, array_agg(actor_id) AS actor_ids FROM member
-        WHERE conversation_id = ANY ($1::uuid[]) AND role = ANY ($2) GROUP BY 1""",
+        f"""SELECT conversation_id, array_agg(actor_id) AS actor_ids FROM member
+        WHERE conversation_id = ANY ($1::uuid[]) AND {IS_BROADCASTER} GROUP BY 1""",
         list(conversation_ids),
-        list(BROADCASTERS),
     )
     return {row["conversation_id"]: frozenset(row["actor_ids"]) for row in rows}
 

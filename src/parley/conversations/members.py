@@ -12,7 +12,7 @@ from parley.accounts import Caller, find_actors
 from parley.conversations import members_store, store, streams
 from parley.conversations.chats import get_conversation
 from parley.conversations.joining import format_member, join, part
-from parley.conversations.rights import BROADCASTERS, DEFAULT_ROLE, Right, require_rank, require_right
+from parley.conversations.rights import DEFAULT_ROLE, Right, require_rank, require_right
 from parley.conversations.schemas import Conversation, MemberJson
 from parley.conversations.visibility import require_view
 from parley.infra.db import Tx
@@ -69,11 +69,13 @@ async def list_members(
 ) -> Page[MemberJson]:
     """Return members by id: to the reader of a broadcast those who write, and themselves. Raises: ConversationNotFound."""
     view = await require_view(tx, caller, conversation_id)
-    only = None if view != "reader" else BROADCASTERS
     after = decode_cursor(cursor, UUID)[0] if cursor else UUID(int=0)
-    rows = await members_store.list_members(
-        tx, conversation_id, after, limit + 1, roles=only, beside=caller.actor_id
-    )
+    if view == "reader":
+        rows = await members_store.list_broadcasters(
+            tx, conversation_id, after, limit + 1, beside=caller.actor_id
+        )
+    else:
+        rows = await members_store.list_members(tx, conversation_id, after, limit + 1)
     following = encode_cursor(rows[limit - 1]["actor_id"]) if len(rows) > limit else None
     return Page([format_member(row) for row in rows[:limit]], following)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.conversations.rights import IS_BROADCASTER
 from parley.infra.db import Tx
 
 
@@ -138,10 +139,13 @@ async def remove_member(tx: Tx, conversation_id: UUID, actor_id: UUID) -> bool:
 
 
 async def find_others(tx: Tx, conversation_id: UUID, actor_id: UUID) -> tuple[bool, bool]:
-    """Whether others are in a conversation, and whether one of them owns it. Index: member's primary key."""
+    """Whether others are in a conversation, and whether one of them owns it.
+
+    Index: member's primary key, member_broadcasters.
+    """
     row = await tx.fetchrow(
-        """SELECT count(*) > 0 AS has_others, coalesce(bool_or(role = 'owner'), false) AS has_owner
-        FROM member WHERE conversation_id = $1 AND actor_id <> $2""",
+        """SELECT EXISTS (SELECT FROM member WHERE conversation_id = $1 AND actor_id <> $2) AS has_others,
+            EXISTS (SELECT FROM member WHERE conversation_id = $1 AND actor_id <> $2 AND role = 'owner') AS has_owner""",
         conversation_id,
         actor_id,
     )
@@ -169,11 +173,9 @@ async def get_members(tx: Tx, conversation_id: UUID, actor_ids: Sequence[UUID]) 
 
 
 async def list_members(
-    tx: Tx, conversation_id: UUID, after: UUID, limit: int, *, roles: Sequence[str] | None, beside: UUID
+    tx: Tx, conversation_id: UUID, after: UUID, limit: int
 ) -> list[asyncpg.Record]:
     """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
-
-    With ``roles`` those who have one of them alone, ``beside`` this one.
 
     Index: member's primary key.
     """
@@ -181,12 +183,28 @@ async def list_members(
         """SELECT m.*, a.name, a.kind FROM member m JOIN actor a ON a.id = m.actor_id
         JOIN conversation c ON c.id = m.conversation_id
         WHERE m.conversation_id = $1 AND m.actor_id > $2 AND (c.kind <> 'desk' OR a.kind <> 'user')
-          AND ($4::text[] IS NULL OR m.role = ANY ($4) OR m.actor_id = $5)
         ORDER BY m.actor_id LIMIT $3""",
         conversation_id,
         after,
         limit,
-        None if roles is None else list(roles),
+    )
+
+
+async def list_broadcasters(
+    tx: Tx, conversation_id: UUID, after: UUID, limit: int, *, beside: UUID
+) -> list[asyncpg.Record]:
+    """Return those who write in a broadcast and one more of its members, by actor id.
+
+    Index: member_broadcasters, member's primary key.
+    """
+    return await tx.fetch(
+        f"""SELECT m.*, a.name, a.kind FROM (
+            SELECT * FROM member WHERE conversation_id = $1 AND actor_id > $2 AND {IS_BROADCASTER}
+            UNION SELECT * FROM member WHERE conversation_id = $1 AND actor_id > $2 AND actor_id = $4) m
+        JOIN actor a ON a.id = m.actor_id ORDER BY m.actor_id LIMIT $3""",
+        conversation_id,
+        after,
+        limit,
         beside,
     )
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from parley.conversations.rights import BROADCASTERS
+from parley.conversations.rights import IS_BROADCASTER
 from parley.infra.db import Tx
 
 # ---------------------------------------------------------------- users
@@ -94,14 +94,15 @@ async def list_members(
     Of a broadcast, whose readers do not learn of one another, what ``viewer`` may see; None: any of them.
     """
     return await tx.fetch(
-        """SELECT m.conversation_id, m.actor_id, m.role, m.read_number, m.joined_at, a.name, a.external_id
-        FROM unnest($2::uuid[]) AS c (id)
+        f"""SELECT m.conversation_id, m.actor_id, m.role, m.read_number, m.joined_at, a.name, a.external_id
+        FROM unnest($2::uuid[]) AS u (id) JOIN conversation c ON c.id = u.id AND c.workspace_id = $1
         CROSS JOIN LATERAL (
-            SELECT x.* FROM member x JOIN conversation v ON v.id = x.conversation_id
-            WHERE x.workspace_id = $1 AND x.conversation_id = c.id
-                AND (v.kind <> 'broadcast' OR x.role = ANY ($5) OR x.actor_id = $4 OR EXISTS (
-                    SELECT FROM member w WHERE w.conversation_id = c.id AND w.actor_id = $4 AND w.role = ANY ($5)))
-            ORDER BY x.actor_id LIMIT $3
+            (SELECT * FROM member WHERE conversation_id = c.id AND (c.kind <> 'broadcast' OR EXISTS (
+                SELECT FROM member w WHERE w.conversation_id = c.id AND w.actor_id = $4 AND w.{IS_BROADCASTER}))
+             ORDER BY actor_id LIMIT $3)
+            UNION (SELECT * FROM member WHERE conversation_id = c.id AND {IS_BROADCASTER} ORDER BY actor_id LIMIT $3)
+            UNION SELECT * FROM member WHERE conversation_id = c.id AND actor_id = $4
+            ORDER BY actor_id LIMIT $3
         ) AS m
         JOIN actor a ON a.id = m.actor_id
         ORDER BY m.conversation_id, m.actor_id""",
@@ -109,7 +110,6 @@ async def list_members(
         list(ids),
         most,
         viewer,
-        list(BROADCASTERS),
     )
 
 
