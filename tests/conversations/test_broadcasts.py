@@ -101,7 +101,7 @@ async def test_who_begins_or_ceases_to_write_is_told_to_all(scene: Scene) -> Non
 
 def test_the_condition_of_the_index_names_those_who_may_write() -> None:
     writers = [role for role, rights in RIGHTS["broadcast"].items() if "write" in rights]
-    assert IS_BROADCASTER == f"role IN {tuple(writers)}"
+    assert f"role IN {tuple(writers)}" == IS_BROADCASTER
 
 
 async def test_who_writes_is_found_without_looking_through_the_readers(scene: Scene) -> None:

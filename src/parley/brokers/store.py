@@ -65,16 +65,15 @@ async def list_dialogs(tx: Tx, conversation_ids: Collection[UUID]) -> list[Recor
     Indexes: the primary keys of conversation, conversation_fields and member.
     """
     return await tx.fetch(
-        """SELECT c.id, c.kind, c.title, c.created_by, c.created_at, c.last_message_at, c.member_count, f.fields,
+        f"""SELECT c.id, c.kind, c.title, c.created_by, c.created_at, c.last_message_at, c.member_count, f.fields,
             CASE WHEN c.title IS NULL AND c.kind <> 'desk' THEN (
                 SELECT jsonb_agg(jsonb_build_array(m.actor_id, m.name) ORDER BY m.actor_id) FROM (
                     SELECT x.actor_id, a.name FROM member x JOIN actor a ON a.id = x.actor_id
-                    WHERE x.conversation_id = c.id AND (c.kind <> 'broadcast' OR x.role = ANY ($2))
+                    WHERE x.conversation_id = c.id AND (c.kind <> 'broadcast' OR x.{IS_BROADCASTER})
                     ORDER BY x.actor_id LIMIT 2) AS m) END AS first_members
         FROM conversation c LEFT JOIN conversation_fields f ON f.conversation_id = c.id
         WHERE c.id = ANY ($1::uuid[])""",
         list(conversation_ids),
-        list(BROADCASTERS),
     )
 
 

@@ -172,9 +172,7 @@ async def get_members(tx: Tx, conversation_id: UUID, actor_ids: Sequence[UUID]) 
     )
 
 
-async def list_members(
-    tx: Tx, conversation_id: UUID, after: UUID, limit: int
-) -> list[asyncpg.Record]:
+async def list_members(tx: Tx, conversation_id: UUID, after: UUID, limit: int) -> list[asyncpg.Record]:
     """Return members by actor id; at the desk without the users, whose rows say only how far they have read.
 
     Index: member's primary key.
