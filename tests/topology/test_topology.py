@@ -263,7 +263,7 @@ async def require_healing(stack: Topology, place: str, found: Sequence[Replica])
 async def test_presence_and_readers_come_back_after_nginx_is_gone_for_a_while(
     tmp_path: Path, database_url: str, figures: Callable[..., None]
 ) -> None:
-    times = 5
+    times = 3
     async with open_topology(tmp_path, database_url) as stack:
         place = await make_group(stack)
         texts: list[str] = []
