@@ -139,7 +139,7 @@ class Crowd:
         )
         [due] = await self.sql(
             "SELECT count(*) FROM job WHERE work IN ('ready', 'leased') AND due_at < now() + interval '1 hour'"
-            " AND kind = 'conversations.post_scheduled'"
+            " AND kind IN ('conversations.post_scheduled', 'desk.fetch_media')"
         )
         return (
             not due["count"]
@@ -201,6 +201,7 @@ class Turmoil:
         self.counts: dict[str, int] = {}
         self._sent: dict[str, list[tuple[str, str]]] = {place: [] for place in places.all}
         self._plans: list[tuple[str, str, str]] = []
+        self._heard: list[int] = []
         self._bodies: list[tuple[str, str, Json, str]] = []
         self._steps = [
             (24, self._send),
@@ -305,8 +306,19 @@ class Turmoil:
         return made
 
     async def _hear(self, number: int) -> Json:
+        """A customer's words, a file, an album, or another wording of what they said before."""
+        chat, chance = self.places.chat, self.random.random()
+        if chance < 0.2 and self._heard:
+            await chat.edit(self.random.choice(self._heard[-5:]), f"customer {number}, better said")
+            return True
         self.places.written += 1
-        return await self.places.chat.write(f"customer {number}")
+        if chance < 0.5:
+            count = self.random.choice([1, 1, 2, 3])
+            files = [(f"{number}-{n}.txt", f"{number} {n}".encode(), "text/plain") for n in range(count)]
+            return await chat.send_files("document", files)
+        said = await chat.write(f"customer {number}")
+        self._heard.append(said["message_id"])
+        return said
 
     async def _edit(self, number: int) -> Json:
         place = self.random.choice(self.places.all)

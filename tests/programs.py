@@ -25,13 +25,19 @@ import httpx2
 
 from parley.infra.postgres import EmbeddedPostgres
 from parley.kit.ids import parse_id
+from tests.unfiltered import VARIABLE
 
 READY_SECONDS = 90.0
 """The first start of an embedded database on a busy machine."""
 LOG_SHOWN = 6000
 """Characters of a program's log that a failing test shows."""
 PASSWORD = "correct horse battery"  # a test's
-PARLEY = str(Path(sys.executable).with_name("parley"))
+PARLEY = (
+    [sys.executable, str(Path(__file__).with_name("unfiltered.py"))]
+    if os.environ.get(VARIABLE)
+    else [str(Path(sys.executable).with_name("parley"))]
+)
+"""How the program is started; without its filter of workspaces if these tests run so."""
 LEASE_SECONDS = 2
 """Leases of killed servers run out soon, so that tests need not wait long."""
 
@@ -144,7 +150,7 @@ class Server(Program):
             **env,
         }
         name = "server" if role == "serve" else role
-        super().__init__(f"{name}-{self.port}", [PARLEY, role], folder, settings)
+        super().__init__(f"{name}-{self.port}", [*PARLEY, role], folder, settings)
         self.token = ""
         self.http = httpx2.AsyncClient(
             base_url=self.url,
@@ -197,7 +203,7 @@ class Server(Program):
     async def try_command(self, *arguments: str) -> tuple[int, str]:
         """As `command`; return the exit code as well."""
         process = await asyncio.create_subprocess_exec(
-            PARLEY,
+            *PARLEY,
             *arguments,
             env=self._env,
             stdin=asyncio.subprocess.DEVNULL,

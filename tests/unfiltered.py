@@ -5,7 +5,8 @@ it is sent: with a parameter, and between two tables. What is left to keep works
 that the transaction begins with, and the keys. What runs as ``parley_system`` is left as it is: there the statement
 is the only wall, which is why ADR 0004 lists all of it.
 
-``PARLEY_TESTS_UNFILTERED=1`` runs any tests of one process this way.
+``PARLEY_TESTS_UNFILTERED=1`` runs any tests this way, and the programs that they start:
+``python tests/unfiltered.py serve`` is `parley serve` without the filter.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-
-import pytest
 
 from parley.infra.db import Database, Tx
 
@@ -35,8 +34,11 @@ def strip_filters(sql: str) -> str:
     return stripped
 
 
-def remove_filters(patch: pytest.MonkeyPatch) -> list[str]:
-    """Have every transaction of a workspace do without filters; return the list that the statements changed go to."""
+def remove_filters(patch: Any) -> list[str]:
+    """Have every transaction of a workspace do without filters; return the list that the statements changed go to.
+
+    ``patch``: what sets attributes as `pytest.MonkeyPatch` does.
+    """
     changed: list[str] = []
     opened = Database._open
 
@@ -61,3 +63,15 @@ def remove_filters(patch: pytest.MonkeyPatch) -> list[str]:
     for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
         patch.setattr(Tx, name, unfiltered(getattr(Tx, name)))
     return changed
+
+
+if __name__ == "__main__":
+    from types import SimpleNamespace
+
+    from parley.cli import main
+
+    remove_filters(
+        SimpleNamespace(setattr=setattr)
+    )  # without pytest, whose presence the command line warns of
+
+    main()

@@ -158,6 +158,8 @@ BREAKS = [
         WHERE conversation_id = {_GROUP} AND kind <> 'message.created'"""),
     _statements("conversations.notes", "tells of a note to all", "UPDATE event SET audience = 'all' WHERE audience = 'staff' "
                 "AND data -> 'message' ->> 'kind' = 'note'"),
+    _statements("conversations.note_marks", "(reaction.added) tells of a note to all",
+                "UPDATE event SET audience = 'all' WHERE audience = 'staff' AND kind = 'reaction.added'"),
     _statements("conversations.tombstones", "mentions or a pin",
                 "INSERT INTO pin SELECT workspace_id, conversation_id, id, sender_id, now() FROM message"
                 " WHERE deleted_at IS NOT NULL"),

@@ -46,9 +46,11 @@ async def _furnish_team(place: Workspace, owner: Person, agent: Person) -> None:
 
 
 async def _furnish_desk(house: House, place: Workspace, room: Room, agent: Person) -> None:
-    """A customer with a question, a note about it, and two answers that were sent, one with a file."""
+    """A customer with a question, a note about it that somebody likes, and two answers that were sent, one with a file."""
     await place.say(room.id, room.contact_id, "hello?")
-    await place.say(room.id, agent, "a note", kind="note")
+    note = await place.say(room.id, agent, "a note", kind="note")
+    async with house.db.transaction(place.id) as tx:
+        await editing.add_reaction(tx, agent.caller, room.id, parse_id("msg", note.message.id), "+")
     await place.say(room.id, agent, "first answer", media_ids=[await place.media(agent)])
     await place.say(room.id, agent, "second answer")
     for statement in (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
 import pytest
 
+from parley.apps.openapi import describe_api, list_operations
 from parley.conversations import editing, fields, members, pins, profile, reading
 from parley.conversations.group_schemas import ConversationChange
 from parley.conversations.schemas import Status
@@ -19,7 +21,7 @@ from parley.infra.db import Tx
 from parley.kit.events import CONVERSATION_KINDS
 from parley.kit.ids import parse_id, public_id
 from tests.conversations.conftest import Scene
-from tests.house import Json, Person
+from tests.house import Json, Person, index_all
 
 pytestmark = pytest.mark.anyio
 
@@ -299,11 +301,17 @@ async def test_a_contact_never_learns_of_a_note(scene: Scene) -> None:
     async with scene.house.db.transaction(place.id) as tx:
         await editing.edit_message(tx, scene.anna.caller, room.id, note_id, text="he is tedious", entities=[])
         await editing.add_reaction(tx, scene.boris.caller, room.id, note_id, "\U0001f44e")
+        await pins.pin_message(tx, scene.anna.caller, room.id, note_id)
     traces = [
         "bore", "tedious", "indeed", "secret-plan", "note-id", '"note"', "\U0001f44e",
         note.message.id, inner.message.id, public_id("med", media),
     ]  # fmt: skip
-    answers = await read_everything(scene.house.client(scene.guest), room.public, note.message.id, media)
+    ids = {
+        "conversation_id": room.public, "message_id": note.message.id, "media_id": public_id("med", media),
+        "actor_id": scene.anna.public, "user_id": scene.anna.public,
+    }  # fmt: skip
+    await index_all(scene.house)
+    answers = await read_everything(scene, scene.guest, **ids)
     for url, answer in answers.items():
         text = (
             json.dumps(answer.json(), ensure_ascii=False)
@@ -312,46 +320,80 @@ async def test_a_contact_never_learns_of_a_note(scene: Scene) -> None:
         )
         found = [trace for trace in traces if trace in text]
         assert not found, f"{url} tells {found}"
-    staff = await read_everything(scene.house.client(scene.anna), room.public, note.message.id, media)
+    seen = {url for url, answer in answers.items() if answer.status_code == 200}
+    assert {"/v1/sync", "/v1/conversations/{conversation_id}/pins?"} <= seen
+    staff = await read_everything(scene, scene.anna, **ids)
+    unseen = {
+        url: answer.text[:80] for url, answer in staff.items() if answer.status_code != 200 and "{" in url
+    }
+    # of groups alone, or there is none
+    assert {url.rpartition("/")[2] for url in unseen} == {"bans?", "draft?", "invite-links?", "thumbnail?"}, (
+        unseen
+    )
     text = "".join(answer.text for answer in staff.values())
     assert "tedious" in text
     assert note.message.id in text
 
 
-async def read_everything(
-    client: httpx2.AsyncClient, room: str, note: str, media: Any
-) -> dict[str, httpx2.Response]:
-    url = f"/v1/conversations/{room}"
-    answers = {
-        path: await client.get(path)
-        for path in (
-            "/v1/conversations", url, f"{url}/members", f"{url}/messages", f"{url}/messages?after=0",
-            f"{url}/messages?around=2", f"{url}/messages?before=3", f"{url}/events?after=0&tag=0",
-            f"{url}/messages/{note}/versions", f"/v1/media/{public_id('med', media)}",
-            f"/v1/media/{public_id('med', media)}/content", "/v1/desk/conversations", "/v1/desk/counts",
-        )
-    }  # fmt: skip
-    assert (await client.get(f"{url}/messages?limit=1")).status_code == 200
+MORE = {
+    "/search/messages": ("query=he", "query=bore", "query=tedious"),
+    "/messages": ("", "limit=1", "after=0", "around=2", "before=3"),
+    "/events": ("after=0&tag=0",),
+    "/presence": ("actor_ids={actor_id}",),
+}
+"""Queries to ask with, by the path's end."""
+PARTS = re.compile(r"\{(\w+)\}")
+
+
+def paths_of(scene: Scene, method: str) -> list[str]:
+    """The paths of the OpenAPI document that have this method."""
+    return [path for verb, path, _ in list_operations(describe_api(scene.house.rest)) if verb == method]
+
+
+async def read_everything(scene: Scene, who: Person, **ids: str) -> dict[str, httpx2.Response]:
+    """Ask every route that reads a list, a conversation, a message, a file or a person; and sync."""
+    answers: dict[str, httpx2.Response] = {}
+    start = {"number": 0, "tag": 0}
+    async with scene.house.client(who) as client:
+        for path in paths_of(scene, "get"):
+            if not set(PARTS.findall(path)) <= ids.keys():
+                continue  # of links, sessions and the like
+            url = PARTS.sub(lambda part: ids[part[1]], path)
+            queries = next((more for end, more in MORE.items() if path.endswith(end)), ("",))
+            for query in queries:
+                answers[f"{path}?{query}"] = await client.get(f"{url}?{query.format(**ids)}")
+        body = {"conversations": {ids["conversation_id"]: start}, "personal": start}
+        answers["/v1/sync"] = await client.post("/v1/sync", json=body)
     return answers
 
 
 async def test_a_contact_cannot_touch_a_note(scene: Scene) -> None:
+    """Whatever a path can do to a message: a note looks exactly like nothing."""
     note = await scene.place.say(scene.room.id, scene.anna, "between us", kind="note")
-    url = f"/v1/conversations/{scene.room.public}/messages"
-    client = scene.house.client(scene.guest)
-    none = f"msg_{'0' * 26}"
-    for key in (note.message.id, none):
-        answers = [
-            await client.patch(f"{url}/{key}", json={"text": "x"}),
-            await client.delete(f"{url}/{key}"),
-            await client.put(f"{url}/{key}/reactions/x"),
-            await client.delete(f"{url}/{key}/reactions/x"),
-            await client.get(f"{url}/{key}/versions"),
-        ]
-        # a note looks exactly like nothing
-        assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [
-            (404, "message_not_found")
-        ] * 5
+    bodies: Json = {"patch": {"text": "x"}, "fields": {"fields": {"a": 1}}, "delivery": {"action": "cancel"}}
+    tried = []
+    async with scene.house.client(scene.guest) as client:
+        for method in ("get", "put", "post", "delete", "patch"):
+            for path in paths_of(scene, method):
+                if "{message_id}" not in path:
+                    continue
+                tried.append(path)
+                body = bodies.get(path.rpartition("/")[2], bodies.get(method))
+                answers = []
+                for key in (note.message.id, f"msg_{'0' * 26}"):
+                    ids = {"conversation_id": scene.room.public, "message_id": key, "emoji": "x"}
+                    url = PARTS.sub(lambda part, ids=ids: ids[part[1]], path)  # type: ignore[misc]
+                    answer = await client.request(method, url, json=body)
+                    answers.append((answer.status_code, answer.text))
+                assert answers[0] == answers[1], (method, path)
+                assert answers[0][0] in (403, 404), (method, path, answers[0])
+    assert len(tried) > 7
+    async with scene.house.client(scene.anna) as client:
+        [kept] = [
+            one for one in (await client.get(f"/v1/conversations/{scene.room.public}/messages")).json()["items"]
+            if one["id"] == note.message.id
+        ]  # fmt: skip
+    assert (kept["text"], kept["reactions"]) == ("between us", [])
 
 
 async def test_what_is_said_to_everyone_cannot_answer_a_note(scene: Scene) -> None:

@@ -24,9 +24,11 @@ class Furnished:
     room: Room
     group: UUID
     ids: dict[str, str]
+    group_ids: dict[str, str]
+    """The same names, with the things of the group in place of the desk conversation's."""
     marks: list[str]
-    link_token: str
     """Words and ids that nobody outside may ever read."""
+    link_token: str
 
 
 async def furnish(house: House, name: str) -> Furnished:
@@ -61,17 +63,23 @@ async def furnish(house: House, name: str) -> Furnished:
         await _insert_of_groups(tx, place.id, group, owner.id, agent.id)
         await _insert_work(tx, place.id, inbox, room.id, message, item)
         await _insert_accounts(tx, place.id, owner.id)
+        passkey = await _insert_passkey(tx, agent, f"{name} passkey")
         await _insert_presence(tx, place.id, owner.id)
         await _insert_integrations(tx, place.id, key.id, agent.id, group, f"{name}-agent-id")
     ids = {
         "conversation_id": room.public, "message_id": sent.message.id, "inbox_id": public_id("inb", inbox),
         "link_id": link.id, "actor_id": agent.public, "user_id": agent.public, "contact_id": public_id("act", room.contact_id),
         "media_id": public_id("med", media), "item_id": public_id("itm", item), "key_id": public_id("key", api_key),
-        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "passkey_id": public_id("psk", uuid7()), "emoji": "+",
+        "session_id": public_id("ses", agent.caller.session_id or uuid7()), "passkey_id": public_id("psk", passkey), "emoji": "+",
         "scheduled_id": public_id("sch", later), "external_id": f"{name}-agent-id", "channel": "telegram",
     }  # fmt: skip
-    marks = [name, *(value for key, value in ids.items() if key.endswith("_id"))]
-    return Furnished(place, owner, agent, room, group, ids, marks, link.url.rpartition("=")[2])
+    media = await place.media(owner, f"{name}-secret.txt")
+    among = await place.say(group, owner, f"{name} among us", media_ids=[media])
+    group_ids = ids | {
+        "conversation_id": public_id("cnv", group), "message_id": among.message.id, "media_id": public_id("med", media),
+    }  # fmt: skip
+    marks = [name, *{value for key, value in (*ids.items(), *group_ids.items()) if key.endswith("_id")}]
+    return Furnished(place, owner, agent, room, group, ids, group_ids, marks, link.url.rpartition("=")[2])
 
 
 async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, name: str) -> UUID:
@@ -80,17 +88,25 @@ async def _talk(place: Workspace, group: UUID, owner: Person, agent: Person, nam
     called = await place.say(group, owner, f"{name} calls", entities=calls)
     async with place.house.db.transaction(place.id) as tx:
         await hiding.hide_message(tx, owner.caller, group, parse_id("msg", called.message.id))
-    media, later = await place.media(owner, f"{name}-later.txt"), uuid7()
+    media = await place.media(owner, f"{name}-later.txt")
+    later = await schedule(place, group, owner, f"{name} later")
+    async with place.house.db.system() as tx:
+        await tx.execute("INSERT INTO scheduled_media VALUES ($1, $2, 1, $3)", place.id, later, media)
+        await tx.execute("INSERT INTO read_step VALUES ($1, $2, $3, 0, 1, now())", place.id, group, agent.id)
+    return later
+
+
+async def schedule(place: Workspace, conversation_id: UUID, who: Person, text: str) -> UUID:
+    """Have something said tomorrow; return the scheduled message."""
+    key = uuid7()
     async with place.house.db.system() as tx:
         await tx.execute(
             """INSERT INTO scheduled_message
                 (workspace_id, id, conversation_id, actor_id, client_id, text, send_at, created_at)
-            VALUES ($1, $2, $3, $4, '1', $5, now() + interval '1 day', now())""",
-            place.id, later, group, owner.id, f"{name} later",
+            VALUES ($1, $2, $3, $4, $5, $5, now() + interval '1 day', now())""",
+            place.id, key, conversation_id, who.id, text,
         )  # fmt: skip
-        await tx.execute("INSERT INTO scheduled_media VALUES ($1, $2, 1, $3)", place.id, later, media)
-        await tx.execute("INSERT INTO read_step VALUES ($1, $2, $3, 0, 1, now())", place.id, group, agent.id)
-    return later
+    return key
 
 
 async def _insert_of_groups(tx: Tx, workspace: UUID, group: UUID, owner: UUID, banned: UUID) -> None:
@@ -139,6 +155,16 @@ async def _insert_accounts(tx: Tx, workspace: UUID, owner: UUID) -> None:
         VALUES ($2, 'invitation', $1, now() + interval '1 hour')""",
         workspace, uuid7().bytes,
     )  # fmt: skip
+
+
+async def _insert_passkey(tx: Tx, user: Person, name: str) -> UUID:
+    key = uuid7()
+    await tx.execute(
+        """INSERT INTO passkey (id, login_id, credential_id, public_key, sign_count, name, created_at)
+        VALUES ($1, $2, $3, 'x', 0, $4, now())""",
+        key, user.caller.login_id, key.bytes, name,
+    )  # fmt: skip
+    return key
 
 
 async def _insert_presence(tx: Tx, workspace: UUID, user: UUID) -> None:

@@ -1,17 +1,35 @@
-"""Every route of the OpenAPI document, tried by those it is not for. A new route must be put into the table."""
+"""Every route of the OpenAPI document, tried by those it is not for. A new route must be put into the table (routes.py)."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
 
-import httpx2
 import pytest
 
-from parley.apps.openapi import describe_api, list_operations
+from parley.apps.openapi import describe_api
 from parley.kit.ids import public_id
 from tests.house import House, Person
 from tests.isolation.furnished import Furnished
+from tests.isolation.routes import (
+    ADMIN,
+    CLASSES,
+    CONVERSATION,
+    DESK,
+    ECHOES,
+    GROUP,
+    OWN,
+    PUBLIC,
+    QUERIES,
+    STAFF,
+    bodies,
+    digest,
+    narrowing,
+    operations,
+    request,
+    require_empty_echo,
+    require_error,
+)
 from tests.unfiltered import remove_filters
 
 pytestmark = pytest.mark.anyio
@@ -24,276 +42,34 @@ def filters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         remove_filters(monkeypatch)
 
 
-PUBLIC = "whoever comes, without a token"
-OWN = "everybody, about themselves and what they are part of"
-CONVERSATION = "those who see the conversation"
-GROUP = "owners and moderators of the group"
-DESK = "those who work in the inbox"
-STAFF = "the people at the desk, of their own inboxes"
-ADMIN = "admins"
-
-CLASSES: dict[str, str] = {
-    "POST /v1/setup/check": PUBLIC,
-    "POST /v1/setup": PUBLIC,
-    "POST /v1/auth/sign-in": PUBLIC,
-    "GET /v1/auth/ways": PUBLIC,
-    "POST /v1/auth/code": PUBLIC,
-    "POST /v1/auth/code/check": PUBLIC,
-    "POST /v1/auth/second-factor": PUBLIC,
-    "POST /v1/auth/second-factor/passkey": PUBLIC,
-    "POST /v1/auth/passkey/begin": PUBLIC,
-    "POST /v1/auth/passkey/finish": PUBLIC,
-    "POST /v1/auth/refresh": PUBLIC,
-    "POST /v1/auth/sign-out": PUBLIC,
-    "POST /v1/invitations/check": PUBLIC,
-    "POST /v1/invitations/accept": PUBLIC,
-    "POST /webhooks/{channel}/{inbox_id}": PUBLIC,
-    "GET /v1/me": OWN,
-    "PATCH /v1/me": OWN,
-    "POST /v1/me/password": OWN,
-    "GET /v1/me/factors": OWN,
-    "POST /v1/me/proof-code": OWN,
-    "POST /v1/me/totp": OWN,
-    "POST /v1/me/totp/confirm": OWN,
-    "POST /v1/me/totp/remove": OWN,
-    "POST /v1/me/recovery-codes": OWN,
-    "POST /v1/me/passkeys/begin": OWN,
-    "POST /v1/me/passkeys": OWN,
-    "POST /v1/me/passkeys/{passkey_id}/remove": OWN,
-    "POST /v1/me/second-factor": OWN,
-    "POST /v1/me/phone": OWN,
-    "POST /v1/me/phone/check": OWN,
-    "POST /v1/me/phone/remove": OWN,
-    "GET /v1/sessions": OWN,
-    "GET /v1/presence": OWN,
-    "DELETE /v1/sessions/{session_id}": OWN,
-    "GET /v1/workspace": OWN,
-    "PATCH /v1/workspace": ADMIN,
-    "GET /v1/users": OWN,
-    "POST /v1/users": ADMIN,
-    "PATCH /v1/users/{user_id}": ADMIN,
-    "POST /v1/users/{user_id}/invitation": ADMIN,
-    "GET /v1/users/by-external-id/{external_id}": ADMIN,
-    "PUT /v1/users/by-external-id/{external_id}": ADMIN,
-    "GET /v1/users/{user_id}/fields": ADMIN,
-    "PUT /v1/users/{user_id}/fields": ADMIN,
-    "PUT /v1/users/{user_id}/integration": ADMIN,
-    "POST /v1/users/{user_id}/sessions": ADMIN,
-    "DELETE /v1/users/{user_id}/sessions": ADMIN,
-    "GET /v1/api-keys": ADMIN,
-    "POST /v1/api-keys": ADMIN,
-    "DELETE /v1/api-keys/{key_id}": ADMIN,
-    "GET /v1/audit": ADMIN,
-    "POST /v1/sync": OWN,
-    "GET /v1/people": OWN,
-    "GET /v1/chats": OWN,
-    "GET /v1/conversations": OWN,
-    "POST /v1/conversations": OWN,
-    "GET /v1/conversations/{conversation_id}": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/fields": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/fields": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/messages/{message_id}/fields": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/events": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/members": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/members": CONVERSATION,
-    "PATCH /v1/conversations/{conversation_id}": GROUP,
-    "POST /v1/conversations/{conversation_id}/members/batch": GROUP,
-    "PATCH /v1/conversations/{conversation_id}/members/{actor_id}": GROUP,
-    "DELETE /v1/conversations/{conversation_id}/members/{actor_id}": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/leave": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/preferences": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/bans": GROUP,
-    "POST /v1/conversations/{conversation_id}/bans": GROUP,
-    "DELETE /v1/conversations/{conversation_id}/bans/{actor_id}": GROUP,
-    "GET /v1/conversations/{conversation_id}/invite-links": GROUP,
-    "POST /v1/conversations/{conversation_id}/invite-links": GROUP,
-    "DELETE /v1/conversations/{conversation_id}/invite-links/{link_id}": GROUP,
-    "POST /v1/invite-links/check": OWN,
-    "POST /v1/invite-links/join": OWN,
-    "GET /v1/drafts": OWN,
-    "GET /v1/conversations/{conversation_id}/draft": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/draft": CONVERSATION,
-    "DELETE /v1/conversations/{conversation_id}/draft": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/messages": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/messages": CONVERSATION,
-    "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": CONVERSATION,
-    "DELETE /v1/conversations/{conversation_id}/messages/{message_id}": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/messages/{message_id}/versions": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": CONVERSATION,
-    "DELETE /v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/read": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/forward": CONVERSATION,
-    "GET /v1/scheduled": OWN,
-    "GET /v1/conversations/{conversation_id}/messages/{message_id}/readers": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/scheduled": CONVERSATION,
-    "PATCH /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": CONVERSATION,
-    "DELETE /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/scheduled/{scheduled_id}/send": CONVERSATION,
-    "GET /v1/conversations/{conversation_id}/pins": CONVERSATION,
-    "PUT /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
-    "DELETE /v1/conversations/{conversation_id}/pins/{message_id}": CONVERSATION,
-    "POST /v1/conversations/{conversation_id}/messages/{message_id}/delivery": DESK,
-    "GET /v1/search/messages": OWN,
-    "GET /v1/channels": OWN,
-    "GET /v1/inboxes": STAFF,
-    "POST /v1/inboxes": ADMIN,
-    "POST /v1/sandbox/inboxes": ADMIN,
-    "GET /v1/inboxes/{inbox_id}": DESK,
-    "PATCH /v1/inboxes/{inbox_id}": ADMIN,
-    "DELETE /v1/inboxes/{inbox_id}": ADMIN,
-    "POST /v1/inboxes/{inbox_id}/reconnect": ADMIN,
-    "GET /v1/inboxes/{inbox_id}/members": DESK,
-    "PUT /v1/inboxes/{inbox_id}/members/{actor_id}": ADMIN,
-    "DELETE /v1/inboxes/{inbox_id}/members/{actor_id}": ADMIN,
-    "GET /v1/desk/conversations": STAFF,
-    "GET /v1/desk/conversations/changes": STAFF,
-    "GET /v1/desk/counts": STAFF,
-    "GET /v1/desk/conversations/{conversation_id}": DESK,
-    "PATCH /v1/desk/conversations/{conversation_id}": DESK,
-    "GET /v1/desk/journal": ADMIN,
-    "POST /v1/desk/journal/{item_id}/replay": ADMIN,
-    "GET /v1/contacts": STAFF,
-    "GET /v1/contacts/{contact_id}": DESK,
-    "PATCH /v1/contacts/{contact_id}": DESK,
-    "POST /v1/media": OWN,
-    "GET /v1/media/{media_id}": CONVERSATION,
-    "GET /v1/media/{media_id}/content": CONVERSATION,
-    "GET /v1/media/{media_id}/thumbnail": CONVERSATION,
-}
-
-PASSWORD = "correct horse battery"
-PROOF = {"proof": {"password": PASSWORD}}
-
-
-def bodies(thing: Furnished) -> dict[str, Any]:
-    """A body for every route that takes one: well formed, so that only the right is in question."""
-    return {
-        "POST /v1/setup/check": {"token": "x"},
-        "POST /v1/setup": {
-            "token": "x", "workspace_name": "W", "name": "N", "email": "n@example.org", "password": PASSWORD,
-        },
-        "POST /v1/auth/sign-in": {"email": "n@example.org", "password": PASSWORD},
-        "POST /v1/auth/code": {"phone": "+79995550101"},
-        "POST /v1/auth/code/check": {"phone": "+79995550101", "code": "123456"},
-        "POST /v1/auth/second-factor": {"challenge": "x", "code": "123456"},
-        "POST /v1/auth/second-factor/passkey": {"challenge": "x"},
-        "POST /v1/auth/passkey/finish": {"challenge": "x", "credential": {}},
-        "POST /v1/me/proof-code": {},
-        "POST /v1/me/totp": PROOF,
-        "POST /v1/me/totp/confirm": {"code": "123456"},
-        "POST /v1/me/totp/remove": PROOF,
-        "POST /v1/me/recovery-codes": PROOF,
-        "POST /v1/me/passkeys/begin": PROOF,
-        "POST /v1/me/passkeys": {"challenge": "x", "name": "N", "credential": {}},
-        "POST /v1/me/passkeys/{passkey_id}/remove": PROOF,
-        "POST /v1/me/second-factor": {"needs_passkey": True, **PROOF},
-        "POST /v1/me/phone": {"phone": "+79995550101", **PROOF},
-        "POST /v1/me/phone/check": {"phone": "+79995550101", "code": "123456"},
-        "POST /v1/me/phone/remove": PROOF,
-        "POST /v1/auth/refresh": {"refresh_token": "x"},
-        "POST /v1/auth/sign-out": {},
-        "POST /v1/invitations/check": {"token": "x"},
-        "POST /v1/invitations/accept": {"token": "x", "password": PASSWORD},
-        "POST /webhooks/{channel}/{inbox_id}": {"update_id": 1},
-        "PATCH /v1/me": {"name": "New"},
-        "POST /v1/me/password": {"current_password": PASSWORD, "new_password": PASSWORD + "!"},
-        "PATCH /v1/workspace": {"name": "New"},
-        "POST /v1/users": {"name": "N", "email": "n@example.org", "role": "agent"},
-        "PATCH /v1/users/{user_id}": {"name": "New"},
-        "PUT /v1/users/by-external-id/{external_id}": {"name": "New"},
-        "PUT /v1/users/{user_id}/fields": {"fields": {"a": 1}},
-        "PUT /v1/users/{user_id}/integration": {"is_enabled": False},
-        "POST /v1/users/{user_id}/sessions": {},
-        "PUT /v1/conversations/{conversation_id}/fields": {"fields": {"a": 1}},
-        "PUT /v1/conversations/{conversation_id}/messages/{message_id}/fields": {"fields": {"a": 1}},
-        "POST /v1/api-keys": {"name": "K", "scopes": ["chat"]},
-        "POST /v1/conversations": {"kind": "group", "members": [thing.ids["actor_id"]]},
-        "PATCH /v1/conversations/{conversation_id}": {"title": "New", "description": "intruding"},
-        "POST /v1/conversations/{conversation_id}/members/batch": {"actor_ids": [thing.ids["actor_id"]]},
-        "PATCH /v1/conversations/{conversation_id}/members/{actor_id}": {"role": "reader"},
-        "PUT /v1/conversations/{conversation_id}/preferences": {"is_pinned": True},
-        "POST /v1/conversations/{conversation_id}/bans": {"actor_id": thing.ids["actor_id"]},
-        "POST /v1/conversations/{conversation_id}/invite-links": {"max_uses": 1},
-        "POST /v1/invite-links/check": {"token": thing.link_token},
-        "POST /v1/invite-links/join": {"token": thing.link_token},
-        "PUT /v1/conversations/{conversation_id}/draft": {"text": "intruding"},
-        "POST /v1/conversations/{conversation_id}/members": {"actor_id": thing.ids["actor_id"]},
-        "POST /v1/conversations/{conversation_id}/messages": {"client_id": "1", "text": "intruding"},
-        "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": {"text": "intruding"},
-        "PUT /v1/conversations/{conversation_id}/read": {"number": 1},
-        "POST /v1/conversations/{conversation_id}/scheduled": {
-            "client_id": "1", "text": "intruding", "send_at": "2026-12-01T00:00:00Z",
-        },
-        "PATCH /v1/conversations/{conversation_id}/scheduled/{scheduled_id}": {"text": "intruding"},
-        "POST /v1/conversations/{conversation_id}/forward": {
-            "client_id": "1", "conversation_id": thing.ids["conversation_id"],
-            "message_ids": [thing.ids["message_id"]],
-        },
-        "POST /v1/conversations/{conversation_id}/messages/{message_id}/delivery": {"action": "cancel"},
-        "POST /v1/inboxes": {"channel": "none", "secrets": {"token": "x"}},
-        "PATCH /v1/inboxes/{inbox_id}": {"name": "New"},
-        "POST /v1/inboxes/{inbox_id}/reconnect": {},
-        "PATCH /v1/desk/conversations/{conversation_id}": {"status": "resolved"},
-        "PATCH /v1/contacts/{contact_id}": {"name": "New"},
-    }  # fmt: skip
-
-
-QUERIES = {
-    "GET /v1/search/messages": {"query": "asks"},
-    "GET /v1/conversations/{conversation_id}/events": {"after": "0", "tag": "0"},
-    "GET /v1/desk/conversations/changes": {"since": "0"},
-    "GET /v1/desk/conversations": {"status": "all", "limit": "100"},
-}
-
-
-def operations(house: House) -> list[str]:
-    return [f"{method.upper()} {path}" for method, path, _ in list_operations(describe_api(house.rest))]
-
-
-async def request(
-    house: House, name: str, who: Person | None, thing: Furnished, ids: dict[str, str] | None = None
-) -> httpx2.Response:
-    """Ask for a route with the ids of a workspace's things in its path and body."""
-    method, path = name.split(" ")
-    url = re.sub(r"\{(\w+)\}", lambda match: (ids or thing.ids)[match[1]].replace("+", "%2B"), path)
-    body = bodies(thing).get(name)
-    async with house.client(who) as client:
-        return await client.request(method, url, json=body, params=QUERIES.get(name))
-
-
-def require_error(answer: httpx2.Response, *statuses: int) -> None:
-    assert answer.status_code in statuses, (answer.request.method, answer.request.url, answer.text)
-    error = answer.json()["error"]
-    assert set(error) == {"code", "message", "fields"}
-
-
-async def digest(house: House, workspace: Any) -> dict[str, str]:
-    """What every table holds of a workspace."""
-    tables = await house.sql(
-        """SELECT table_name FROM information_schema.columns
-        WHERE table_schema = 'public' AND column_name = 'workspace_id' ORDER BY table_name"""
-    )
-    found = {}
-    for row in tables:
-        table = row["table_name"]
-        [told] = await house.sql(
-            f"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) AS told FROM {table} t WHERE workspace_id = $1",
-            workspace,
-        )
-        found[table] = told["told"]
-    return found
-
-
 async def test_every_route_is_in_the_table(house: House) -> None:
     assert sorted(operations(house)) == sorted(CLASSES), "put a new route into CLASSES, and say who it is for"
 
 
+async def test_every_route_is_asked_for_with_all_it_needs(house: House, ours: Furnished) -> None:
+    """A refusal for want of a field says nothing about rights. Parameters that name things are given, needed or not."""
+    schemas = describe_api(house.rest)["components"]["schemas"]
+    told, ids = bodies(ours.ids, ours.link_token), narrowing(ours.ids)
+    for name, operation in operations(house).items():
+        body = operation.get("requestBody", {})
+        for content in body.get("content", {}).values():
+            schema = content["schema"]
+            schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+            lacks = set(schema.get("required", ())) - set(told.get(name, ()))
+            assert not lacks, f"{name}: put {lacks or 'a body'} into bodies()"
+            assert name in told or not body.get("required"), f"{name}: put its body into bodies()"
+        for one in operation.get("parameters", ()):
+            if one["in"] == "path":
+                assert one["name"] in ours.ids, f"{name}: put {one['name']} into furnished.py"
+            elif one.get("required"):
+                assert one["name"] in QUERIES.get(name, {}), f"{name}: put {one['name']} into QUERIES"
+            elif re.search(r"^from$|(^|_)ids?$", one["name"]):
+                assert one["name"] in ids.get(name, {}), f"{name}: put {one['name']} into narrowing()"
+    assert not set(told) - set(CLASSES)
+
+
 async def test_nobody_gets_anywhere_but_through_the_public_doors(house: House, ours: Furnished) -> None:
-    document = {
-        f"{method.upper()} {path}": operation
-        for method, path, operation in list_operations(describe_api(house.rest))
-    }
+    document = operations(house)
     for name, kind in CLASSES.items():
         answer = await request(house, name, None, ours)
         if kind == PUBLIC:
@@ -324,20 +100,22 @@ async def test_the_owner_of_another_workspace_finds_nothing_and_changes_nothing(
     house: House, ours: Furnished, theirs: Furnished
 ) -> None:
     before = await digest(house, ours.place.id)
-    for name, kind in CLASSES.items():
-        if name == "POST /v1/auth/sign-out":
-            continue  # ends the intruder's own session
-        if name == "PUT /v1/users/by-external-id/{external_id}":
-            continue  # makes a user of that id in the intruder's own workspace (tests/accounts/test_embedding.py)
-        answer = await request(house, name, theirs.owner, ours)
-        if "{" in name and kind != PUBLIC:
-            require_error(answer, 403, 404)
-        assert answer.status_code < 500, (name, answer.text)
-        told = answer.text
-        if answer.status_code < 300:
-            # an echo of the id that was asked with would be found here too: nothing of ours is ever told
-            assert not [mark for mark in ours.marks if mark in told], (name, told)
-        assert ours.marks[0] not in told, (name, told)
+    for ids, is_narrowed in ((ours.ids, False), (ours.group_ids, True)):
+        for name, kind in CLASSES.items():
+            if name == "POST /v1/auth/sign-out":
+                continue  # ends the intruder's own session
+            if name == "PUT /v1/users/by-external-id/{external_id}":
+                continue  # makes a user of that id in the intruder's own workspace (tests/accounts/test_embedding.py)
+            answer = await request(house, name, theirs.owner, ours, ids, is_narrowed=is_narrowed)
+            if "{" in name and kind != PUBLIC:
+                require_error(answer, 403, 404)
+            assert answer.status_code < 500, (name, answer.text)
+            told = answer.text
+            if name in ECHOES:
+                require_empty_echo(name, answer, theirs.owner)
+            elif answer.status_code < 300:
+                assert not [mark for mark in ours.marks if mark in told], (name, told)
+            assert ours.marks[0] not in told, (name, told)
     assert await digest(house, ours.place.id) == before
 
 
@@ -424,20 +202,8 @@ async def test_an_admin_of_the_workspace_gets_through_everywhere(house: House, o
         assert answer.status_code == 200, (name, answer.text)
 
 
-async def in_the_group(house: House, thing: Furnished) -> dict[str, str]:
-    """The ids of the workspace's things, with those of its group in place of the desk's conversation."""
-    media = await thing.place.media(thing.owner, "secret.txt")
-    sent = await thing.place.say(thing.group, thing.owner, "among us", media_ids=[media])
-    return thing.ids | {
-        "conversation_id": public_id("cnv", thing.group),
-        "scheduled_id": thing.ids["scheduled_id"],
-        "message_id": sent.message.id,
-        "media_id": public_id("med", media),
-    }
-
-
 async def require_closed(
-    house: House, who: Person, thing: Furnished, ids: dict[str, str], *kinds: str
+    house: House, who: Person, thing: Furnished, ids: Mapping[str, str], *kinds: str
 ) -> None:
     """Fail unless every route of these kinds is refused, and nothing has changed."""
     before = await digest(house, thing.place.id)
@@ -452,14 +218,14 @@ async def require_closed(
 
 @pytest.mark.parametrize("who", ["member", "agent", "admin", "key chat", "key desk", "key admin"])
 async def test_a_group_is_closed_to_those_who_are_not_in_it(house: House, ours: Furnished, who: str) -> None:
-    ids = await in_the_group(house, ours)
+    ids = ours.group_ids
     role = who.removeprefix("key ")
     stranger = await ours.place.bot("Strange", role) if role != who else await ours.place.user("Stan", role)
     await require_closed(house, stranger, ours, ids, CONVERSATION, GROUP)
 
 
 async def test_a_removed_member_is_a_stranger_at_once(house: House, ours: Furnished) -> None:
-    ids = await in_the_group(house, ours)
+    ids = ours.group_ids
     url = f"/v1/conversations/{ids['conversation_id']}"
     for newcomer in (await ours.place.user("Rita", "member"), await ours.place.bot("Robot", "chat")):
         async with house.client(ours.owner) as owner, house.client(newcomer) as client:
@@ -474,7 +240,7 @@ async def test_an_agent_taken_out_of_the_inbox_is_a_stranger_at_once(house: Hous
     async with house.client(ours.owner) as owner, house.client(ours.agent) as agent:
         assert (await agent.get(f"/v1/desk/conversations/{ours.ids['conversation_id']}")).status_code == 200
         assert (await owner.delete(url)).is_success
-    ids = {**ours.ids, "media_id": (await in_the_group(house, ours))["media_id"]}
+    ids = {**ours.ids, "media_id": ours.group_ids["media_id"]}
     for name, kind in CLASSES.items():
         if (
             kind in (DESK, CONVERSATION) and "media_id" not in name

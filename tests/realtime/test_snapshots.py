@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,26 @@ from urllib.parse import quote
 
 import pytest
 
+from parley.desk.statuses import wake_snoozed
 from parley.kit.events import CONVERSATION_KINDS, PERSONAL_KINDS
 from tests.copies import APPLIERS
 from tests.crowd import Crowd, Places, open_crowd, tomorrow
+from tests.programs import eventually
 from tests.replica import until_equal
 
 pytestmark = pytest.mark.anyio
 
 Json = Any
 BOLD = [{"kind": "bold", "offset": 0, "length": 1}]
-SECRETS = ("he is a bore", "he is tedious", "\U0001f44e", "note of anna")
+SECRETS = ("kept of a note", "he is a bore", "he is tedious", "\U0001f44e", "note of anna")
 """Words and marks that only notes carry here."""
+
+MEANT_FOR_ALL_AT_THE_DESK = {
+    "message.created", "message.updated", "message.deleted", "message.pinned", "message.unpinned", "reaction.added",
+    "reaction.removed",
+}  # fmt: skip
+"""Kinds that the contact is told: the rest are of groups or for staff only."""
+PAGES = [(f"page {n}.txt", f"page {n}".encode(), "text/plain") for n in (1, 2)]
 
 
 def test_a_client_knows_every_kind_of_event() -> None:
@@ -41,6 +51,8 @@ async def test_old_snapshot_and_events_make_a_fresh_snapshot_for_every_kind_and_
         await crowd.require_equal(places)
         told = {entry.kind for one in crowd.replicas.values() for entry in one.journal} - {"skip"}
         assert told == {*CONVERSATION_KINDS, *PERSONAL_KINDS}, "a kind of event without a step here"
+        guest_told = {entry.kind for entry in guest.journal if entry.stream == places.desk} - {"skip"}
+        assert guest_told == MEANT_FOR_ALL_AT_THE_DESK
         # by events alone: a new snapshot only for who was away from a conversation, and came back
         renewed = {name: crowd.replicas[name].snapshots - count for name, count in before.items()}
         assert renewed == {"olga": 0, "anna": 0, "boris": 1, "mia": 1, "guest": 0}
@@ -79,6 +91,34 @@ def at_the_desk(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obj
     async def settle() -> None:
         await crowd.site.until_settled(places.desk)
 
+    async def hear(files: int) -> None:
+        """A customer's file, or an album, arrives bit by bit."""
+        places.written += 1
+        await places.chat.send_files("document", PAGES[:files])
+
+        async def has_arrived() -> bool:
+            last = list(crowd.olga.state(places.desk)["messages"].values())[-1]
+            return [one["state"] for one in last["attachments"]] == ["ready"] * files
+
+        await eventually(has_arrived)
+
+    async def hear_and_hear_better() -> None:
+        places.written += 1
+        said = await places.chat.write("where is it")
+        await places.chat.edit(said["message_id"], "where is it?")
+
+        async def is_edited() -> bool:
+            last = list(crowd.olga.state(places.desk)["messages"].values())[-1]
+            return bool(last["text"] == "where is it?")
+
+        await eventually(is_edited)
+
+    async def sleep_and_wake() -> None:
+        soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+        await act(crowd, "anna", "PATCH", desk, {"status": "snoozed", "snoozed_until": soon.isoformat()})
+        await asyncio.sleep(1.1)
+        assert await wake_snoozed(crowd.place.house.db) == 1
+
     return [
         lambda: say("anna", "note of anna", "he is a bore", kind="note"),
         lambda: say("anna", "answer", "good morning"),
@@ -95,6 +135,23 @@ def at_the_desk(crowd: Crowd, places: Places) -> list[Callable[[], Awaitable[obj
         lambda: act(crowd, "anna", "PATCH", desk, {"assignee_id": crowd.actor("boris")}),
         lambda: act(crowd, "anna", "PATCH", desk, {"status": "snoozed", "snoozed_until": tomorrow()}),
         lambda: act(crowd, "anna", "PATCH", desk, {"status": "open", "assignee_id": None}),
+        lambda: hear(1),
+        lambda: hear(2),
+        hear_and_hear_better,
+        sleep_and_wake,
+        lambda: act(
+            crowd,
+            "anna",
+            "PUT",
+            f"{messages}/{ids['note of anna']}/fields",
+            {"fields": {"a": "kept of a note"}},
+        ),
+        lambda: act(crowd, "anna", "PUT", f"{messages}/{ids['answer']}/fields", {"fields": {"a": "kept"}}),
+        lambda: act(
+            crowd, "olga", "PUT", f"/v1/conversations/{places.desk}/fields", {"fields": {"order": 1}}
+        ),
+        lambda: act(crowd, "anna", "PUT", f"/v1/conversations/{places.desk}/pins/{ids['answer']}"),
+        lambda: act(crowd, "anna", "DELETE", f"/v1/conversations/{places.desk}/pins/{ids['answer']}"),
         lambda: say("boris", "second note", "note of anna", kind="note", reply_to=ids["note of anna"]),
         lambda: act(crowd, "anna", "PUT", f"/v1/conversations/{places.desk}/pins/{ids['note of anna']}"),
         lambda: act(crowd, "anna", "DELETE", f"{messages}/{ids['note of anna']}"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from parley.infra.checking import Check, Walk
+from collections.abc import Sequence
+from uuid import UUID
+
+from parley.infra.checking import Check, Probe, Walk
 from parley.infra.reference_checks import Reference, reference_check
 from parley.infra.stream_checks import stream_checks
+from parley.kit.errors import Malformed
+from parley.kit.ids import parse_id
 
 _CONVERSATIONS = Walk(table="conversation", rows=2_000)
 _STEP = "c.id > $1 AND $2::bigint IS NOT NULL AND c.id <= $3 AND $4::bigint IS NOT NULL"
@@ -100,6 +105,44 @@ _COUNTERS = (
     ),
 )
 
+
+async def _find_told_of_notes(probe: Probe) -> Sequence[str]:
+    """Events that name their message by its id alone: reactions and pins. SQL cannot read a public id."""
+    found: list[str] = []
+    async for bounds in probe.walk(_EVENTS):
+        rows = await probe.fetch(
+            f"""SELECT e.conversation_id, e.number, e.kind, e.audience, e.data ->> 'message_id' AS message_id
+            FROM event e JOIN conversation c ON c.id = e.conversation_id AND c.kind = 'desk'
+            WHERE {_EVENT_STEP} AND e.audience <> 'staff' AND e.data ? 'message_id'""",
+            *bounds,
+            is_indexed=True,
+        )
+        named = {row["message_id"]: key for row in rows if (key := _message_of(row["message_id"]))}
+        notes = await probe.fetch(
+            """SELECT m.id FROM unnest($1::uuid[], $2::uuid[]) AS t (conversation_id, id)
+            JOIN message m ON m.conversation_id = t.conversation_id AND m.id = t.id AND m.kind = 'note'""",
+            [row["conversation_id"] for row in rows],
+            [named.get(row["message_id"]) for row in rows],
+            is_indexed=True,
+        )
+        of_notes = {row["id"] for row in notes}
+        found += [
+            f"conversation {row['conversation_id']}: event {row['number']} ({row['kind']})"
+            f" tells of a note to {row['audience']}"
+            for row in rows
+            if named.get(row["message_id"]) in of_notes
+        ]
+        probe.progress("conversations.note_marks")
+    return found
+
+
+def _message_of(text: str | None) -> UUID | None:
+    try:
+        return parse_id("msg", text or "")
+    except Malformed:
+        return None  # of no message, so of no note
+
+
 _MESSAGES_AND_EVENTS = (
     Check(
         name="conversations.positions",
@@ -133,6 +176,14 @@ _MESSAGES_AND_EVENTS = (
             FROM event e LEFT JOIN message m ON m.conversation_id = e.conversation_id AND m.position = e.number
             WHERE {_EVENT_STEP} AND e.audience <> 'staff'
               AND (m.kind = 'note' OR e.data -> 'message' ->> 'kind' = 'note')""",
+    ),
+    Check(
+        name="conversations.note_marks",
+        holds="What is done to a note, a reaction or a pin, is told to staff only.",
+        remedy="The contact may learn that there is a note. Set the event's audience to 'staff' now, then ask the "
+        "developers.",
+        look=_find_told_of_notes,
+        is_long=True,
     ),
     Check(
         name="conversations.tombstones",

@@ -38,12 +38,13 @@ async def _find_missing(probe: Probe) -> Sequence[str]:
 
 
 async def _find_missing_objects(probe: Probe) -> Sequence[str]:
-    """As `_find_missing` in a bucket: one question for each object, so by their size alone."""
+    """As `_find_missing` in a bucket: one question for each object."""
     blobs = open_blobs(probe.place.settings)
     found: list[str] = []
     async for after, _, last, _ in probe.walk(_READY):
         for row in await _list_ready(probe, after, last):
-            key = f"{row['workspace_id']}/{row['id']}/content"
+            folder = f"{row['workspace_id']}/{row['id']}"
+            key = f"{folder}/content"
             try:
                 size = await blobs.head(key)
             except NotFound:
@@ -51,6 +52,8 @@ async def _find_missing_objects(probe: Probe) -> Sequence[str]:
                 continue
             if size != row["size_bytes"]:
                 found.append(f"file {row['id']}: {key} has {size} bytes and not {row['size_bytes']}")
+            elif row["thumbnail_width"] and not await blobs.exists(f"{folder}/thumbnail"):
+                found.append(f"file {row['id']}: {folder}/thumbnail is missing")
         probe.progress("media.files")
     return found
 
