@@ -37,10 +37,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server on an empty data directory, with the sandbox on; real Telegram, too, is the sandbox's stand-in."""
+async def server(tmp_path: Path, database_url: str) -> AsyncIterator[Server]:
+    """A server on an empty database, with the sandbox on; real Telegram, too, is the sandbox's stand-in."""
     port = free_port()
-    server = Server(tmp_path, port=port, PARLEY_TELEGRAM_API_URL=f"http://127.0.0.1:{port}/sandbox/telegram")
+    telegram = f"http://127.0.0.1:{port}/sandbox/telegram"
+    server = Server(tmp_path, port=port, DATABASE_URL=database_url, PARLEY_TELEGRAM_API_URL=telegram)
     await server.start()
     yield server
     await server.stop()

@@ -344,6 +344,18 @@ async def test_a_message_waits_for_its_time_its_readers_are_told_and_a_chat_is_p
     await expect(log.get_by_text("the kettle is on")).to_be_visible()
     await expect(waiting).to_have_count(0)
 
+    # thought better of: it is never sent
+    await area.fill("never mind")
+    await later.click()
+    await dialog.get_by_role("button", name="Через неделю").click()
+    await waiting.click()
+    await expect(dialog.get_by_role("listitem")).to_contain_text(["never mind"])
+    await dialog.get_by_role("button", name="Не отправлять").click()
+    await expect(waiting).to_have_count(0)
+    await expect(dialog).to_have_count(0)
+    assert (await olga.call("GET", "/v1/scheduled"))["items"] == []
+    await expect(log.get_by_text("never mind")).to_have_count(0)
+
     # and by its time alone
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
     body = {"client_id": str(uuid4()), "text": "tea is ready", "send_at": soon.isoformat()}

@@ -10,74 +10,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.browser.bot_api import LooseBotApi, loose_bot_api
-from tests.browser.conftest import Window, open_window
 from tests.browser.scene import sideways, sign_in
+from tests.browser.watch import open_watched
 from tests.browser.xss import MARKUP, PAYLOADS, RUN
 from tests.programs import Json, Server, eventually, free_port, running
 
 pytestmark = pytest.mark.anyio
 
-WATCH = """window.__breaches = [];
-document.addEventListener('securitypolicyviolation', (e) => window.__breaches.push(e.violatedDirective + ' ' + e.blockedURI));
-"""
-LOOK = """() => ({
-    ran: window.__ran ?? null,
-    breaches: window.__breaches,
-    links: [...document.querySelectorAll('a, area, [href]')].filter((e) => e.hasAttribute('href'))
-        .map((e) => [e.tagName, e.getAttribute('href'), e.href?.baseVal ?? e.href, e.target, e.rel]),
-    foreign: [...document.querySelectorAll('body script, iframe, object, embed, base, meta[http-equiv], marquee, body style')]
-        .map((e) => e.outerHTML.slice(0, 120)),
-    handlers: [...document.querySelectorAll('*')].filter((e) => [...e.attributes].some((a) => a.name.startsWith('on')))
-        .map((e) => e.outerHTML.slice(0, 120)),
-    sources: [...document.querySelectorAll('[src]')].map((e) => e.src),
-})"""
-SAFE = ("http:", "https:", "mailto:", "tel:", "tg:")
 SHOWN_IN = {"inboxes": MARKUP[24], "people": MARKUP[0], "journal": MARKUP[24]}
 """Words of a payload that a screen of the settings must show."""
 OWN_NAME = "Anna <img src=x onerror=window.__ran=1>"
-
-
-class Watch:
-    """A browser's context whose every request, dialog and new window is noted."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.strange: list[str] = []
-        self._host = urlsplit(url).netloc
-        context.on("request", lambda request: self._note(request.url))
-        context.on("dialog", self._note_dialog)
-
-    def _note(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("data", "blob") and parts.netloc != self._host:
-            self.strange.append(url[:200])
-
-    async def _note_dialog(self, dialog: Any) -> None:
-        self.strange.append(f"dialog {dialog.message}")
-        await dialog.dismiss()
-
-    async def require_harmless(self, page: Page, where: str) -> None:
-        """Fail when anything ran, left, or stands in the page that was never ours."""
-        seen = await page.evaluate(LOOK)
-        assert seen["ran"] is None, where
-        assert seen["breaches"] == [], where
-        assert seen["foreign"] == [], where
-        assert seen["handlers"] == [], where
-        assert self.strange == [], where
-        for tag, written, address, target, rel in seen["links"]:
-            assert tag == "use" or address.lower().startswith(SAFE), (where, tag, written)
-            if target == "_blank":
-                assert {"noopener", "noreferrer"} <= set(rel.split()), (where, written)
-        for source in seen["sources"]:
-            assert urlsplit(source).netloc == self._host or source.startswith(("blob:", "data:image/")), (
-                source
-            )
 
 
 @pytest.fixture
@@ -95,13 +44,6 @@ async def server(tmp_path: Path, telegram: LooseBotApi, database_url: str) -> As
         await server.start()
         await server.set_up()
         yield server
-
-
-async def open_watched(browser: Browser, server: Server, path: str, **options: Any) -> tuple[Window, Watch]:
-    context = await browser.new_context(reduced_motion="reduce", **options)
-    await context.add_init_script(WATCH)
-    watch = Watch(context, server.url)
-    return await open_window(context, server.url + path), watch
 
 
 def said(number: int, chat: int, name: str, **fields: Any) -> dict[str, Any]:
@@ -201,6 +143,9 @@ async def test_the_desk_shows_words_whatever_they_are(
         await watch.require_harmless(page, f"list at {width}")
         assert await sideways(page) <= 0
         everything, others = await eventually(lambda: find_rows(server), 10)
+        names = [row["contact"]["name"] for row in others]
+        rows = page.get_by_role("region", name="Conversations").get_by_role("list")
+        await watch.read_list(page, rows, names)
         for row in [everything, *others[:: 12 if width == 1440 else 20]]:
             await page.goto(f"{server.url}/inbox/{row['id']}")
             await expect(page.get_by_role("log").locator("[data-key]").first).to_be_visible()
@@ -208,16 +153,8 @@ async def test_the_desk_shows_words_whatever_they_are(
             assert await sideways(page) <= 0, row["contact"]["name"][:60]
             assert "__ran" not in await page.title()
         await page.goto(f"{server.url}/inbox/{everything['id']}")
-        log = page.get_by_role("log")
-        await expect(log.locator("[data-key]").first).to_be_visible()
-        for _ in range(12):
-            before = await log.locator("[data-key]").count()
-            await log.evaluate("(log) => { log.scrollTop = 0; }")
-            await page.wait_for_timeout(250)
-            await watch.require_harmless(page, f"history at {width}")
-            assert await sideways(page) <= 0
-            if await log.locator("[data-key]").count() == before:
-                break
+        await watch.read_thread(page, len(await server.messages(everything["id"])))
+        assert await sideways(page) <= 0
         for section in ("inboxes", "people", "keys", "journal", "audit", "profile", "sessions"):
             await page.goto(f"{server.url}/settings/{section}")
             await expect(page.locator("h1, h2").first).to_be_attached()

@@ -93,7 +93,7 @@ async def test_a_number_an_app_and_recovery_codes(server: Server, browser: Brows
     await page.keyboard.press("Escape")
     await page.mouse.click(5, 5)
     await expect(dialog.get_by_role("listitem")).to_have_count(10)
-    await dialog.get_by_role("button", name="I have kept them").click()
+    await dialog.get_by_role("button", name="I have kept them").press("Enter")
     await expect(page.get_by_text("10 codes are left")).to_be_visible()
     await look(page, "en-security")
     assert window.complaints == []
@@ -137,6 +137,23 @@ async def test_a_number_an_app_and_recovery_codes(server: Server, browser: Brows
     await page.goto(f"http://localhost:{server.port}/settings/security")
     await expect(page.get_by_text("Осталось 9 кодов")).to_be_visible()
     await look(page, "ru-security")
+
+    # made anew, the old ones are worth nothing, not even to ask for others
+    dialog = page.get_by_role("dialog")
+    await page.get_by_role("button", name="Новые коды").tap()
+    await dialog.get_by_label("Текущий пароль", exact=True).fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("listitem")).to_have_count(10)
+    await look(page, "ru-renewed")
+    assert not set(await dialog.get_by_role("listitem").all_inner_texts()) & set(codes)
+    await dialog.get_by_role("button", name="Коды сохранены").tap()
+    await expect(page.get_by_text("Осталось 10 кодов")).to_be_visible()
+    await page.get_by_role("button", name="Новые коды").tap()
+    await dialog.get_by_role("button", name="Резервным кодом").tap()
+    await dialog.get_by_label("Резервный код").fill(codes[1])
+    await page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("alert")).to_contain_text("Введите другой")
+    await dialog.get_by_role("button", name="Отмена").tap()
     assert narrow.complaints == []
 
 
@@ -167,7 +184,7 @@ async def test_a_passkey_is_added_signs_in_and_is_asked_for(server: Server, brow
     await expect(page.get_by_text("My laptop")).to_be_visible()
     await page.get_by_role("button", name="Turn on").click()
     await prove(dialog, "Current password", "Turn on")
-    await dialog.get_by_role("button", name="I have kept them").click()
+    await dialog.get_by_role("button", name="I have kept them").press("Enter")
     await expect(page.get_by_role("button", name="Turn off")).to_be_visible()
     await look(page, "en-passkeys")
 
@@ -195,6 +212,23 @@ async def test_a_passkey_is_added_signs_in_and_is_asked_for(server: Server, brow
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await expect(page.get_by_role("alert")).to_contain_text("The browser has given no passkey")
     await look(page, "en-sign-in")
+
+    # taken away, it is neither asked for nor lets anybody in
+    await session.send(
+        "WebAuthn.setUserVerified", {"authenticatorId": device["authenticatorId"], "isUserVerified": True}
+    )
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await to_security(page, "Settings", "Sign-in")
+    await page.get_by_role("button", name="Remove: My laptop").click()
+    await prove(dialog, "Current password", "Remove")
+    await expect(page.get_by_text("My laptop")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Turn off")).to_have_count(0)
+    await sign_out()
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.reload()
+    await sign_in(page, "olga@example.org")
+    await page.get_by_role("button", name="Profile menu").wait_for()
     assert window.complaints == []
 
 

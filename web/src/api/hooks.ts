@@ -117,6 +117,7 @@ export function useChat(id: string) {
   const sync = useSync();
   const list = useChats();
   const chat = list.data?.find((one) => one.id === id);
+  const isGone = useStore(sync.gone, (gone) => gone.has(id));
   const asked = useQuery({
     queryKey: ["chat", id],
     queryFn: async () => {
@@ -124,7 +125,7 @@ export function useChat(id: string) {
       sync.chats.keep(found);
       return found.id;
     },
-    enabled: !list.isPending && !chat,
+    enabled: !list.isPending && !chat && !isGone,
     gcTime: 0,
   });
   return { chat, isError: list.isError || (asked.isError && !chat), error: asked.error ?? list.error };

@@ -18,7 +18,7 @@ import { SearchPanel } from "@/features/search/SearchPanel";
 import { PinBar } from "@/features/thread/PinBar";
 import { ReadersDialog } from "@/features/thread/ReadersDialog";
 import { Thread } from "@/features/thread/Thread";
-import { chatDialogStore, chatPanel, chatTitle, needsReading } from "@/lib/chat-view";
+import { chatDialogStore, chatPanel, chatTitle, mayWrite, needsReading } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 import { isCovering } from "@/lib/panel";
 import { navigate, openChatOf, usePath } from "@/lib/router";
@@ -124,9 +124,9 @@ function Talk({ chat }: { chat: Chat }) {
       <ChatHeader chat={chat} />
       <PinBar conversation={chat.id} />
       <Thread conversation={chat} manner={manner} />
-      {chat.role === "reader" ? (
+      {!mayWrite(chat) ? (
         <p className="flex h-14 shrink-0 items-center justify-center border-t border-line bg-surface px-4 text-center text-sm text-muted">
-          {t("chats.readOnly")}
+          {t(chat.kind === "broadcast" ? "chats.readOnly" : "errors.may_not_write")}
         </p>
       ) : (
         <Composer

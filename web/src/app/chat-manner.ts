@@ -10,7 +10,7 @@ import { showToast } from "@/components/overlays";
 import type { FindPeople } from "@/features/composer/mentions";
 import type { Extra, Manner } from "@/features/thread/manner";
 import { usePins } from "@/features/thread/PinBar";
-import { forwardStore, readersStore } from "@/lib/chat-view";
+import { forwardStore, mayWrite, readersStore } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 
 /** How many members a group may have for everybody to call all; in larger ones moderators do. */
@@ -52,7 +52,7 @@ export function useChatManner(chat: Chat): Manner {
   const pins = usePins(chat.id).data;
   const { id, kind, role } = chat;
   const pinned = useMemo(() => new Set(pins?.map((pin) => pin.message.id)), [pins]);
-  const canWrite = role !== null && role !== "reader";
+  const canWrite = mayWrite(chat);
   const readTo = Math.max(
     0,
     ...(members ?? []).filter((one) => one.actor.id !== me).map((one) => one.read_number),

@@ -28,5 +28,9 @@ export const chatPanel = makePanel("parley.chat-panel", false);
 /** A direct chat is called by the other one. Null: nobody has given it a name. */
 export const chatTitle = (chat: Chat): string | null => chat.peer?.name ?? chat.title;
 
+/** Whether one may write there: in a broadcast only those who run it do. */
+export const mayWrite = ({ kind, role }: Chat): boolean =>
+  role === "owner" || role === "moderator" || (role === "member" && kind !== "broadcast");
+
 /** Whose hue and picture stand for the chat: a direct one's are those of the other. */
 export const chatFace = (chat: Chat): string => chat.peer?.id ?? chat.id;

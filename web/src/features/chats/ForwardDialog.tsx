@@ -9,7 +9,7 @@ import { Avatar } from "@/components/Avatar";
 import { Dialog, showToast } from "@/components/overlays";
 import { type Pick, Picker } from "@/components/Picker";
 import { useTry } from "@/components/trying";
-import { chatFace, chatTitle, forwardStore } from "@/lib/chat-view";
+import { chatFace, chatTitle, forwardStore, mayWrite } from "@/lib/chat-view";
 import { chatPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
 
@@ -44,7 +44,7 @@ function Targets({ message }: { message: Message }) {
     showToast(t("chats.forwarded", { name: nameOf(chat) }), { action: open });
   };
   const picks: Pick[] = chats
-    .filter((chat) => chat.role !== "reader" && nameOf(chat).toLocaleLowerCase().includes(words))
+    .filter((chat) => mayWrite(chat) && nameOf(chat).toLocaleLowerCase().includes(words))
     .slice(0, SHOWN)
     .map((chat) => ({
       id: chat.id,

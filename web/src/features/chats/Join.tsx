@@ -83,16 +83,20 @@ export function Join() {
   const kind = link.data.kind === "broadcast" ? "broadcast" : "group";
   const name = title ?? t(`chats.untitled.${kind}`);
   return (
-    <main className="flex h-full items-center justify-center bg-rail p-4">
-      <div className="rise-in flex w-full max-w-sm flex-col items-center gap-1 rounded-2xl bg-surface p-8 text-center shadow-pop">
+    <main className="flex h-full justify-center overflow-y-auto bg-rail p-4">
+      <div className="rise-in my-auto flex w-full max-w-sm flex-col items-center gap-1 rounded-2xl bg-surface p-8 text-center shadow-pop">
         <Avatar id={name} name={name} size="lg" />
-        <h1 dir="auto" className="mt-3 max-w-full text-xl font-semibold break-words">
+        <h1 dir="auto" className="mt-3 max-w-full text-xl font-semibold [overflow-wrap:anywhere]">
           {name}
         </h1>
         <p className="text-sm text-muted">
           {t(`chats.${kind}`)} · {t("chats.members", { count: member_count })}
         </p>
-        {description && <p className="mt-2 text-sm break-words whitespace-pre-wrap">{description}</p>}
+        {description && (
+          <p dir="auto" className="mt-2 max-w-full text-sm whitespace-pre-wrap [overflow-wrap:anywhere]">
+            {description}
+          </p>
+        )}
         <Button
           tone="primary"
           size="lg"

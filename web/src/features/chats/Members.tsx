@@ -116,7 +116,13 @@ function MemberLine({ chat, member, canManage, onRemove, onBan }: MemberLineProp
   const isMe = actor.id === me;
   // Only owners make owners, or change them.
   const canChange = canManage && !isMe && (chat.role === "owner" || role !== "owner");
-  const roles = ROLES.filter((one) => chat.role === "owner" || one !== "owner");
+  // A broadcast knows those who write and those who read, and nothing between.
+  const usual = chat.kind === "broadcast" ? "reader" : "member";
+  const roles = ROLES.filter(
+    (one) =>
+      one === role ||
+      ((one !== "owner" || chat.role === "owner") && (one !== "member" || chat.kind !== "broadcast")),
+  );
   const write = async () => {
     const direct = await openChat({ kind: "direct", members: [actor.id] });
     sync.chats.keep(direct);
@@ -129,9 +135,7 @@ function MemberLine({ chat, member, canManage, onRemove, onBan }: MemberLineProp
         {actor.name}
         {isMe && <span className="text-faint"> · {t("common.you")}</span>}
       </span>
-      {(role === "owner" || role === "moderator" || (role === "member" && chat.kind === "broadcast")) && (
-        <span className="text-xs text-muted">{t(`chats.roles.${role}`)}</span>
-      )}
+      {role !== usual && <span className="text-xs text-muted">{t(`chats.roles.${role}`)}</span>}
       {isMe ? (
         <span className="w-7" />
       ) : (

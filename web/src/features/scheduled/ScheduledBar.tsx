@@ -13,6 +13,8 @@ export function ScheduledBar({ conversation }: { conversation: string }) {
   const [edited, setEdited] = useState<string | null>(null);
   const items = useScheduled(conversation).data;
   const editing = items?.find((one) => one.id === edited);
+  // Of nothing there is no dialog: the next that waits must not open one by itself.
+  if (items?.length === 0 && isOpen) setOpen(false);
   if (!items?.length) return null;
   const close = () => {
     setOpen(false);
