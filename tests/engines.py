@@ -1,13 +1,15 @@
-"""Debian's servers under test, each on a private port with a folder of its own: Redis."""
+"""Servers under test, each on a private port with a folder of its own: Debian's Redis, and one that speaks S3."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 from redis.asyncio import Redis
 
 from tests.programs import Program, eventually, free_port
@@ -20,15 +22,10 @@ def find_program(name: str) -> str:
     return found
 
 
-class RedisServer(Program):
-    """A Redis that keeps nothing, to be killed and started again on its port."""
+class PortProgram(Program):
+    """A program that is ready when its port answers."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": folder}
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        super().__init__(f"redis-{self.port}", [find_program("redis-server"), *words], folder, {})
+    port: int
 
     async def start(self) -> None:
         """Start and wait until it answers."""
@@ -44,9 +41,33 @@ class RedisServer(Program):
 
         await eventually(answers)
 
-    async def end(self) -> None:
-        """Kill it."""
-        await self.kill()
+
+class S3Server(PortProgram):
+    """A stand-in of S3 that speaks its protocol, with a bucket; both are gone with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://key:se%2Fcret@127.0.0.1:{self.port}/files?region=eu-central-1"
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        super().__init__("s3", command, folder, {})
+
+    async def start(self) -> None:
+        """Start, wait until it answers, make the bucket."""
+        await super().start()
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            made = await http.put(f"http://127.0.0.1:{self.port}/files")
+        assert made.status_code == 200, made.text
+
+
+class RedisServer(PortProgram):
+    """A Redis that keeps nothing, to be killed and started again on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": folder}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        super().__init__(f"redis-{self.port}", [find_program("redis-server"), *words], folder, {})
 
     async def flush(self) -> None:
         """Empty it, and cut everybody off."""

@@ -112,6 +112,10 @@ class Program:
         assert self._process.returncode is not None
         return self._process.returncode
 
+    async def end(self) -> None:
+        """End it for good, with what it leaves behind."""
+        await self.kill()
+
     def is_over(self) -> bool:
         """Whether the process has ended."""
         return self._process is None or self._process.returncode is not None
@@ -517,7 +521,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(*programs: Server | Provider) -> AsyncIterator[None]:
+async def running(*programs: Program) -> AsyncIterator[None]:
     """Kill the programs at the end, if they still run, and show their logs."""
     try:
         yield

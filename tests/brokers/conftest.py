@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aio_pika
+import asyncpg
 import msgspec
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
@@ -107,6 +108,15 @@ async def listening(rabbit: RabbitMq, exchange: str, *keys: str) -> AsyncIterato
         await queue.consume(listener.take)
         yield listener
         await queue.delete(if_unused=False, if_empty=False)
+
+
+async def is_following(dsn: str) -> bool:
+    """Whether the follower has a place, from which on everything is published."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return bool(await connection.fetchval("SELECT count(*) FROM follower WHERE name = $1", FOLLOWER))
+    finally:
+        await connection.close()
 
 
 def make_publishing(

@@ -13,7 +13,7 @@ import pytest
 
 from parley.brokers.shapes import EVENTS_EXCHANGE
 from parley.kit.ids import public_id
-from tests.brokers.conftest import Heard, Listener, listening
+from tests.brokers.conftest import Heard, Listener, is_following, listening
 from tests.programs import Json, Server, eventually, running
 from tests.rabbitmq import RabbitMq
 from tests.report import compare
@@ -48,7 +48,7 @@ async def _publish_through_kills(
     async with running(server):
         await server.start()
         await server.set_up()
-        await eventually(lambda: _is_following(dsn))
+        await eventually(lambda: is_following(dsn))
         async with listening(rabbit, EVENTS_EXCHANGE, "message.create.#") as events:
             groups = [await _open(server) for _ in range(4)]
             sent = await _send_through_kills(server, groups, rabbit, kills=kills, away_seconds=away_seconds)
@@ -60,15 +60,6 @@ async def _publish_through_kills(
     away = f", the broker killed and away for {away_seconds:.0f} s" if away_seconds else ""
     done = f"{kills} x kill -9 of the server that publishes{away}; {repeats} repeats told as such"
     return {"acknowledged": sent, **counted, "faults": done}
-
-
-async def _is_following(dsn: str) -> bool:
-    """Whether the follower has a place, from which on everything is published."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        return bool(await connection.fetchval("SELECT count(*) FROM follower WHERE name = 'amqp'"))
-    finally:
-        await connection.close()
 
 
 async def _open(server: Server) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ from obstore.store import S3Store
 from parley.infra.blobs import PART_BYTES, Blobs, open_blobs
 from parley.infra.settings import Settings
 from parley.kit.errors import NotFound, TooLarge, Unavailable
-from tests.programs import free_port
-from tests.topology.stack import PortProgram
+from tests.engines import S3Server
+from tests.programs import free_port, running
 
 pytestmark = pytest.mark.anyio
 
@@ -24,48 +22,13 @@ KEY = "space/item/content"
 LIMIT = 50_000_000
 
 
-class S3Server(PortProgram):
-    """A stand-in of S3 that speaks its protocol."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://key:se%2Fcret@127.0.0.1:{self.port}/files?region=eu-central-1"
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        super().__init__("s3", command, folder, {})
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S3Server]:
     """The server, with a bucket."""
-    import subprocess
-
     made = S3Server(tmp_path_factory.mktemp("s3"))
-    log = made.log_path.open("wb")
-    process = subprocess.Popen(made._command, stdout=log, stderr=log)
-    try:
-        asyncio.run(_until_up(made.port))
-        import urllib.request
-
-        urllib.request.urlopen(
-            urllib.request.Request(f"http://127.0.0.1:{made.port}/files", method="PUT"), timeout=10
-        ).close()
+    async with running(made):
+        await made.start()
         yield made
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-
-
-async def _until_up(port: int) -> None:
-    for _ in range(400):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-            continue
-        writer.close()
-        return
-    raise AssertionError("the S3 server did not start")
 
 
 @pytest.fixture

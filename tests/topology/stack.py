@@ -1,5 +1,6 @@
-"""The whole of deploy/compose.yaml without docker: Debian's nginx, pgbouncer and Redis on private ports before and below
-two processes of each role. nginx runs deploy/nginx.conf itself, with only names, ports and files put in their place.
+"""The whole of deploy/compose.yaml without docker: Debian's nginx, pgbouncer, Redis and RabbitMQ and a stand-in of S3 on
+private ports, before and below two processes of each role, which get every setting that compose gives them. nginx runs
+deploy/nginx.conf itself, with only names, ports and files put in their place; pgbouncer has compose's options.
 """
 
 from __future__ import annotations
@@ -10,48 +11,36 @@ import datetime as dt
 import os
 import re
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.engines import RedisServer, find_program
-from tests.programs import Program, Provider, Server, eventually, free_port, running
+from tests.engines import PortProgram, RedisServer, S3Server, find_program
+from tests.programs import Provider, Server, free_port, running
+from tests.rabbitmq import RabbitMq
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+STATEMENTS_SINCE = (1, 21)
+"""The first pgbouncer that carries prepared statements in transaction mode."""
 UPSTREAMS = ("api1", "api2", "gateway1", "gateway2")
 
 
-class PortProgram(Program):
-    """A program that is ready when its port answers."""
-
-    port: int
-
-    async def start(self) -> None:
-        """Start and wait until it answers."""
-        await self.launch()
-
-        async def answers() -> bool:
-            assert not self.is_over(), self.log()
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
-                return True
-            return False
-
-        await eventually(answers)
-
-    async def end(self) -> None:
-        """Stop it at once."""
-        await self.kill()
+def read_compose() -> dict[str, Any]:
+    """Return the composition."""
+    read: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return read
 
 
 class PgBouncer(PortProgram):
-    """pgbouncer in transaction mode before a database."""
+    """pgbouncer in transaction mode before a database, as compose sets it, and with prepared statements when it has them."""
 
     def __init__(self, folder: Path, dsn: str) -> None:
         self.port = free_port()
@@ -62,6 +51,8 @@ class PgBouncer(PortProgram):
         target = f"host={host} port={port} dbname={parts.path[1:]} user={parts.username}"
         if parts.password:
             target += f" password={parts.password}"
+        program = find_program("pgbouncer")
+        self.has_statements = read_version(program) >= STATEMENTS_SINCE
         config = folder / "pgbouncer.ini"
         config.write_text(
             f"""[databases]
@@ -71,10 +62,7 @@ listen_addr = 127.0.0.1
 listen_port = {self.port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 500
-server_reset_query =
+{self._options()}
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
@@ -82,7 +70,25 @@ ignore_startup_parameters = extra_float_digits
 """
         )
         config.chmod(0o644)
-        super().__init__("pgbouncer", [find_program("pgbouncer"), str(config)], folder, {})
+        super().__init__("pgbouncer", [program, str(config)], folder, {})
+
+    def _options(self) -> str:
+        """What compose gives its pgbouncer, but for where it is and who may."""
+        given = read_compose()["services"]["pgbouncer"]["environment"]
+        options = {
+            name.lower(): value for name, value in given.items() if not name.startswith(("DB_", "AUTH_"))
+        }
+        if not self.has_statements:
+            del options["max_prepared_statements"]
+        return "\n".join(f"{name} = {value}" for name, value in options.items())
+
+
+def read_version(program: str) -> tuple[int, ...]:
+    """Return pgbouncer's version, such as (1, 18, 0)."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)\.(\d+)", said)
+    assert found, said
+    return tuple(map(int, found.groups()))
 
 
 class Nginx(PortProgram):
@@ -154,20 +160,27 @@ def make_certificate(folder: Path) -> Path:
 class Topology:
     """Everything, with a workspace; ``door`` is the address of nginx as a server to talk to."""
 
-    def __init__(self, folder: Path, dsn: str) -> None:
+    def __init__(self, folder: Path, dsn: str, amqp_url: str) -> None:
         self.folder = folder
         self.redis = RedisServer(folder)
         self.bouncer = PgBouncer(folder, dsn)
+        self.s3 = S3Server(folder)
         self.provider = Provider(folder)
         ports = {name: free_port() for name in UPSTREAMS}
         self.nginx = Nginx(folder, ports)
-        env = {
+        self.settings = {
+            "PARLEY_HOST": "127.0.0.1",
+            "PARLEY_PUBLIC_URL": self.nginx.url,
+            "PARLEY_TRUSTED_PROXIES": "127.0.0.1/32",
+            "PARLEY_LOG_FORMAT": "json",
             "DATABASE_URL": self.bouncer.url,
             "DATABASE_DIRECT_URL": dsn,
+            "PARLEY_DATABASE_STATEMENTS": "1" if self.bouncer.has_statements else "0",
             "REDIS_URL": self.redis.url,
-            "PARLEY_PUBLIC_URL": self.nginx.url,
-            "PARLEY_TELEGRAM_API_URL": self.provider.api_url,
+            "AMQP_URL": amqp_url,
+            "S3_URL": self.s3.url,
         }
+        env = {**self.settings, "PARLEY_TELEGRAM_API_URL": self.provider.api_url}
         self.apis, self.gateways, self.workers = (
             [Server(folder, port=ports.get(f"{role}{n}"), role=role, **env) for n in (1, 2)]
             for role in ("api", "gateway", "worker")
@@ -181,13 +194,13 @@ class Topology:
 
 
 @contextlib.asynccontextmanager
-async def open_topology(folder: Path, dsn: str) -> AsyncIterator[Topology]:
-    """Start everything; what the test leaves must be well."""
+async def open_topology(folder: Path, dsn: str, rabbit: RabbitMq) -> AsyncIterator[Topology]:
+    """Start everything beside a broker that runs; what the test leaves must be well."""
     folder.chmod(0o755)
-    stack = Topology(folder, dsn)
-    programs = [stack.nginx, *stack.servers, stack.provider, stack.bouncer, stack.redis]
-    async with running(*programs):  # type: ignore[arg-type]
-        await asyncio.gather(stack.redis.start(), stack.bouncer.start(), stack.provider.start())
+    stack = Topology(folder, dsn, rabbit.url)
+    engines = [stack.redis, stack.bouncer, stack.s3, stack.provider]
+    async with running(stack.nginx, *stack.servers, *engines):
+        await asyncio.gather(*(engine.start() for engine in engines))
         await asyncio.gather(*(server.start() for server in stack.servers))
         await stack.nginx.start()
         # each api printed a link, of which the last one holds

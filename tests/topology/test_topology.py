@@ -1,11 +1,14 @@
-"""Two processes of every role behind nginx, pgbouncer and Redis: one Parley, whatever of it is killed or restarted."""
+"""Two processes of every role behind nginx, over pgbouncer, Redis, RabbitMQ and S3: one Parley, whatever of it is killed or
+restarted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
+import io
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -15,13 +18,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from PIL import Image
 
+from parley.brokers.shapes import EVENTS_EXCHANGE
+from tests.brokers.conftest import Listener, is_following, listening
+from tests.media import samples
 from tests.programs import Json, Server, eventually
+from tests.rabbitmq import RabbitMq
 from tests.replica import Replica
 from tests.report import compare
 from tests.topology.stack import Topology, open_topology
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("rabbitmq")]
 
 HEALED_SECONDS = 6.0
 
@@ -87,18 +95,21 @@ class Poller:
         await self._http.aclose()
 
 
+async def metric(server: Server, name: str) -> float:
+    """Return a number that a process tells of itself."""
+    text = (await server.http.get("/metrics")).text
+    return float(next(line for line in text.splitlines() if line.startswith(f"{name} ")).split()[1])
+
+
 async def sockets_of(server: Server) -> float:
     """Return how many sockets a gateway has."""
-    text = (await server.http.get("/metrics")).text
-    return float(
-        next(line for line in text.splitlines() if line.startswith("parley_realtime_sockets ")).split()[1]
-    )
+    return await metric(server, "parley_realtime_sockets")
 
 
 async def test_sends_through_nginx_reach_both_gateways_on_both_protocols(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, rabbit: RabbitMq
 ) -> None:
-    async with open_topology(tmp_path, database_url) as stack:
+    async with open_topology(tmp_path, database_url, rabbit) as stack:
         place = await make_group(stack)
         pollers = [Poller(stack, f"127.0.0.{n}") for n in (1, 2, 3, 4, 5, 6)]
         async with readers(stack, place, 4) as found:
@@ -128,6 +139,70 @@ async def test_sends_through_nginx_reach_both_gateways_on_both_protocols(
             {"channel": "telegram", "secrets": {"token": (await stack.provider.make_bot()).token}},
         )
         assert inbox["updates"] == "webhook"
+
+
+async def test_files_lie_in_the_bucket_and_events_are_published_once_and_in_order(
+    tmp_path: Path, database_url: str, rabbit: RabbitMq
+) -> None:
+    async with open_topology(tmp_path, database_url, rabbit) as stack:
+        await eventually(lambda: is_following(database_url))
+        workspace = (await stack.door.call("GET", "/v1/workspace"))["id"]
+        async with listening(rabbit, EVENTS_EXCHANGE, f"message.create.{workspace}") as events:
+            await require_files(stack)
+            await require_publishing(stack, events)
+
+
+async def require_files(stack: Topology) -> None:
+    """What is uploaded through nginx every api serves from the bucket, and none has it on the disk they share."""
+    content = os.urandom(6_000_000)  # more than S3 is given in one part
+    file = await upload(stack, "a.bin", content)
+    picture = await upload(stack, "a.jpg", samples.picture(size=(960, 480)))
+    headers = {"authorization": f"Bearer {stack.door.token}"}
+    for api in stack.apis:
+        whole = await api.http.get(f"/v1/media/{file['id']}/content", headers=headers)
+        assert whole.content == content
+        part = await api.http.get(
+            f"/v1/media/{file['id']}/content", headers={**headers, "range": "bytes=5500000-5500009"}
+        )
+        assert (part.status_code, part.content) == (206, content[5_500_000:5_500_010])
+        for what, format_ in ("content", "JPEG"), ("thumbnail", "WEBP"):
+            shown = await api.http.get(f"/v1/media/{picture['id']}/{what}", headers=headers)
+            assert Image.open(io.BytesIO(shown.content)).format == format_
+    said = await stack.door.send(
+        await make_group(stack), "", "with files", media_ids=[file["id"], picture["id"]]
+    )
+    assert said.status_code == 201, said.text
+    assert not [path for path in stack.door.data_dir.rglob("files/**/*") if path.is_file()]
+
+
+async def upload(stack: Topology, name: str, content: bytes) -> Json:
+    """Upload a file through nginx; return what became of it."""
+    answer = await stack.door.http.post(f"/v1/media?name={name}", content=content)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def require_publishing(stack: Topology, events: Listener) -> None:
+    """One of two workers publishes; it is restarted in order while people talk, and nothing is doubled or out of order."""
+    places = [await make_group(stack) for _ in range(3)]
+    before = await events.until(1)  # of the files
+
+    async def talk(place: str, numbers: range) -> None:
+        for n in numbers:
+            answer = await stack.door.send(place, str(n), str(n))
+            assert answer.status_code == 201, answer.text
+
+    await asyncio.gather(*(talk(place, range(20)) for place in places))
+    await events.until(61)
+    [publisher] = [worker for worker in stack.workers if await metric(worker, "parley_broker_is_connected")]
+    await asyncio.gather(restart(publisher), *(talk(place, range(20, 60)) for place in places))
+    await events.until(181)
+    [other] = [worker for worker in stack.workers if worker is not publisher]
+    assert await metric(other, "parley_broker_is_connected")
+    await asyncio.sleep(0.3)
+    told = [(one.body["dialogId"], one.body["data"]["content"]) for one in events.heard[len(before) :]]
+    for place in places:
+        assert [text for where, text in told if where == place] == [str(n) for n in range(60)]
 
 
 # ---------------------------------------------------------------- faults
@@ -207,9 +282,9 @@ async def restart(server: Server) -> None:
 
 @pytest.mark.long
 async def test_a_rolling_restart_of_every_process_fails_less_than_one_in_a_thousand(
-    tmp_path: Path, database_url: str, figures: Callable[..., None]
+    tmp_path: Path, database_url: str, rabbit: RabbitMq, figures: Callable[..., None]
 ) -> None:
-    async with open_topology(tmp_path, database_url) as stack:
+    async with open_topology(tmp_path, database_url, rabbit) as stack:
         async with under_load(stack) as (load, found):
             for _ in range(2):
                 for server in stack.servers:
@@ -226,9 +301,9 @@ async def test_a_rolling_restart_of_every_process_fails_less_than_one_in_a_thous
 
 @pytest.mark.long
 async def test_a_gateway_killed_and_redis_killed_and_emptied_under_load_lose_nothing(
-    tmp_path: Path, database_url: str, figures: Callable[..., None]
+    tmp_path: Path, database_url: str, rabbit: RabbitMq, figures: Callable[..., None]
 ) -> None:
-    async with open_topology(tmp_path, database_url) as stack:
+    async with open_topology(tmp_path, database_url, rabbit) as stack:
         async with under_load(stack) as (load, found):
             for n in range(4):
                 gateway = stack.gateways[n % 2]
@@ -261,10 +336,10 @@ async def require_healing(stack: Topology, place: str, found: Sequence[Replica])
 
 @pytest.mark.long
 async def test_presence_and_readers_come_back_after_nginx_is_gone_for_a_while(
-    tmp_path: Path, database_url: str, figures: Callable[..., None]
+    tmp_path: Path, database_url: str, rabbit: RabbitMq, figures: Callable[..., None]
 ) -> None:
     times = 3
-    async with open_topology(tmp_path, database_url) as stack:
+    async with open_topology(tmp_path, database_url, rabbit) as stack:
         place = await make_group(stack)
         texts: list[str] = []
         async with readers(stack, place, 6) as found:
