@@ -198,11 +198,11 @@ async def open_topology(folder: Path, dsn: str, rabbit: RabbitMq) -> AsyncIterat
     """Start everything beside a broker that runs; what the test leaves must be well."""
     folder.chmod(0o755)
     stack = Topology(folder, dsn, rabbit.url)
-    engines = [stack.redis, stack.bouncer, stack.s3, stack.provider]
-    async with running(stack.nginx, *stack.servers, *engines):
+    engines = [stack.nginx, stack.redis, stack.bouncer, stack.s3, stack.provider]
+    async with running(*stack.servers, *engines):
+        # nginx at once as well: every connection that others open could be from its port
         await asyncio.gather(*(engine.start() for engine in engines))
         await asyncio.gather(*(server.start() for server in stack.servers))
-        await stack.nginx.start()
         # each api printed a link, of which the last one holds
         link = await stack.door.command("admin", "setup-link")
         stack.door.log_path = folder / "link"
