@@ -102,6 +102,27 @@ async def test_a_message_is_posted_at_its_time_with_all_that_belongs_to_it(scene
     assert mention["actor_id"] == scene.boris.id
 
 
+async def test_a_reply_quotes_what_is_still_said_at_its_time(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as client:
+        asked = {name: await send(client, scene.group, f"who comes {name}") for name in ("a", "b", "c")}
+        for name, one in asked.items():
+            await plan(client, scene.group, name, reply_to=one["id"], quote=f"comes {name}")
+        for more in ({"quote": "comes a"}, {"reply_to": asked["a"]["id"], "quote": "nobody"}):
+            body = {"client_id": "bad", "text": "x", "send_at": soon(), **more}
+            answer = await client.post(url(scene.group), json=body)
+            assert answer.json()["error"]["code"] == "bad_quote"
+        await client.patch(url_of(scene.group, asked["b"]["id"]), json={"text": "nobody comes"})
+        await client.delete(url_of(scene.group, asked["c"]["id"]))
+        [left] = await scene.house.sql("SELECT count(quote) AS count FROM scheduled_message")
+        assert left["count"] == 2  # what was deleted is quoted nowhere
+        await let_time_come(scene)
+        page = (await client.get(url_of(scene.group))).json()["items"]
+    quotes = {one["text"]: one["reply_to"]["quote"] for one in page if one["reply_to"]}
+    assert quotes == {"a": "comes a", "b": None, "c": None}
+    [left] = await scene.house.sql("SELECT count(quote) AS count FROM scheduled_message")
+    assert left["count"] == 0
+
+
 async def test_it_is_changed_cancelled_and_sent_before_its_time(scene: Scene) -> None:
     async with scene.house.client(scene.anna) as client:
         one, two, three = [await plan(client, scene.group, key) for key in ("one", "two", "three")]

@@ -69,7 +69,7 @@ async def blank_events(tx: Tx, conversation_id: UUID, message_id: UUID, position
 
     Replies lose what they showed and quoted of it, in their rows and in their events. All of it is found by index,
     however long the stream is: the event that created a message has its position for a number (event's primary key),
-    replies are few (message_reply), and what was announced of either later is looked for among such events only
+    replies are few (message_reply, scheduled_message_quote), and what was announced of either later is looked for among such events only
     (event_changed).
     """
     await tx.execute(
@@ -78,11 +78,12 @@ async def blank_events(tx: Tx, conversation_id: UUID, message_id: UUID, position
         conversation_id,
         position,
     )
-    await tx.execute(
-        "UPDATE message SET quote = NULL WHERE conversation_id = $1 AND reply_to_id = $2 AND quote IS NOT NULL",
-        conversation_id,
-        message_id,
-    )
+    for table in ("message", "scheduled_message"):
+        await tx.execute(
+            f"UPDATE {table} SET quote = NULL WHERE conversation_id = $1 AND reply_to_id = $2 AND quote IS NOT NULL",
+            conversation_id,
+            message_id,
+        )
     await tx.execute(
         f"""UPDATE event SET data = {_UNQUOTED}
         WHERE conversation_id = $1 AND kind = 'message.created' AND data -> 'message' -> 'reply_to' ->> 'id' = $3

@@ -21,6 +21,7 @@ from parley.accounts import Caller, find_actors, lock_personal, record_personal
 from parley.conversations import history, scheduling_store, sending_store, store
 from parley.conversations.errors import (
     BadAttachment,
+    BadQuote,
     BadReply,
     BadSchedule,
     ConversationNotFound,
@@ -62,8 +63,8 @@ async def schedule_message(
 ) -> Scheduled:
     """Have a message posted later, as the caller. Repeat: with the same client id, what there is of it.
 
-    Raises: ConversationNotFound, Forbidden, MaySpeakNot, BadSchedule, BadAttachment, BadReply, EmptyMessage,
-    TooManyScheduled, ScheduledPosted (a message with this client id was sent), what mentions forbid.
+    Raises: ConversationNotFound, Forbidden, MaySpeakNot, BadSchedule, BadAttachment, BadReply, BadQuote,
+    EmptyMessage, TooManyScheduled, ScheduledPosted (a message with this client id was sent), what mentions forbid.
     """
     caller.require_user()
     known = await scheduling_store.find_by_client_id(tx, conversation_id, caller.actor_id, request.client_id)
@@ -81,8 +82,7 @@ async def schedule_message(
         media_ids=media_ids,
         send_at=request.send_at,
     )
-    if reply_to_id and not await history.get_messages(tx, [(conversation_id, reply_to_id)]):
-        raise BadReply
+    await _require_quoted(tx, conversation_id, reply_to_id, request.quote)
     if await scheduling_store.has_message(tx, conversation_id, caller.actor_id, request.client_id):
         raise ScheduledPosted
     key = uuid7()
@@ -96,6 +96,7 @@ async def schedule_message(
         text=request.text,
         entities=msgspec.to_builtins(request.entities) or None,
         reply_to_id=reply_to_id,
+        quote=request.quote,
         send_at=request.send_at,
     )
     if not is_new:  # an equal request was quicker
@@ -235,19 +236,21 @@ async def _post(tx: Tx, row: asyncpg.Record) -> Message:
     entities = _entities(row)
     # whom it calls is told in the same transaction as its author: their counters are locked in one order
     await lock_personal(tx, {row["actor_id"], *list_named(entities)})
-    posted = await post_message(
-        tx,
-        Draft(
-            workspace_id=row["workspace_id"],
-            conversation_id=row["conversation_id"],
-            sender_id=row["actor_id"],
-            text=row["text"],
-            entities=entities,
-            media_ids=row["media_ids"] or [],
-            reply_to_id=row["reply_to_id"],
-            client_id=row["client_id"],
-        ),
+    draft = Draft(
+        workspace_id=row["workspace_id"],
+        conversation_id=row["conversation_id"],
+        sender_id=row["actor_id"],
+        text=row["text"],
+        entities=entities,
+        media_ids=row["media_ids"] or [],
+        reply_to_id=row["reply_to_id"],
+        quote=row["quote"],
+        client_id=row["client_id"],
     )
+    try:
+        posted = await post_message(tx, draft)
+    except BadQuote:  # the words were edited since; nothing was written
+        posted = await post_message(tx, msgspec.structs.replace(draft, quote=None))
     await scheduling_store.mark_posted(tx, row, parse_id("msg", posted.message.id))
     await _tell(tx, await _read(tx, row["workspace_id"], row["id"]))
     return posted.message
@@ -280,6 +283,16 @@ async def _require_fit(
     objection = await find_objection(tx, conversation_id, access["kind"], access["role"], entities)
     if objection is not None:
         raise objection
+
+
+async def _require_quoted(tx: Tx, conversation_id: UUID, reply_to_id: UUID | None, quote: str | None) -> None:
+    """Raises: BadReply, BadQuote."""
+    found = await history.get_messages(tx, [(conversation_id, reply_to_id)]) if reply_to_id else {}
+    message = found.get(reply_to_id) if reply_to_id else None
+    if reply_to_id and message is None:
+        raise BadReply
+    if quote and (message is None or quote not in message.text):
+        raise BadQuote
 
 
 async def _wait(tx: Tx, workspace_id: UUID, key: UUID) -> Scheduled:

@@ -49,7 +49,9 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to post later. ``client_id``: the message's own, which makes a repeat harmless, for ever."""
+    """A message to post later. ``client_id``: the message's own, which makes a repeat harmless, for ever. ``quote``: words of
+    the message it replies to; it goes without them when they are no longer in it at its time.
+    """
 
     client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PLAIN)]
     send_at: _Moment
@@ -57,9 +59,11 @@ class ScheduleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     entities: _Entities = []
     media_ids: _Files = []
     reply_to: str | None = None
+    quote: Annotated[str, Meta(max_length=1024)] | None = None
 
     def __post_init__(self) -> None:
         self.text = clean_text(self.text)
+        self.quote = clean_text(self.quote or "") or None
         require_within(self.text, self.entities)
 
 

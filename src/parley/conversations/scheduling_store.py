@@ -29,14 +29,15 @@ async def insert_scheduled(
     text: str,
     entities: list[Any] | None,
     reply_to_id: UUID | None,
+    quote: str | None,
     send_at: dt.datetime,
 ) -> bool:
     """Add a scheduled message; False when the actor has one with this client id in the conversation."""
     return bool(
         await tx.execute(
             """INSERT INTO scheduled_message (workspace_id, id, conversation_id, actor_id, client_id, text, entities,
-                reply_to_id, send_at, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                reply_to_id, quote, send_at, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             ON CONFLICT (conversation_id, actor_id, client_id) DO NOTHING""",
             workspace_id,
             scheduled_id,
@@ -46,6 +47,7 @@ async def insert_scheduled(
             text,
             entities,
             reply_to_id,
+            quote,
             send_at,
             tx.now,
         )
@@ -205,7 +207,7 @@ async def mark_posted(tx: Tx, row: asyncpg.Record, message_id: UUID) -> None:
         row["id"],
     )
     await tx.execute(
-        """UPDATE scheduled_message SET text = '', entities = NULL, error_code = NULL, error_text = NULL,
+        """UPDATE scheduled_message SET text = '', entities = NULL, quote = NULL, error_code = NULL, error_text = NULL,
             message_id = $3, posted_at = $4 WHERE workspace_id = $1 AND id = $2""",
         row["workspace_id"],
         row["id"],

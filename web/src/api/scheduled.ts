@@ -34,6 +34,7 @@ export const scheduleMessage = (
     entities?: Entity[];
     media_ids?: string[];
     reply_to?: string;
+    quote?: string;
   },
 ) => request<Scheduled>("POST", `/v1/conversations/${conversation}/scheduled`, { body });
 export const changeScheduled = (

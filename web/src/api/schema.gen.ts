@@ -2938,6 +2938,7 @@ export interface components {
             client_id: string;
             entities?: components["schemas"]["EntityJson"][];
             media_ids?: string[];
+            quote?: string | null;
             reply_to?: string | null;
             /** Format: date-time */
             send_at: string;

@@ -1,6 +1,6 @@
 /** All actions of the desk as values, and the one listener that turns keys into them. */
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { changeConversation, findConversation } from "@/api/cache";
 import { updateConversation } from "@/api/desk";
@@ -22,6 +22,7 @@ import {
   usePath,
 } from "@/lib/router";
 import { setTheme } from "@/lib/theme";
+import { Turns } from "@/lib/turns";
 import { ChangeContext, type ConversationChange } from "./change";
 
 const NARROW = "(max-width: 767px)";
@@ -52,8 +53,9 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
   );
 }
 
-/** Changes a conversation at once on screen and then on the server; what is refused is taken back. */
+/** Changes a conversation at once on screen and then, in the order asked, on the server; what is refused is taken back. */
 function useChange() {
+  const [turns] = useState(() => new Turns());
   const client = useQueryClient();
   const sync = useSync();
   const { t } = useTranslation();
@@ -67,15 +69,18 @@ function useChange() {
         ...(wanted.assignee !== undefined ? { assignee: wanted.assignee } : {}),
       }));
       const { assignee, ...rest } = wanted;
-      try {
-        const body = { ...rest, ...(assignee !== undefined ? { assignee_id: assignee?.id ?? null } : {}) };
-        sync.keepConversation(await updateConversation(id, body));
-      } catch (error) {
-        if (before) sync.keepConversation(before);
-        showToast(errorText(error, t), { isBad: true });
-      }
+      const body = { ...rest, ...(assignee !== undefined ? { assignee_id: assignee?.id ?? null } : {}) };
+      await turns.take(id, async (isLast) => {
+        try {
+          const changed = await updateConversation(id, body);
+          if (isLast()) sync.keepConversation(changed);
+        } catch (error) {
+          if (before && isLast()) sync.keepConversation(before);
+          showToast(errorText(error, t), { isBad: true });
+        }
+      });
     },
-    [client, sync, t, me],
+    [client, sync, t, me, turns],
   );
 }
 

@@ -36,7 +36,7 @@ export function useSending(id: string) {
     });
   const sendVoice = (voice: Media, replying: Message | null, quote: string | null) =>
     send({ text: "", isNote: false, media: [voice], replying, quote, called: new Map() });
-  const sendLater = ({ text, media, replying, called }: Written, at: Date) =>
+  const sendLater = ({ text, media, replying, quote, called }: Written, at: Date) =>
     attempt(async () => {
       await scheduleMessage(id, {
         client_id: crypto.randomUUID(),
@@ -45,6 +45,7 @@ export function useSending(id: string) {
         entities: findMentions(text.trim(), called),
         media_ids: media.map((one) => one.id),
         ...(replying ? { reply_to: replying.id } : {}),
+        ...(replying && quote ? { quote } : {}),
       });
       void client.invalidateQueries({ queryKey: scheduledKeys.every });
     });
