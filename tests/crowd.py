@@ -39,7 +39,9 @@ def tomorrow() -> str:
 
 @dataclasses.dataclass
 class Places:
-    """The conversations of one case, by public id; ``desk`` has a customer, who has ``written`` so many messages."""
+    """The conversations of one case, by public id; ``desk`` has a customer, who has ``written`` so many messages, and said
+    so many things ``better``.
+    """
 
     group: str
     broadcast: str
@@ -47,6 +49,7 @@ class Places:
     desk: str
     chat: Chat
     written: int = 1
+    better: int = 0
 
     @property
     def all(self) -> list[str]:
@@ -137,6 +140,11 @@ class Crowd:
                 WHERE conversation_id = $1 AND kind = 'contact')""",
             parse_id("cnv", places.desk),
         )
+        [better] = await self.sql(
+            """SELECT count(*) FROM journal WHERE work = 'done' AND lane LIKE '%:' || $1
+                AND position('better said'::bytea IN body) > 0""",
+            str(places.chat.customer_id),
+        )
         [due] = await self.sql(
             "SELECT count(*) FROM job WHERE work IN ('ready', 'leased') AND due_at < now() + interval '1 hour'"
             " AND kind IN ('conversations.post_scheduled', 'desk.fetch_media')"
@@ -144,6 +152,7 @@ class Crowd:
         return (
             not due["count"]
             and heard["count"] == places.written
+            and better["count"] == places.better
             and not {"queued", "sending"} & set(states.values())
         )
 
@@ -309,6 +318,7 @@ class Turmoil:
         """A customer's words, a file, an album, or another wording of what they said before."""
         chat, chance = self.places.chat, self.random.random()
         if chance < 0.2 and self._heard:
+            self.places.better += 1
             await chat.edit(self.random.choice(self._heard[-5:]), f"customer {number}, better said")
             return True
         self.places.written += 1

@@ -187,6 +187,18 @@ async def test_an_edit_must_leave_something(scene: Scene) -> None:
         ).status_code == 200
 
 
+async def test_reactions_stand_in_the_order_of_their_events(scene: Scene) -> None:
+    async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris:
+        made = await send(anna, scene.group)
+        async with scene.house.db.transaction(scene.place.id) as slow:
+            assert slow.now  # begun first, and told later
+            await boris.put(url_of(scene.group, made["id"], "reactions", "first"))
+            key = parse_id("msg", made["id"])
+            await editing.add_reaction(slow, scene.anna.caller, scene.group, key, "second")
+        [shown] = (await anna.get(url_of(scene.group))).json()["items"]
+    assert [one["emoji"] for one in shown["reactions"]] == ["first", "second"]
+
+
 async def test_different_reactions_of_one_and_of_all_are_limited(scene: Scene) -> None:
     async with scene.house.client(scene.anna) as anna, scene.house.client(scene.boris) as boris:
         made = await send(anna, scene.group)

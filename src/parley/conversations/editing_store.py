@@ -141,17 +141,19 @@ async def add_attachments(tx: Tx, message: asyncpg.Record, media_ids: Sequence[U
 
 
 async def add_reaction(tx: Tx, message: asyncpg.Record, actor_id: UUID, emoji: str) -> bool:
-    """Put a reaction; returns whether it is new."""
+    """Put a reaction; returns whether it is new.
+
+    Its moment is the database's under the conversation's lock: they are shown by it, in the order of their events.
+    """
     return bool(
         await tx.execute(
             """INSERT INTO reaction (workspace_id, conversation_id, message_id, actor_id, emoji, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+            VALUES ($1, $2, $3, $4, $5, clock_timestamp()) ON CONFLICT DO NOTHING""",
             message["workspace_id"],
             message["conversation_id"],
             message["id"],
             actor_id,
             emoji,
-            tx.now,
         )
     )
 
