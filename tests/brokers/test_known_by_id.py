@@ -228,8 +228,9 @@ async def test_what_somebody_deleted_for_themselves_is_not_told_them_again(
         listening(rabbit, UPDATES_EXCHANGE, "user.#") as updates,
         publishing(house, rabbit.url, is_everyone=True, known_by_id=acme.id),
     ):
-        # by either id: to Anna creation, two who came, two messages, a reaction; to Boris his coming and one message
-        await updates.until(2 * (6 + 2))
+        # by either id: to Anna creation, two who came, two messages, a reaction; to Boris his coming, one message, and
+        # that the other is gone
+        await updates.until(2 * (6 + 3))
     said = {
         who: [
             one.body["data"]["content"]
@@ -239,7 +240,52 @@ async def test_what_somebody_deleted_for_themselves_is_not_told_them_again(
         for who in (anna.public, boris.public, "usr_anna0001", "usr_boris002")
     }
     hers = ["swordfish", "swordfish", "tuna"]
-    assert said == {anna.public: hers, "usr_anna0001": hers, boris.public: ["tuna"], "usr_boris002": ["tuna"]}
+    assert said == {
+        anna.public: hers,
+        "usr_anna0001": hers,
+        boris.public: ["tuna", ""],
+        "usr_boris002": ["tuna", ""],
+    }
+
+
+async def test_what_somebody_deletes_for_themselves_goes_from_their_other_programs_and_from_nobody_elses(
+    house: House, acme: Workspace, rabbit: RabbitMq, anna: Person, boris: Person
+) -> None:
+    group = await acme.open(anna, boris)
+    sent = await acme.say(group, anna, "swordfish", extra={"fields": {"kind": "fish"}})
+    message = parse_id("msg", sent.message.id)
+    async with (
+        listening(rabbit, UPDATES_EXCHANGE, "user.#") as updates,
+        listening(rabbit, EVENTS_EXCHANGE, "#") as events,
+        publishing(house, rabbit.url, is_everyone=True, known_by_id=acme.id),
+    ):
+        async with house.db.transaction(acme.id) as tx:
+            await editing.add_reaction(tx, anna.caller, group, message, "+")
+        # by either id: to Anna creation, two who came, the message and its reaction; to Boris his coming and these two
+        before = {one.id for one in await updates.until(2 * (5 + 3))}
+        async with house.db.transaction(acme.id) as tx:
+            await hide_message(tx, boris.caller, group, message)
+            await members.remove_member(tx, boris.caller, group, boris.id)
+        await updates.until(16 + 2 * 2 + 2)
+        await acme.say(group, anna, "the end")
+        told = [one for one in await updates.until(22 + 2) if one.id not in before]
+        await events.until(7)
+    assert [one.type for one in events.heard if one.type.startswith("message.")] == [
+        "message.create", "message.reaction.add", "message.create",
+    ]  # fmt: skip
+    gone = {one.routing_key: one for one in told if one.type == "message.delete"}
+    assert set(gone) == {f"user.{boris.public}.messageupdate", "user.usr_boris002.messageupdate"}
+    assert len([one for one in told if one.type == "message.delete"]) == 2
+    for one in gone.values():
+        data = one.body["data"]
+        assert one.headers["x-parley-kind"] == "message.hidden"
+        assert (one.body["entityId"], one.body["dialogId"]) == (sent.message.id, public_id("cnv", group))
+        assert (data["_id"], data["content"], data["isDeleted"]) == (sent.message.id, "", True)
+        assert (data["meta"], data["reactionCounts"]) == ({}, {})
+        assert "swordfish" not in str(one.body)
+    known = gone["user.usr_boris002.messageupdate"].body
+    assert (set(known), set(known["data"])) == (UPDATE, MESSAGE | {"isDeleted"})
+    assert gone[f"user.{boris.public}.messageupdate"].body["data"]["senderId"] == anna.public
 
 
 async def test_an_event_that_cannot_be_told_in_these_shapes_holds_nothing_up(

@@ -9,7 +9,7 @@ import structlog
 
 from parley.brokers import store
 from parley.brokers.chat_shapes import Known, shape_known
-from parley.brokers.facts import Facts, Told, gather_facts, message_of
+from parley.brokers.facts import HIDDEN, Facts, Told, gather_facts, message_of
 from parley.brokers.rooms import Rooms, member_of
 from parley.brokers.shapes import Outgoing, Shaped, shape_creation, shape_event, shape_unreadable
 from parley.conversations import find_named_reader
@@ -20,7 +20,7 @@ from parley.kit.events import ALL, STAFF, Event
 from parley.kit.ids import parse_id, public_id
 
 READ_MOVED = "read.moved"
-"""The one personal event that others may learn of."""
+"""The one personal event that others may learn of; of the rest `HIDDEN` is published, for whom it is about alone."""
 
 _UNREADABLE = (KeyError, TypeError, ValueError)
 
@@ -58,14 +58,22 @@ class Batch:
             self._told.append(Told(event=event, members=kept, is_first=is_first))
 
     async def take_personal(self, tx: Tx, events: Sequence[Event]) -> None:
-        """As `take`, of personal events: how far somebody has read, told to those who are in the conversation now."""
-        moved = [event for event in events if event.kind == READ_MOVED]
-        places = [(_conversation(event), int(event.data["read_number"])) for event in moved]
+        """As `take`, of personal events.
+
+        How far somebody has read is told to those who are in the conversation now; what somebody deleted for
+        themselves to nobody else, and to them wherever they are since.
+        """
+        places = [_place(event) for event in events if event.kind == READ_MOVED]
         messages = await store.list_numbered(tx, places)
         rooms = {row["id"]: row for row in await store.list_rooms(tx, {key: 2**62 for key, _ in places})}
         broadcasts = [key for key, row in rooms.items() if row["kind"] == "broadcast"]
         writers = await store.list_broadcasters(tx, broadcasts) if broadcasts else {}
-        for event, place in zip(moved, places, strict=True):
+        for event in events:
+            if event.kind == HIDDEN:
+                self._told.append(Told(event=event, members=frozenset({event.stream_id})))
+            if event.kind != READ_MOVED:
+                continue
+            place = _place(event)
             row = rooms.get(place[0])
             members = frozenset(row["members"]) if row else frozenset[UUID]()
             is_there = row is not None and (row["kind"] == "desk" or event.stream_id in members)
@@ -93,11 +101,12 @@ class Batch:
         assert self._facts is not None
         for told in self._told:
             for shaped in _shape(told, self._facts):
-                yield shaped.to_event()
+                if told.event.kind != HIDDEN:
+                    yield shaped.to_event()
                 yield from self._updates(told, shaped, self._facts)
 
     def _updates(self, told: Told, shaped: Shaped, facts: Facts) -> Iterator[Outgoing]:
-        message_id = message_of(told)
+        message_id = message_of(told) if told.event.kind != HIDDEN else None
         receivers = [
             actor_id
             for actor_id in told.members & facts.receivers
@@ -145,8 +154,9 @@ def _warn(event: Event, error: Exception) -> None:
     )
 
 
-def _conversation(event: Event) -> UUID:
+def _place(event: Event) -> tuple[UUID, int]:
     try:
-        return parse_id("cnv", str(event.data["conversation_id"]))
+        key = parse_id("cnv", str(event.data["conversation_id"]))
     except Malformed:
-        return UUID(int=0)
+        key = UUID(int=0)
+    return key, int(event.data["read_number"])

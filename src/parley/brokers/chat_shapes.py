@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from parley.brokers.facts import Facts, Told, message_of
+from parley.brokers.facts import Facts, Told, find_message
 from parley.brokers.shapes import (
     ROUTING_KEY_LIMIT_BYTES,
     UPDATES_EXCHANGE,
@@ -99,8 +99,7 @@ def shape_known(told: Told, shaped: Shaped, facts: Facts) -> Known | None:
 
 
 def _message(told: Told, facts: Facts) -> Json:
-    event, message_id = told.event, message_of(told)
-    message = event.data.get("message") or (facts.messages.get(message_id) if message_id else None)
+    event, message = told.event, find_message(told, facts)
     data: Json = {}
     if message:
         data = message_json(message, facts.external_ids, public_id("ws", event.workspace_id))

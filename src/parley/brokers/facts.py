@@ -17,10 +17,14 @@ from asyncpg import Record
 from parley.accounts.user_ids import give_user_ids, new_user_id
 from parley.brokers import store
 from parley.conversations import history
+from parley.conversations.chat3 import as_deleted
 from parley.infra.db import Tx
 from parley.kit.errors import Malformed
 from parley.kit.events import Event
 from parley.kit.ids import parse_id, public_id
+
+HIDDEN = "message.hidden"
+"""The personal event of somebody's deleting a message for themselves."""
 
 _ABOUT_MESSAGES = ("message.", "reaction.", "read.")
 
@@ -119,6 +123,13 @@ def message_of(told: Told) -> UUID | None:
     message = data.get("message")
     named = message.get("id") if isinstance(message, dict) else data.get("message_id")
     return told.message_id or _parse("msg", named)
+
+
+def find_message(told: Told, facts: Facts) -> dict[str, Any] | None:
+    """Return the message that an event is about as its receivers are told of it; None when it is there no more."""
+    message_id = message_of(told)
+    found = told.event.data.get("message") or (facts.messages.get(message_id) if message_id else None)
+    return as_deleted(found, told.event.at) if found and told.event.kind == HIDDEN else found
 
 
 def _persons(event: Event) -> Iterable[UUID]:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from parley.brokers.facts import Facts, Told, message_of
+from parley.brokers.facts import HIDDEN, Facts, Told, find_message, message_of
 from parley.kit.events import Event
 from parley.kit.ids import public_id
 
@@ -27,6 +27,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "message.created": ("message", "message.create"),
     "message.updated": ("message", "message.update"),
     "message.deleted": ("message", "message.delete"),
+    HIDDEN: ("message", "message.delete"),
     "message.status_changed": ("messageStatus", "message.status.update"),
     "reaction.added": ("messageReaction", "message.reaction.add"),
     "reaction.removed": ("messageReaction", "message.reaction.remove"),
@@ -232,7 +233,7 @@ def _data(told: Told, facts: Facts) -> dict[str, Any]:
 def _about_message(told: Told, facts: Facts) -> dict[str, Any]:
     """Return the whole message that an event is about, and what became of it."""
     event, data, message_id = told.event, told.event.data, message_of(told)
-    found = facts.messages.get(message_id) if message_id else None
+    found = find_message(told, facts)
     known = {
         **(_message(found, event, facts) if found else {}),
         "dialogId": _dialog(event),
@@ -241,6 +242,8 @@ def _about_message(told: Told, facts: Facts) -> dict[str, Any]:
     if event.kind == "read.moved":
         reader = _person(public_id("act", event.stream_id), facts)
         return {**known, **reader, "status": "read", "readNumber": data["read_number"]}
+    if event.kind == HIDDEN:
+        return known
     if event.kind == "message.status_changed":
         return {**known, "status": data["status"]["state"]}
     if event.kind in ("reaction.added", "reaction.removed"):

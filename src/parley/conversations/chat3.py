@@ -65,6 +65,19 @@ def message_json(message: Json, user_ids: UserIds, tenant_id: str) -> Json:
     return {**shown, "isDeleted": True} if is_deleted else shown
 
 
+def as_deleted(message: Json, at: dt.datetime) -> Json:
+    """Return a message as it is to who deleted it for themselves: like one deleted for all. JSON in our own shape."""
+    gone: Json = {
+        "text": "",
+        "entities": [],
+        "attachments": [],
+        "reactions": [],
+        "reply_to": None,
+        "extra": {},
+    }
+    return {**message, **gone, "forwarded_from": None, "deleted_at": msgspec.to_builtins(at)}
+
+
 def dialog_json(row: Record, name: str, created_by: str, tenant_id: str) -> Json:
     """Return a dialog as updates carry it: the same for every member. A row of `store.list_dialogs`."""
     dialog_id = public_id("cnv", row["id"])

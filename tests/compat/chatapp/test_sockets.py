@@ -102,6 +102,10 @@ async def test_what_somebody_deleted_for_themselves_is_not_brought_back_to_them(
             await ear.until(lambda ear=ear: ear.updates("message.delete"))
             [gone] = ear.updates("message.delete")
             assert (gone["entityId"], gone["data"]["content"]) == (live["_id"], "")
+            assert {**gone["data"], "updatedAt": ""} == {
+                **{key: value for key, value in live.items() if key not in ("context", "statuses")},
+                "content": "", "isDeleted": True, "updatedAt": "",
+            }  # fmt: skip
             ear.heard.clear()
         for message in (before, live):
             url_of = f"/api/messages/{message['_id']}/reactions"

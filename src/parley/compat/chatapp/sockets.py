@@ -195,7 +195,7 @@ class ChatGuest:
                 is_empty = update.data["memberCount"] == 0
                 self._send([update.as_type("dialog.delete") if is_empty else update])
         elif frame.kind == "message.hidden":
-            self._send(self._dialect.updates.of_hiding(self._workspace_id, frame))
+            self._send(await self._dialect.updates.of_hiding(self._workspace_id, frame))
             self._remember_hidden(frame.data["message_id"])
         elif frame.kind == "read.moved":
             await self._tell_reading(dialog_id, frame.stream, frame.data["read_number"])

@@ -18,7 +18,7 @@ from parley.compat.chatapp.dialogs import MEMBERS_SHOWN, named_members
 from parley.compat.chatapp.people import Person, UserIds, find_people
 from parley.compat.chatapp.shapes import Reader, status_list
 from parley.conversations import history
-from parley.conversations.chat3 import Json, dialog_json, dialog_names, iso, message_json
+from parley.conversations.chat3 import Json, as_deleted, dialog_json, dialog_names, iso, message_json
 from parley.infra.db import Database, Tx
 from parley.kit.ids import parse_id, public_id
 from parley.realtime.frames import EventFrame, SignalFrame
@@ -141,25 +141,26 @@ class Updates:
             )
         ]
 
-    def of_hiding(self, workspace_id: UUID, frame: EventFrame) -> list[Update]:
+    async def of_hiding(self, workspace_id: UUID, frame: EventFrame) -> list[Update]:
         """Return what it is that somebody deleted a message for themselves: to them it is deleted."""
         message_id, dialog_id = frame.data["message_id"], frame.data["conversation_id"]
-        told = {
-            "_id": message_id,
-            "messageId": message_id,
-            "dialogId": dialog_id,
-            "content": "",
-            "isDeleted": True,
-        }
+        key = parse_id("msg", message_id)
+        async with self._db.transaction(workspace_id) as tx:
+            found = await history.get_messages(tx, [(parse_id("cnv", dialog_id), key)])
+        if key not in found:
+            return []
+        message = as_deleted(msgspec.to_builtins(found[key]), frame.at)
+        user_ids = await self._user_ids.get(workspace_id, [parse_id("act", message["sender"]["id"])])
+        tenant_id = public_id("ws", workspace_id)
         return [
             Update(
                 event_type="message.delete",
                 event_id=_event_id(frame),
                 dialog_id=dialog_id,
                 entity_id=message_id,
-                tenant_id=public_id("ws", workspace_id),
+                tenant_id=tenant_id,
                 at=iso(frame.at) or "",
-                data=told,
+                data=message_json(message, user_ids, tenant_id),
             )
         ]
 
