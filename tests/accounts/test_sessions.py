@@ -197,6 +197,21 @@ async def test_signing_out_ends_the_session_and_clears_the_cookies(place: Place,
     assert (await refresh(place, stolen)).status_code == 401
 
 
+async def test_an_access_token_that_ran_out_leaves_the_ending_to_the_cookie(
+    place: Place, founded: Founded
+) -> None:
+    async with place.client() as client:
+        signed_in = await client.post("/v1/auth/sign-in", json={"email": EMAIL, "password": PASSWORD})
+        kept = client.cookies["parley_refresh"]
+        outdated = {"Authorization": "Bearer " + signed_in.json()["access_token"][:-2]}
+        assert (await client.get("/v1/me", headers=outdated)).status_code == 401
+        foreign = {**outdated, "Origin": "https://evil.example"}
+        assert (await client.post("/v1/auth/sign-out", headers=foreign)).status_code == 403
+        assert (await client.post("/v1/auth/sign-out", headers=outdated)).status_code == 204
+        assert len(client.cookies) == 0
+    assert (await refresh(place, kept)).status_code == 401
+
+
 async def test_signing_out_works_with_the_access_token_alone(place: Place, owner: httpx2.AsyncClient) -> None:
     assert (await owner.get("/v1/me")).status_code == 200
     assert (await owner.post("/v1/auth/sign-out")).status_code == 204

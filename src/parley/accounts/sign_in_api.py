@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import JSONBody
@@ -195,17 +196,10 @@ async def sign_out_route(
 ) -> Response[None]:
     """End the session of the access token, or of the refresh token in body or cookie, and clear the cookies.
 
-    A session that has ended already is no error.
+    The cookie is looked at when there is no access token that still holds. A session that has ended already is no
+    error.
     """
-    bearer = read_bearer(request)
-    given = data.refresh_token if data is not None else None
-    refresh_token = given or (_read_cookie(request, runtime) if bearer is None else None)
-    session_id = find_session_id(runtime.keys, refresh_token) if refresh_token else None
-    if session_id is None and bearer is not None:
-        try:
-            session_id = (await authenticate(runtime.db, bearer)).session_id
-        except Unauthenticated:
-            session_id = None
+    session_id = await _find_session(request, runtime, data.refresh_token if data is not None else None)
     if session_id is not None:
         await end_session(runtime.db, session_id)
     return Response(None, status_code=HTTP_204_NO_CONTENT, cookies=clear_cookies(runtime.settings))
@@ -239,6 +233,21 @@ async def accept_invitation_route(
         runtime.db, runtime.keys, read_client(request), token=data.token, password=data.password
     )
     return await answer_session(runtime, session, HTTP_200_OK)
+
+
+async def _find_session(request: Http, runtime: Runtime, refresh_token: str | None) -> UUID | None:
+    """Return the session a request names by one of its tokens; None when none of them holds."""
+    bearer = read_bearer(request)
+    named = find_session_id(runtime.keys, refresh_token) if refresh_token else None
+    if named is not None:
+        return named
+    if bearer is not None:
+        try:
+            return (await authenticate(runtime.db, bearer)).session_id
+        except Unauthenticated:
+            pass  # it ran out: the browser still has its cookie
+    cookie = _read_cookie(request, runtime)
+    return find_session_id(runtime.keys, cookie) if cookie else None
 
 
 def _read_cookie(request: Http, runtime: Runtime) -> str | None:

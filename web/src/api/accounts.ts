@@ -1,6 +1,7 @@
 /** Calls of accounts: setup, invitations, sign-in, profile, sessions, people, keys, audit. */
+import { tellDraftsNow } from "./drafts";
 import { request } from "./http";
-import { enter, leave } from "./session";
+import { endSession, enter } from "./session";
 import type { ApiKey, AuditEntry, Me, Page, Role, Session, SignedIn, User } from "./types";
 
 const open = { isPublic: true };
@@ -27,13 +28,10 @@ export async function signIn(body: {
   enter(await request<SignedIn>("POST", "/v1/auth/sign-in", { ...open, body }));
 }
 
-/** Ends the session here even when the server cannot be told. */
+/** Takes along nothing but what is being written: that goes to the server, for the other devices. */
 export async function signOut(): Promise<void> {
-  try {
-    await request<void>("POST", "/v1/auth/sign-out", { body: {} });
-  } finally {
-    leave(true);
-  }
+  await tellDraftsNow();
+  await endSession();
 }
 
 export const checkInvitation = (token: string) =>

@@ -11,6 +11,7 @@ import type { Page, WrittenDraft } from "./types";
 
 const SAVE_AFTER_MS = 800;
 const RETRY_MS = 5_000;
+const LEAVING_MS = 2_000;
 /** Within this a line that holds tells us what we have written ourselves. */
 const ECHO_MS = 10_000;
 /** How long a line may be dead before that is found out. */
@@ -81,6 +82,12 @@ export function retellDrafts(): void {
 window.addEventListener("pagehide", () => {
   for (const conversation of pauses.keys()) void tell(conversation);
 });
+
+/** Who leaves neither: waits until the server knows all, no longer than a person would. */
+export async function tellDraftsNow(): Promise<void> {
+  const told = Promise.all([...pauses.keys()].map(tell));
+  await Promise.race([told, new Promise((resolve) => setTimeout(resolve, LEAVING_MS))]);
+}
 
 /** One request after another for each conversation: an earlier one that is slow must not come last. */
 async function tell(conversation: string): Promise<void> {

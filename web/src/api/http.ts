@@ -1,5 +1,5 @@
 /** One way to call the server: the access token is added, one refresh is tried, errors have one shape. */
-import { currentToken, refreshSession } from "./session";
+import { currentToken, readingSignal, refreshSession } from "./session";
 
 export class ApiError extends Error {
   constructor(
@@ -72,7 +72,7 @@ async function send(method: string, path: string, options: Options): Promise<Res
   }
 }
 
-export async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
+async function exchange<T>(method: string, path: string, options: Options): Promise<T> {
   let response = await send(method, path, options);
   if (response.status === 401 && !options.isPublic && (await refreshSession())) {
     response = await send(method, path, options);
@@ -80,4 +80,16 @@ export async function request<T>(method: string, path: string, options: Options 
   const text = response.status === 204 ? "" : await response.text();
   if (!response.ok) throw parseError(response.status, text);
   return (text ? JSON.parse(text) : undefined) as T;
+}
+
+export async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
+  if (method !== "GET" || options.isPublic) return exchange(method, path, options);
+  const ends = readingSignal();
+  const signal = options.signal ? AbortSignal.any([ends, options.signal]) : ends;
+  try {
+    return await exchange(method, path, { ...options, signal });
+  } catch (error) {
+    // What was read for a session that has ended is as good as refused.
+    throw ends.aborted ? new ApiError(401, "unauthenticated", "") : error;
+  }
 }

@@ -255,7 +255,7 @@ export interface paths {
          * Sign out
          * @description End the session of the access token, or of the refresh token in body or cookie, and clear the cookies.
          *
-         *     A session that has ended already is no error.
+         *     The cookie is looked at when there is no access token that still holds. A session that has ended already is no error.
          */
         post: operations["sign_out"];
         delete?: never;

@@ -22,6 +22,8 @@ const RENEW_AGAIN_MS = 5_000;
 const SIGNED_IN = "parley.signed_in";
 /** Who that is, for opening without a network. No token and no secret. */
 const KEPT_ME = "parley.me";
+/** Somebody left while the server could not be told: it still is to be. */
+const UNTOLD = "parley.sign-out-untold";
 
 let state: State = { phase: "loading" };
 let token: string | null = null;
@@ -29,6 +31,7 @@ let expiresAt = 0;
 let obtainedAt = 0;
 let renewTimer: ReturnType<typeof setTimeout> | undefined;
 let running: Promise<boolean> | null = null;
+let reading = new AbortController();
 const listeners = new Set<() => void>();
 const tokenListeners = new Set<(token: string) => void>();
 const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("parley.session");
@@ -67,11 +70,54 @@ export function updateMe(me: Me): void {
   if (state.phase === "signed_in") publish({ phase: "signed_in", me });
 }
 
+/** What is being read for this session is given up by this signal when it ends. */
+export const readingSignal = (): AbortSignal => reading.signal;
+
+/**
+ * Ends the session. First nothing asks in its name any more and the screens are gone, then the server is told by the
+ * cookie, which holds when the access token does not. When the server cannot be told now, the next page does it.
+ */
+export async function endSession(): Promise<void> {
+  clearTimeout(renewTimer);
+  stopReading();
+  publish({ phase: "loading" });
+  await tellSignOut();
+  leave(true);
+}
+
+function stopReading(): void {
+  reading.abort();
+  reading = new AbortController();
+}
+
+async function tellSignOut(): Promise<void> {
+  localStorage.setItem(UNTOLD, "yes");
+  try {
+    const response = await post("/v1/auth/sign-out");
+    if (!isTrouble(response)) localStorage.removeItem(UNTOLD);
+  } catch {
+    // Told by the next page that is opened.
+  }
+}
+
+const post = (path: string): Promise<Response> =>
+  fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: "{}",
+    credentials: "same-origin",
+    keepalive: true,
+  });
+
+/** The server has decided nothing. */
+const isTrouble = (response: Response): boolean => response.status >= 500 || response.status === 429;
+
 /** Forgets the session here; `tell` says whether the other tabs shall too. */
 export function leave(tell: boolean): void {
   token = null;
   expiresAt = 0;
   clearTimeout(renewTimer);
+  stopReading();
   localStorage.removeItem(SIGNED_IN);
   localStorage.removeItem(KEPT_ME);
   void forgetKept();
@@ -83,6 +129,7 @@ export function leave(tell: boolean): void {
 
 /** The first thing a tab does: the session of this browser goes on, if there is one. */
 export async function resumeSession(): Promise<void> {
+  if (localStorage.getItem(UNTOLD)) await tellSignOut();
   if (localStorage.getItem(SIGNED_IN)) await refreshSession();
   else if (state.phase === "loading") publish({ phase: "signed_out" });
 }
@@ -100,12 +147,7 @@ async function refreshOnce(): Promise<boolean> {
   if (token && Date.now() - obtainedAt < FRESH_MS) return true;
   let response: Response;
   try {
-    response = await fetch("/v1/auth/refresh", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: "{}",
-      credentials: "same-origin",
-    });
+    response = await post("/v1/auth/refresh");
   } catch {
     return unreachable();
   }
@@ -113,7 +155,7 @@ async function refreshOnce(): Promise<boolean> {
     enter((await response.json()) as SignedIn);
     return true;
   }
-  if (response.status >= 500 || response.status === 429) return unreachable();
+  if (isTrouble(response)) return unreachable();
   leave(false);
   return false;
 }
@@ -145,6 +187,8 @@ function take(signedIn: SignedIn, at: number): void {
   token = signedIn.access_token;
   obtainedAt = at;
   localStorage.setItem(SIGNED_IN, "yes");
+  // The cookie of whoever left before is gone with the new one.
+  localStorage.removeItem(UNTOLD);
   claimDrafts(signedIn.me.actor.id);
   localStorage.setItem(KEPT_ME, JSON.stringify(signedIn.me));
   expiresAt = at + signedIn.expires_in_seconds * 1000;
