@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 
-from parley.compat.chatapp import store
 from parley.compat.chatapp.errors import InvalidToken
 from parley.compat.chatapp.frame_queue import FrameQueue
 from parley.compat.chatapp.tokens import ChatUser, is_token, read_token
 from parley.compat.chatapp.updates import Update, Updates, reader_of
-from parley.conversations import Cursor, read_events, read_head
+from parley.compat.chatapp.watching import find_join, list_companions, list_dialogs
+from parley.conversations import Cursor
 from parley.conversations.chat3 import iso
-from parley.infra.db import Tx
+from parley.infra.db import Database
 from parley.infra.failures import describe_failure
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Malformed, Unauthenticated
@@ -29,19 +30,15 @@ from parley.kit.ids import parse_id, public_id
 from parley.realtime.cors import Origin, is_listed
 from parley.realtime.frames import Done, EventFrame, Ready, ResetFrame, SignalFrame
 from parley.realtime.outlet import Outlet
-from parley.realtime.session import PRESENCE_LIMIT, WATCH_LIMIT, Session
+from parley.realtime.session import PRESENCE_LIMIT, Session
 from parley.realtime.websocket import OpenSession
 
 TYPING_AGAIN_SECONDS = 2.0
 """How often "still typing" is passed on; clients say so at every key."""
 MEET_SECONDS = 1.0
 """How long newcomers are gathered before their presence is watched, all together."""
-CROWD = 100
-"""Members of a dialog above which nobody is told who of it comes and goes, as with typing."""
 PEOPLE_AT_ONCE = 100
 HIDDEN_REMEMBERED = 1000
-JOIN_SEARCHED = 200
-"""Events of a dialog among which the coming of a new member is looked for."""
 
 log = structlog.get_logger()
 
@@ -81,36 +78,17 @@ class ChatDialect:
             user = await read_token(self._runtime, auth["token"])
         except InvalidToken as error:
             raise AuthenticationFailed from error
-        return await ChatGuest(self, user, outlet, open_session).begin()
-
-    async def list_dialogs(self, user: ChatUser) -> list[UUID]:
-        """Return what a client watches: the dialogs spoken in last."""
-        async with self._runtime.db.transaction(user.caller.workspace_id) as tx:
-            return await store.list_own_dialogs(
-                tx, user.caller.workspace_id, user.caller.actor_id, WATCH_LIMIT
-            )
-
-    async def list_companions(self, user: ChatUser, dialogs: Collection[UUID]) -> list[UUID]:
-        """Return whose coming and going a client of these dialogs is told."""
-        caller = user.caller
-        async with self._runtime.db.transaction(caller.workspace_id) as tx:
-            return await store.list_companions(
-                tx, caller.workspace_id, list(dialogs), but=caller.actor_id, crowd=CROWD, limit=PRESENCE_LIMIT
-            )
-
-    async def find_join(self, user: ChatUser, conversation_id: UUID) -> Cursor | None:
-        """Return the cursor of the event by which somebody came into a conversation, if it is among the last."""
-        async with self._runtime.db.transaction(user.caller.workspace_id) as tx:
-            return await _find_join(tx, user.caller.actor_id, conversation_id)
+        return await ChatGuest(self._runtime.db, self.updates, user, outlet, open_session).begin()
 
 
 class ChatGuest:
     """One client."""
 
     def __init__(
-        self, dialect: ChatDialect, user: ChatUser, outlet: Outlet, open_session: OpenSession
+        self, db: Database, updates: Updates, user: ChatUser, outlet: Outlet, open_session: OpenSession
     ) -> None:
-        self._dialect = dialect
+        self._db = db
+        self._updates = updates
         self._user = user
         self._outlet = outlet
         self._frames = FrameQueue(outlet)
@@ -132,7 +110,7 @@ class ChatGuest:
         try:
             await self._session.admit(self._user.token)
             await self._session.greet(None)
-            for conversation_id in await self._dialect.list_dialogs(self._user):
+            for conversation_id in await list_dialogs(self._db, self._user):
                 await self._watch(conversation_id, None)
         except BaseException:
             self._session.close()
@@ -165,7 +143,7 @@ class ChatGuest:
             if frame.stream == public_id("act", self._user.caller.actor_id):
                 await self._tell_personal(frame)
             else:
-                self._send(await self._dialect.updates.of_event(self._workspace_id, frame))
+                self._send(await self._updates.of_event(self._workspace_id, frame))
                 if frame.kind == "member.joined":
                     self._meet_soon(parse_id("cnv", frame.stream))
         elif isinstance(frame, SignalFrame):
@@ -195,7 +173,7 @@ class ChatGuest:
                 is_empty = update.data["memberCount"] == 0
                 self._send([update.as_type("dialog.delete") if is_empty else update])
         elif frame.kind == "message.hidden":
-            self._send(await self._dialect.updates.of_hiding(self._workspace_id, frame))
+            self._send(await self._updates.of_hiding(self._workspace_id, frame))
             self._remember_hidden(frame.data["message_id"])
         elif frame.kind == "read.moved":
             await self._tell_reading(dialog_id, frame.stream, frame.data["read_number"])
@@ -212,7 +190,7 @@ class ChatGuest:
     async def _tell_typing(self, frame: SignalFrame, actor_id: str) -> None:
         if parse_id("cnv", frame.stream) not in self._joined:
             return
-        for person in await self._dialect.updates.people(self._workspace_id, [actor_id]):
+        for person in await self._updates.people(self._workspace_id, [actor_id]):
             told = {"userId": person.user_id, "dialogId": frame.stream}
             if frame.kind == "typing.started":
                 self._emit("typing:start", {**told, "userName": person.name})
@@ -220,7 +198,7 @@ class ChatGuest:
                 self._emit("typing:stop", told)
 
     async def _tell_presence(self, actor_ids: Sequence[str], *, is_online: bool) -> None:
-        for person in await self._dialect.updates.people(self._workspace_id, actor_ids):
+        for person in await self._updates.people(self._workspace_id, actor_ids):
             if is_online:
                 self._emit("user:online", {"userId": person.user_id, "userName": person.name})
             else:
@@ -228,14 +206,10 @@ class ChatGuest:
 
     async def _tell_reading(self, dialog_id: str, actor_id: str, number: int) -> None:
         if parse_id("cnv", dialog_id) in self._dialogs:
-            self._send(
-                await self._dialect.updates.of_reading(self._workspace_id, dialog_id, actor_id, number)
-            )
+            self._send(await self._updates.of_reading(self._workspace_id, dialog_id, actor_id, number))
 
     async def _show_dialog(self, dialog_id: str, event_type: str, event_id: str) -> list[Update]:
-        return await self._dialect.updates.of_dialog(
-            self._workspace_id, dialog_id, event_type, event_id=event_id
-        )
+        return await self._updates.of_dialog(self._workspace_id, dialog_id, event_type, event_id=event_id)
 
     def _send(self, updates: Sequence[Update]) -> None:
         actor_id = self._user.caller.actor_id
@@ -262,36 +236,45 @@ class ChatGuest:
     # ------------------------------------------------------------ in
 
     async def handle(self, event: str, arguments: Sequence[Any]) -> None:
-        """See `parley.realtime.dialects.Guest`. What is none of this dialect's is ignored, and counted like the rest."""
+        """See `parley.realtime.dialects.Guest`. What is none of `EVENTS`, or not for this client, is only counted."""
         given = arguments[0] if arguments else None
-        if event.startswith("typing:") and isinstance(given, dict):
-            given = given.get("dialogId")
-        key = _find_dialog(given)
-        if key is not None and event == "dialog:join":
-            await self._join(key)
-        elif key is not None and event == "typing:start":
-            await self._type(key, is_on=True)
-        elif key is not None and event == "typing:stop":
-            await self._type(key, is_on=False)
-        else:
+        key = _find_dialog(given.get("dialogId") if isinstance(given, dict) else given)
+        spoken = EVENTS.get(event)
+        if key is None or spoken is None:
             self._session.count_event()
-            if key is not None and event == "dialog:leave":
-                self._joined.discard(key)
+        elif spoken.whose is Whose.ENTERING and key not in self._session.watched:
+            # counted as the command that it is; who is not let in, is not heard
+            if await self._watch(key, None):
+                self._meet_soon(key)
+                await spoken.take(self, key)
+        elif spoken.whose is Whose.MEMBERS and key not in self._session.watched:
+            self._session.count_event()
+        else:
+            await spoken.take(self, key)
 
-    async def _join(self, key: UUID) -> None:
-        """Enter a dialog's room: where one is a member, and nowhere else. The first time is free of charge."""
-        if key not in self._session.watched:
-            if not await self._watch(key, None):
-                return
-            self._meet_soon(key)
-        elif key in self._entered:
+    async def join(self, key: UUID) -> None:
+        """Enter a dialog's room. The first time is free of charge."""
+        if key in self._entered:
             self._session.count_event()
         self._entered.add(key)
         self._joined.add(key)
 
+    async def leave(self, key: UUID) -> None:
+        """Leave a dialog's room."""
+        self._session.count_event()
+        self._joined.discard(key)
+
+    async def start_typing(self, key: UUID) -> None:
+        """Say that somebody types, now and then while they do."""
+        await self._type(key, is_on=True)
+
+    async def stop_typing(self, key: UUID) -> None:
+        """Say that somebody types no more, if it was said that they do."""
+        await self._type(key, is_on=False)
+
     async def _type(self, key: UUID, *, is_on: bool) -> None:
         last, now = self._typing.pop(key, None), time.monotonic()
-        if key not in self._session.watched or (last is None and not is_on):
+        if last is None and not is_on:
             self._session.count_event()
             return
         if is_on:
@@ -308,7 +291,7 @@ class ChatGuest:
     async def _enter(self, key: UUID) -> None:
         """Watch a dialog one was just taken into, with all that happened in it since."""
         if key not in self._session.watched:
-            cursor = await self._dialect.find_join(self._user, key)
+            cursor = await find_join(self._db, self._user, key)
             if await self._watch(key, cursor):
                 await self._meet()
 
@@ -323,6 +306,7 @@ class ChatGuest:
         return True
 
     def _leave(self, key: UUID) -> None:
+        self._typing.pop(key, None)
         self._joined.discard(key)
         self._dialogs.discard(key)
 
@@ -339,7 +323,7 @@ class ChatGuest:
         self._is_meeting = False
         dialogs, self._unmet = self._unmet, set()
         watched = self._session.watched_actors
-        people = await self._dialect.list_companions(self._user, dialogs & self._dialogs) if dialogs else []
+        people = await list_companions(self._db, self._user, dialogs & self._dialogs) if dialogs else []
         fresh = [actor for actor in people if actor not in watched][: PRESENCE_LIMIT - len(watched)]
         for start in range(0, len(fresh), PEOPLE_AT_ONCE):
             ids = [public_id("act", actor) for actor in fresh[start : start + PEOPLE_AT_ONCE]]
@@ -364,20 +348,32 @@ class ChatGuest:
         return self._user.caller.workspace_id
 
 
+class Whose(Enum):
+    """Who is heard."""
+
+    MEMBERS = "those who watch the dialog, as its members do"
+    ENTERING = "its members, who watch it from then on"
+    ONESELF = "whoever sends it: it is about their own connection alone"
+
+
+class Spoken(NamedTuple):
+    """An event that clients send, naming a dialog: who takes it, and who is heard."""
+
+    take: Callable[[ChatGuest, UUID], Awaitable[None]]
+    whose: Whose
+
+
+EVENTS: Mapping[str, Spoken] = {
+    "dialog:join": Spoken(ChatGuest.join, Whose.ENTERING),
+    "dialog:leave": Spoken(ChatGuest.leave, Whose.ONESELF),
+    "typing:start": Spoken(ChatGuest.start_typing, Whose.MEMBERS),
+    "typing:stop": Spoken(ChatGuest.stop_typing, Whose.MEMBERS),
+}
+"""All that is taken from clients."""
+
+
 def _find_dialog(text: Any) -> UUID | None:
     try:
         return parse_id("cnv", text) if isinstance(text, str) else None
     except Malformed:
         return None
-
-
-async def _find_join(tx: Tx, actor_id: UUID, conversation_id: UUID) -> Cursor | None:
-    head = await read_head(tx, conversation_id)
-    events = await read_events(
-        tx, conversation_id, after=max(0, head.number - JOIN_SEARCHED), limit=JOIN_SEARCHED
-    )
-    own = public_id("act", actor_id)
-    for event in reversed(events):
-        if event.kind == "member.joined" and event.data["member"]["actor"]["id"] == own:
-            return Cursor(event.number, event.tag)
-    return None
