@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.scene import nameless
 from tests.browser.talk import join, set_up_owner, write
-from tests.programs import Server
+from tests.programs import Server, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +95,11 @@ async def test_any_emoji_of_the_picker_is_a_reaction_also_by_keyboard(
     await page.get_by_role("menuitem", name="📦").press("Enter")
     await expect(row.get_by_role("button", name="📦")).to_have_attribute("aria-pressed", "true")
     await expect(page.get_by_role("menu")).to_have_count(0)
-    [said] = (await boris.call("GET", f"/v1/conversations/{chat}/messages"))["items"]
-    assert [one["emoji"] for one in said["reactions"]] == ["📦"]
+
+    # shown at once, and told to the server behind that
+    async def is_stored() -> bool:
+        [said] = (await boris.call("GET", f"/v1/conversations/{chat}/messages"))["items"]
+        return [one["emoji"] for one in said["reactions"]] == ["📦"]
+
+    await eventually(is_stored)
     assert window.complaints == window.refusals == []
