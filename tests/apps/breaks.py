@@ -206,7 +206,7 @@ BREAKS = [
     _statements("ledger.states", "is queued and its work done",
                 *_deliver(_FIRST, "queued", "'done', now(), NULL, NULL, now(), NULL, 1")),
     _statements("ledger.parts", "is sent and its call 0 sending", "UPDATE delivery_part SET state = 'sending'"),
-    _statements("ledger.provider_ids", "is not noted", "DELETE FROM message_source"),
+    _statements("ledger.provider_ids", "is not noted", "DELETE FROM message_source WHERE direction = 'out'"),
     _statements("ledger.provider_ids", "without an id", "UPDATE delivery_part SET provider_ids = '{}'"),
     _statements("ledger.provider_ids", "is another message's", "UPDATE delivery_part SET provider_ids = '{101}'"),
     _statements("ledger.parked", "status read of 101", """INSERT INTO parked_status
@@ -233,6 +233,8 @@ BREAKS = [
                 "UPDATE journal SET last_error = '' WHERE work = 'failed'"),
     _statements("journal.failed", "no luck", _insert("journal", _FAILED)),
     _statements("journal.outcome", "does not say what became of it", "UPDATE journal SET outcome = NULL"),
+    _statements("journal.messages", "message 7 of chat 5 is none of ours",
+                "DELETE FROM message_source WHERE direction = 'in'"),
     _statements("deliveries.leases", "ran out", _QUEUED_PART, *_deliver(_FIRST, "sending", _SILENT),
                 *_deliver(_SECOND, "queued", "'ready', now(), NULL, NULL, NULL, NULL, 0")),
     _statements("deliveries.work", "after less than no attempt", "UPDATE delivery SET attempts = -1"),

@@ -76,7 +76,11 @@ async def _furnish_work(house: House) -> None:
     for statement in (
         "UPDATE schedule SET next_at = now() + interval '1 day'",
         """INSERT INTO journal (workspace_id, id, inbox_id, body, lane, work, outcome, finished_at)
-        SELECT workspace_id, gen_random_uuid(), id, '{}', 'a', 'done', 'message', now() FROM inbox""",
+        SELECT workspace_id, gen_random_uuid(), id, convert_to('{"update_id": 1, "message": {"message_id": 7, "date": 1,
+            "chat": {"id": 5, "type": "private"}, "from": {"id": 5, "is_bot": false, "first_name": "A"}, "text": "hi"}}',
+            'UTF8'), 'a', 'done', 'message', now() FROM inbox""",
+        """INSERT INTO message_source (workspace_id, inbox_id, chat, provider_id, conversation_id, message_id, direction)
+        SELECT workspace_id, inbox_id, '5', '7', conversation_id, message_id, 'in' FROM delivery ORDER BY seq LIMIT 1""",
         "INSERT INTO job (id, kind, work, finished_at) VALUES (gen_random_uuid(), 'system.sweep', 'done', now())",
         f"""INSERT INTO media (workspace_id, id, state, kind, source, created_at)
         SELECT id, '{pending}', 'pending', 'file', '{{}}', now() - interval '1 day' FROM workspace""",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from parley.desk.delivery_store import DELIVERIES
 from parley.desk.intake_store import JOURNAL
+from parley.desk.journal_checks import JOURNAL_CHECKS
 from parley.infra.checking import CannotLook, Check, Probe, Walk
 from parley.infra.crypto import KeyMismatch, load_keys
 from parley.infra.work_checks import work_checks
@@ -223,13 +224,5 @@ DESK_CHECKS = (
         # a refused message is everyday business and shown in its conversation
         if check.name != "deliveries.failed"
     ),
-    Check(
-        name="journal.outcome",
-        holds="Every journal item that is done says what became of it.",
-        remedy="The row was changed by hand, or by a bug: ask the developers with its id.",
-        walk=Walk(table="journal"),
-        sql="""SELECT 'journal item ' || j.id || ' is done and does not say what became of it' AS finding FROM journal j
-            WHERE j.id > $1 AND $2::bigint IS NOT NULL AND j.id <= $3 AND $4::bigint IS NOT NULL
-              AND j.work = 'done' AND coalesce(j.outcome, '') = ''""",
-    ),
+    *JOURNAL_CHECKS,
 )

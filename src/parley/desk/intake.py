@@ -143,7 +143,7 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
     if not item.attachments and not clean_text(item.text[:TEXT_LIMIT]).strip():
         return "ignored: nothing to show"  # before it opens a conversation, or opens one again
     if await intake_store.find_source(tx, inbox["id"], item.chat, item.provider_id):
-        return "duplicate"
+        return intake_store.DUPLICATE
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
     if not identity.is_reachable:
         # first: it locks all conversations with the contact, in order of their ids
@@ -167,7 +167,7 @@ async def _take_message(tx: Tx, inbox: asyncpg.Record, item: IncomingMessage) ->
     posted = await post_message(tx, draft)
     message_id = await _note_source(tx, inbox, item, conversation_id, posted.message.id)
     await _fetch_later(tx, inbox, conversation_id, message_id, draft.media_ids)
-    return "message"
+    return intake_store.MESSAGE
 
 
 async def _grow_album(
@@ -203,7 +203,7 @@ async def _grow_album(
             entities=make_entities(item),
             by=identity.contact_id,
         )
-    return "album item"
+    return intake_store.ALBUM_ITEM
 
 
 async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
@@ -223,7 +223,7 @@ async def _take_edit(tx: Tx, inbox: asyncpg.Record, item: IncomingEdit) -> str:
         direction="in",
     )
     if not is_new:
-        return "duplicate"
+        return intake_store.DUPLICATE
     identity = await ensure_identity(tx, inbox["workspace_id"], inbox["id"], item.person)
     await lock_access(tx, conversation_id, identity.contact_id)
     conversation = await lock_conversation(tx, inbox["workspace_id"], conversation_id)

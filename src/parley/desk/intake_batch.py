@@ -168,7 +168,7 @@ async def _settle(tx: Tx, posted: Sequence[tuple[_Plain, asyncpg.Record, UUID]])
     )
     if noted != len(posted):
         raise BatchUndone("the same message came through another lane at the same moment")
-    done = await JOURNAL.finish_many(tx, [one.claim for one, _, _ in posted], outcome="message")
+    done = await JOURNAL.finish_many(tx, [one.claim for one, _, _ in posted], outcome=intake_store.MESSAGE)
     if len(done) != len(posted):
         raise BatchUndone("a lease was lost")
     return done

@@ -13,6 +13,9 @@ from parley.infra.work import WorkTable
 
 JOURNAL = WorkTable("journal", columns=("inbox_id", "body"), max_attempts=8)
 
+MESSAGE, ALBUM_ITEM, DUPLICATE = "message", "album item", "duplicate"
+"""Outcomes of items that are a message of ours, which `message_source` knows by the provider's id."""
+
 
 async def insert_items(tx: Tx, items: Sequence[tuple[UUID, UUID, UUID, str, bytes]]) -> None:
     """Journal items (workspace, inbox, id, lane, body) in order: seq follows the order of the list."""
