@@ -52,6 +52,8 @@ export default defineConfig({
   test: {
     environment: "jsdom",
     include: ["tests/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/patience.ts"],
+    testTimeout: 60_000,
     restoreMocks: true,
   },
 });

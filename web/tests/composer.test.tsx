@@ -7,7 +7,7 @@ import { uploadFile } from "@/api/media";
 import { scheduleMessage } from "@/api/scheduled";
 import { enter } from "@/api/session";
 import { type Sync, SyncContext } from "@/api/sync";
-import type { Media, SignedIn } from "@/api/types";
+import type { Media, Sender, SignedIn } from "@/api/types";
 import { Composer } from "@/features/composer/Composer";
 import { loadDraft } from "@/lib/drafts";
 import { startI18n } from "@/lib/i18n";
@@ -40,13 +40,13 @@ const add = vi.fn();
 /** The request that is under way ends. */
 let done: () => void;
 
-function open() {
+function open(people: Sender[] = []) {
   const sync = { outbox: { add }, sendTyping: vi.fn() } as unknown as Sync;
   const client = new QueryClient({ defaultOptions: { queries: { queryFn: () => null } } });
   return render(
     <QueryClientProvider client={client}>
       <SyncContext value={sync}>
-        <Composer id={ID} placeholder="" hasNotes={false} obstacle={null} isFollowed />
+        <Composer id={ID} placeholder="" hasNotes={false} obstacle={null} people={people} isFollowed />
       </SyncContext>
     </QueryClientProvider>,
   );
@@ -117,5 +117,19 @@ describe("sending later", () => {
     done();
     await waitFor(() => expect(tellDraft).toHaveBeenLastCalledWith(ID, "", null));
     expect(loadDraft(ID).text).toBe("");
+  });
+});
+
+describe("calling somebody", () => {
+  it("leaves the caret behind the name at once, for the next letter", () => {
+    const frame = vi.spyOn(globalThis, "requestAnimationFrame").mockReturnValue(0);
+    open([{ id: "act_2", kind: "user", name: "Zinaida" }]);
+    fireEvent.change(area(), { target: { value: "@zi, soon" } });
+    area().setSelectionRange(3, 3);
+    fireEvent.select(area());
+    fireEvent.keyDown(area(), { key: "Enter" });
+    expect(area().value).toBe("@Zinaida , soon");
+    expect(area().selectionStart).toBe("@Zinaida ".length);
+    frame.mockRestore();
   });
 });

@@ -1,7 +1,8 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "@/api/http";
 import type { Draft } from "@/api/messages";
 import { Outbox } from "@/api/outbox";
+import { makeOutboxHome } from "@/api/outbox-home";
 import type { Message } from "@/api/types";
 
 function memory(): Pick<Storage, "getItem" | "setItem"> & { kept: Map<string, string> } {
@@ -123,5 +124,59 @@ describe("the outbox", () => {
     new Outbox({ key: "k", stored: vi.fn(), send, storage }).resume();
     await settle();
     expect(send.mock.calls[0]?.[1].client_id).toBe("a");
+  });
+});
+
+/** As browsers have them: one holder of a name at a time, the others wait for it. */
+function makeLocks() {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    request(name: string, ...rest: unknown[]): Promise<unknown> {
+      const job = rest.at(-1) as () => unknown;
+      const turn = (last.get(name) ?? Promise.resolve()).then(job);
+      last.set(name, turn);
+      return turn;
+    },
+  };
+}
+
+describe("what a page has not sent when it is closed", () => {
+  const send = vi.fn(async (_: string, draft: Draft) => stored(draft));
+  const open = (sendHere = send) => {
+    const home = makeOutboxHome("act_1");
+    const outbox = new Outbox({ ...home, stored: vi.fn(), send: sendHere });
+    home.adopt(outbox);
+    return { home, outbox };
+  };
+  beforeEach(() => {
+    localStorage.clear();
+    send.mockClear();
+    vi.stubGlobal("navigator", { locks: makeLocks() });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("is sent by the next page, also when the closed one lets go of it only later", async () => {
+    const first = open(vi.fn(() => new Promise<never>(() => undefined)));
+    first.outbox.add(pending("a"));
+    const second = open();
+    await settle();
+    expect(send).not.toHaveBeenCalled();
+    first.outbox.close();
+    first.home.leave();
+    await settle();
+    expect(send.mock.calls.map(([, draft]) => draft.client_id)).toEqual(["a"]);
+    expect(second.outbox.store.get()).toEqual([]);
+  });
+
+  it("is not taken by a page whose person has left", async () => {
+    const first = open(vi.fn(() => new Promise<never>(() => undefined)));
+    first.outbox.add(pending("a"));
+    const second = open();
+    await settle();
+    second.home.leave();
+    first.home.leave();
+    await settle();
+    expect(send).not.toHaveBeenCalled();
+    expect(localStorage.getItem(first.home.key)).toContain("a");
   });
 });

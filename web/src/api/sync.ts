@@ -2,6 +2,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createContext, useContext } from "react";
 import { createStore } from "@/lib/store";
+import { Turns } from "@/lib/turns";
 import {
   changeConversation,
   changeThread,
@@ -58,6 +59,7 @@ export class Sync {
   readonly chats: ChatSync;
   readonly presence: PresenceWatch;
   readonly names = new NameBook(getPeople);
+  private readonly reactions = new Turns();
   private readonly home: OutboxHome;
   private readonly realtime: Realtime;
   private token: string | null = null;
@@ -110,7 +112,7 @@ export class Sync {
     this.stopToken = onToken((token) => this.realtime.renew(token));
     this.realtime.start();
     this.outbox.resume();
-    void this.home.adopt(this.outbox);
+    this.home.adopt(this.outbox);
     this.stopKeeping = startKeeping(this.client, this.me);
   }
 
@@ -120,6 +122,7 @@ export class Sync {
     this.realtime.stop();
     this.chats.stop();
     this.outbox.close();
+    this.home.leave();
     clearTimeout(this.touchTimer);
     clearTimeout(this.countsTimer);
   }
@@ -166,12 +169,14 @@ export class Sync {
         withReaction(thread, id, { emoji, actor: this.me, isOn: shown }),
       );
     show(isOn);
-    try {
-      await setReaction(conversation_id, id, emoji, isOn);
-    } catch (error) {
-      show(!isOn);
-      throw error;
-    }
+    await this.reactions.take(`${id} ${emoji}`, async (isLast) => {
+      try {
+        await setReaction(conversation_id, id, emoji, isOn);
+      } catch (error) {
+        if (isLast()) show(!isOn);
+        throw error;
+      }
+    });
   }
 
   keepConversation(conversation: DeskConversation): void {

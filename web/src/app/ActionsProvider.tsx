@@ -1,6 +1,6 @@
 /** All actions of the desk as values, and the one listener that turns keys into them. */
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useCallback, useLayoutEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { changeConversation, findConversation } from "@/api/cache";
 import { updateConversation } from "@/api/desk";
@@ -30,7 +30,8 @@ const NARROW = "(max-width: 767px)";
 export function ActionsProvider({ children }: { children: ReactNode }) {
   const change = useChange();
   const actions = useDeskActions(change);
-  useEffect(() => {
+  // Before the screen is seen: a key pressed at once means what is on it.
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.isComposing) return;
       for (const action of actions.values()) {

@@ -770,8 +770,12 @@ async function submit() {
   });
   $("send").disabled = false;
   if (!isDone) return;
-  $("text").value = "";
-  Object.assign(state, { editing: null, reply: null, files: [] });
+  // What was written or chosen while this was on its way stays.
+  const now = $("text").value;
+  $("text").value = now.startsWith(text) ? now.slice(text.length).trimStart() : now;
+  if (state.editing === editing) state.editing = null;
+  if (state.reply === reply) state.reply = null;
+  if (state.files === files) state.files = [];
   paintTray();
   paintFoot();
   grow();

@@ -15,9 +15,15 @@ export function usePeople(query: string): { items: Person[]; isPending: boolean 
     placeholderData: keepPreviousData,
     staleTime: 30_000,
   });
+  // Until those of these words are known, of those before them whoever is meant by these as well.
+  const isBehind = people.isPlaceholderData || words !== query.trim();
+  const meant = isBehind ? query.trim().toLocaleLowerCase() : "";
   const items = useMemo(
-    () => (people.data?.items ?? []).filter((person) => person.id !== me),
-    [people.data, me],
+    () =>
+      (people.data?.items ?? []).filter(
+        (person) => person.id !== me && person.name.toLocaleLowerCase().includes(meant),
+      ),
+    [people.data, me, meant],
   );
-  return { items, isPending: people.isPending };
+  return { items, isPending: people.isPending || isBehind };
 }

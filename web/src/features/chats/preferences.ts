@@ -11,6 +11,7 @@ import { showToast } from "@/components/overlays";
 import { isMuted } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
 import { formatMoment } from "@/lib/format";
+import { Turns } from "@/lib/turns";
 
 /** As good as for ever. */
 const FOR_EVER = "2099-01-01T00:00:00Z";
@@ -25,6 +26,9 @@ export interface ChatAction {
   choices?: { label: string; run: () => void }[];
 }
 
+/** A row's menu and the details of the same chat take turns, too. */
+const turns = new Turns();
+
 /** For how many hours one may be left alone. */
 const MUTE_HOURS = [1, 8];
 
@@ -35,12 +39,15 @@ export function useChatActions(chat: Chat): ChatAction[] {
   const set = async (wanted: Preferences) => {
     const { is_pinned, is_archived, muted_until } = chat;
     changeChat(client, chat.id, (old) => ({ ...old, ...wanted }));
-    try {
-      sync.chats.keep(await setPreferences(chat.id, wanted));
-    } catch (error) {
-      changeChat(client, chat.id, (old) => ({ ...old, is_pinned, is_archived, muted_until }));
-      showToast(errorText(error, t), { isBad: true });
-    }
+    await turns.take(chat.id, async (isLast) => {
+      try {
+        const changed = await setPreferences(chat.id, wanted);
+        if (isLast()) sync.chats.keep(changed);
+      } catch (error) {
+        if (isLast()) changeChat(client, chat.id, (old) => ({ ...old, is_pinned, is_archived, muted_until }));
+        showToast(errorText(error, t), { isBad: true });
+      }
+    });
   };
   const muted = isMuted(chat);
   const choices = [

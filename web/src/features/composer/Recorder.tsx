@@ -27,21 +27,26 @@ export function Recorder({ onDone, onSend }: RecorderProps) {
   const [isSending, setSending] = useState(false);
   const level = useRef<HTMLSpanElement>(null);
   const recording = useRecording(level, onDone);
+  const { startedAt } = recording;
   useEffect(() => {
-    const timer = setInterval(() => setSeconds((old) => old + 1), 1_000);
+    if (startedAt === null) return;
+    const timer = setInterval(() => setSeconds(Math.floor((Date.now() - startedAt) / 1_000)), 250);
     return () => clearInterval(timer);
-  }, []);
+  }, [startedAt]);
+  const { finish } = recording;
   const send = useCallback(async () => {
+    // While the microphone is still being asked for there is nothing to send.
+    if (startedAt === null) return;
     setSending(true);
     try {
-      const file = await recording.finish();
+      const file = await finish();
       if (file) onSend(await uploadFile(file, () => undefined, new AbortController().signal, "voice"));
       onDone();
     } catch (error) {
       showToast(errorText(error, t), { isBad: true });
       setSending(false);
     }
-  }, [recording, onSend, onDone, t]);
+  }, [startedAt, finish, onSend, onDone, t]);
   useEffect(() => {
     if (seconds >= LONGEST_SECONDS) void send();
   }, [seconds, send]);
@@ -64,6 +69,7 @@ export function Recorder({ onDone, onSend }: RecorderProps) {
       <button
         type="button"
         autoFocus
+        aria-disabled={startedAt === null}
         disabled={isSending}
         onClick={() => void send()}
         aria-label={t("composer.send")}
@@ -75,11 +81,12 @@ export function Recorder({ onDone, onSend }: RecorderProps) {
   );
 }
 
-/** Records from the first moment on; the microphone is let go at the end, whatever it is. */
+/** Records as soon as it may, and tells since when; the microphone is let go at the end, whatever it is. */
 function useRecording(level: React.RefObject<HTMLSpanElement | null>, onFailed: () => void) {
   const { t } = useTranslation();
   const recorder = useRef<MediaRecorder | null>(null);
   const pieces = useRef<Blob[]>([]);
+  const [startedAt, setStartedAt] = useState<number | null>(null);
   const failed = useRef(onFailed);
   failed.current = onFailed;
   useEffect(() => {
@@ -96,6 +103,7 @@ function useRecording(level: React.RefObject<HTMLSpanElement | null>, onFailed: 
         const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
         const made = new MediaRecorder(stream, mimeType ? { mimeType } : {});
         made.ondataavailable = (event) => event.data.size > 0 && pieces.current.push(event.data);
+        made.onstart = () => setStartedAt(Date.now());
         made.start(500);
         recorder.current = made;
         const quiet = showLevel(stream, level);
@@ -128,7 +136,7 @@ function useRecording(level: React.RefObject<HTMLSpanElement | null>, onFailed: 
     const type = made.mimeType.split(";")[0] || "audio/webm";
     return new File(pieces.current, `voice.${type.split("/")[1]}`, { type });
   }, []);
-  return { finish };
+  return { startedAt, finish };
 }
 
 /** The dot grows with the voice; returns how to end that. */

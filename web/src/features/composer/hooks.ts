@@ -7,6 +7,7 @@ import { useMe } from "@/api/hooks";
 import type { Thread } from "@/api/patches";
 import { useSync } from "@/api/sync";
 import type { Features, Message } from "@/api/types";
+import { isModalOpen } from "@/lib/actions";
 import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
 import { loadDraft, saveDraft, type Writing, withoutTaken } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
@@ -24,8 +25,9 @@ export function useFocusRequests(
     if (request?.conversation !== id) return;
     if (request.isNote !== null) setNote(request.isNote);
     // At once, so that not a letter typed after the shortcut is lost; and again when a menu has given its focus back.
+    const isCovered = isModalOpen();
     area.current?.focus();
-    requestAnimationFrame(() => area.current?.focus());
+    if (isCovered) requestAnimationFrame(() => area.current?.focus());
     focusRequest.set(null);
   }, [request, id, area, setNote]);
 }

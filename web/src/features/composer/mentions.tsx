@@ -1,6 +1,7 @@
 /** Calling people with an @: the list that offers them while it is being typed, and the marks it leaves in the words. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type RefObject, useId, useMemo, useState } from "react";
+import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
 import type { Entity, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
@@ -74,13 +75,14 @@ export function useMentions({ id, area, text, people, findPeople, canCallAll, on
     if (!call || caret === null) return;
     const words = `@${one.name}`;
     setCalled((all) => new Map([...all, [words, one.isAll ? null : one.id]]));
-    onText(`${text.slice(0, call.from)}${words} ${text.slice(caret)}`);
     const end = call.from + words.length + 1;
-    close();
-    requestAnimationFrame(() => {
-      area.current?.focus();
-      area.current?.setSelectionRange(end, end);
+    // At once: the next letter may come before the next frame.
+    flushSync(() => {
+      onText(`${text.slice(0, call.from)}${words} ${text.slice(caret)}`);
+      close();
     });
+    area.current?.focus();
+    area.current?.setSelectionRange(end, end);
   };
   const onKeyDown = (event: KeyboardEvent): boolean => {
     if (offers.length === 0) return false;

@@ -1,6 +1,6 @@
 /** Rows that exist only while they are seen, walked with the arrows; and what stands there instead. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Button, Empty, Spinner } from "@/components/controls";
 import { visibleOrder } from "@/lib/desk-view";
@@ -35,7 +35,8 @@ export function VirtualRows<T extends { id: string }>({
   const shown = rows.getVirtualItems();
   const isNearEnd = (shown.at(-1)?.index ?? 0) >= items.length - LOAD_AHEAD;
 
-  useEffect(() => visibleOrder.set(items.map((item) => item.id)), [items]);
+  // Before the rows are seen: a key that goes to the next may be pressed at once.
+  useLayoutEffect(() => visibleOrder.set(items.map((item) => item.id)), [items]);
   const loadMore = useRef(onNearEnd);
   loadMore.current = onNearEnd;
   const count = items.length;
