@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.programs import Server, free_port
 
@@ -23,6 +23,9 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
+PATIENCE_MS = 30_000
+"""What is to come may take so long on a slow and busy machine; what is there already costs nothing."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ class Window:
         self.page = page
         self.complaints: list[str] = []
         self.refusals: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
 

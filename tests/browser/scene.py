@@ -48,7 +48,7 @@ class Customer:
         async def all_here() -> bool:
             return await self.accepted() == list(texts)
 
-        await eventually(all_here, 15)
+        await eventually(all_here)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Scene:
         for text in texts:
             await customer.write(text)
         if texts:
-            await eventually(lambda: self.conversation(customer, texts[-1]), 30)
+            await eventually(lambda: self.conversation(customer, texts[-1]), 60)
         return customer
 
     async def conversation(self, customer: Customer, last: str | None = None) -> Json:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import re
+from collections.abc import AsyncIterator
 from typing import Literal
 from uuid import uuid4
 
@@ -12,7 +15,7 @@ from playwright.async_api import Browser, Locator, Page
 
 from tests.browser.conftest import Window, open_window
 from tests.browser.scene import sign_in
-from tests.programs import PASSWORD, Json, Server
+from tests.programs import PASSWORD, Json, Server, eventually
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,3 +107,39 @@ async def write(page: Page, text: str) -> None:
         await page.get_by_role("button", name=re.compile("^(Send|Отправить)$")).tap()
     else:
         await area.press("Enter")
+
+
+@contextlib.asynccontextmanager
+async def going_on_typing(area: Locator) -> AsyncIterator[None]:
+    """As long as this lasts somebody writes a letter every second: the mark of one that was seen is soon gone."""
+    is_over = asyncio.Event()
+
+    async def type_on() -> None:
+        while not is_over.is_set():
+            await area.press_sequentially("д")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), 1)
+
+    typing = asyncio.create_task(type_on())
+    try:
+        yield
+    finally:
+        is_over.set()
+        await typing
+
+
+async def at_hand(row: Locator, name: str) -> Locator:
+    """Point at a message until its button of this name is there: what comes meanwhile moves it away below the mouse."""
+    button = row.get_by_role("button", name=name)
+
+    async def is_there() -> bool:
+        await row.hover()
+        return await button.is_visible()
+
+    await eventually(is_there)
+    return button
+
+
+async def message_menu(log: Locator, text: str, name: str) -> None:
+    """Open the menu, called `name`, of the first message of a thread with these words."""
+    await (await at_hand(log.locator("[data-key]").filter(has_text=text).first, name)).click()

@@ -39,13 +39,12 @@ async def test_a_slow_save_does_not_bring_back_what_was_sent(server: Server, bro
         await route.continue_()
 
     await desk.route("**/draft", slowly)
-    async with desk.expect_request(lambda request: request.method == "PUT" and "/draft" in request.url):
-        await desk.locator("textarea").fill("on my way")
-    await write(desk, "on my way")
-    await expect(phone.get_by_role("log")).to_contain_text("on my way")
-    # the slow save has come by now, and what takes it back after it
+    # the slow save, and what takes it back after it
     async with desk.expect_response(lambda answer: answer.request.method == "DELETE"):
-        pass
+        async with desk.expect_request(lambda request: request.method == "PUT" and "/draft" in request.url):
+            await desk.locator("textarea").fill("on my way")
+        await write(desk, "on my way")
+        await expect(phone.get_by_role("log")).to_contain_text("on my way")
     assert await drafts_of(olga) == []
     for page in (desk, phone):
         await expect(page.locator("textarea")).to_have_value("")
@@ -73,7 +72,7 @@ async def test_what_was_sent_without_a_network_or_while_the_other_was_closed_is_
     async def is_gone() -> bool:
         return await drafts_of(olga) == []
 
-    await eventually(is_gone, 25)
+    await eventually(is_gone, 60)
     await phone.goto(address)
     await expect(phone.get_by_role("log")).to_contain_text("a whole thought")
     await expect(phone.locator("textarea")).to_have_value("")

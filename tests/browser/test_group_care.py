@@ -7,8 +7,8 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.scene import nameless, sideways
 from tests.browser.shots import shoot
-from tests.browser.talk import chat_row, join, set_up_owner, write
-from tests.programs import Server
+from tests.browser.talk import chat_row, join, message_menu, set_up_owner, write
+from tests.programs import Server, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -131,9 +131,7 @@ async def test_a_broadcast_is_read_by_many_who_see_those_who_write(server: Serve
 
     # pinned and taken off again; deleted for all
     async def choose(text: str, doing: str) -> None:
-        await log.get_by_text(text).hover()
-        line = page.locator("[data-key]").filter(has_text=text)
-        await line.get_by_role("button", name="Message menu").click()
+        await message_menu(log, text, "Message menu")
         await page.get_by_role("menuitem", name=doing, exact=True).click()
 
     pin = there.get_by_role("button", name="Закреплённое сообщение: soup today")
@@ -185,9 +183,14 @@ async def test_who_hides_when_they_are_here_is_seen_by_nobody(server: Server, br
     await expect(there.get_by_role("main")).to_contain_text("в сети")
     await expect(mark).to_have_count(1)
 
+    async def is_hidden() -> bool:
+        told = await boris.call("GET", f"/v1/presence?actor_ids={olga.id}")
+        return [(one["is_online"], one["last_seen_at"]) for one in told["items"]] == [(None, None)]
+
     # hidden: at once nothing, neither here nor last seen; she still sees of others what they show
     await page.goto(f"{server.url}/settings/profile")
     await page.get_by_text("Hidden", exact=True).click()
+    await eventually(is_hidden)
     await expect(there.get_by_role("main")).not_to_contain_text("в сети")
     await expect(mark).to_have_count(0)
     await there.reload()
@@ -196,8 +199,7 @@ async def test_who_hides_when_they_are_here_is_seen_by_nobody(server: Server, br
     await shoot(page, "en-profile-hidden")
     await page.goto(f"{server.url}/chats/{chat}")
     await expect(page.get_by_role("main")).to_contain_text("online")
-    told = await boris.call("GET", f"/v1/presence?actor_ids={olga.id}")
-    assert [(one["is_online"], one["last_seen_at"]) for one in told["items"]] == [(None, None)]
+    assert await is_hidden()
     await expect(there.get_by_role("main")).not_to_contain_text("в сети")
     await expect(there.get_by_role("main")).not_to_contain_text("был(а)")
 

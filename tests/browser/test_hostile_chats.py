@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.scene import sideways, sign_in
 from tests.browser.shots import shoot
-from tests.browser.talk import Colleague, join, set_up_owner
+from tests.browser.talk import Colleague, at_hand, join, set_up_owner
 from tests.browser.watch import open_watched
 from tests.browser.xss import MARKUP, PAYLOADS, RUN
 from tests.programs import PASSWORD, Json, Server, eventually
@@ -152,7 +152,7 @@ async def require_texts(page: Page, place: str, texts: list[str]) -> None:
         return not missing
 
     try:
-        await eventually(all_shown, 10)
+        await eventually(all_shown)
     except AssertionError:
         raise AssertionError((place, missing)) from None
 
@@ -204,8 +204,7 @@ async def test_the_chats_show_words_whatever_they_are(server: Server, browser: B
 
     # where to forward to, whom to speak with, and what is found
     last = page.get_by_role("log").locator("[data-key]").last
-    await last.hover()
-    await last.get_by_role("button", name="Message menu", exact=True).click()
+    await (await at_hand(last, "Message menu")).click()
     await page.get_by_role("menuitem", name="Forward").click()
     await expect(page.get_by_role("dialog").get_by_role("option").first).to_be_visible()
     await watch.require_harmless(page, "forwarding")
@@ -216,22 +215,24 @@ async def test_the_chats_show_words_whatever_they_are(server: Server, browser: B
     await page.keyboard.press("Escape")
 
     async def is_indexed() -> bool:
-        path = f"/v1/search/messages?query={quote(WORD + ' onerror')}&conversation_id={crowd.everything}"
-        return len((await boris.call("GET", path))["items"]) > 10
+        count, cursor = 0, ""
+        while True:
+            path = f"/v1/search/messages?query={WORD}&conversation_id={crowd.everything}{cursor}"
+            answer = await boris.call("GET", path)
+            count += len(answer["items"])
+            if not answer["next"]:
+                return count >= len(crowd.texts)
+            cursor = f"&cursor={quote(answer['next'])}"
 
-    await eventually(is_indexed, 20)
+    await eventually(is_indexed, 60)
     await page.get_by_role("button", name="Search messages", exact=True).click()
     await page.get_by_role("searchbox").last.fill(WORD)
-    found = page.get_by_role("list", name="Found messages").get_by_role("button")
+    found = page.get_by_role("list", name="Found messages").locator("time")
     more = page.get_by_role("button", name="Show more", exact=True)
     await expect(more).to_be_visible()
-
-    async def all_found() -> bool:
-        if await more.is_visible():
-            await more.click()
-        return await found.count() >= len(crowd.texts)
-
-    await eventually(all_found, 20, 0.2)
+    while (shown := await found.count()) < len(crowd.texts):
+        await more.click()
+        await expect(found).not_to_have_count(shown)
     await require_texts(page, "ul[aria-label='Found messages'] li", [text[:150] for text in crowd.texts])
     await watch.require_harmless(page, "found")
     await page.get_by_role("searchbox").last.fill("onerror")
@@ -249,6 +250,7 @@ async def test_the_chats_show_words_whatever_they_are(server: Server, browser: B
     await shoot(page, "en-hostile-invitation")
     for section in ("sessions", "security", "profile"):
         await page.goto(f"{server.url}/settings/{section}")
+        await expect(page.locator("h1, h2").first).to_be_attached()
         await expect(page.locator(".shimmer")).to_have_count(0)
         if section == "sessions":
             await require_texts(page, "li", [agent[:60] for agent in AGENTS])

@@ -73,7 +73,7 @@ async def test_on_a_narrow_phone_everything_is_reached_and_nothing_scrolls_sidew
         row = await scene.conversation(zoe)
         return bool(row["status"] == "snoozed" and row["assignee"])
 
-    await eventually(is_put_off, 10)
+    await eventually(is_put_off)
     await page.get_by_role("button", name="Назад к списку").tap()
     await expect(page.get_by_role("log")).to_have_count(0)
     await page.get_by_role("button", name="Открыть меню").tap()
@@ -111,7 +111,7 @@ async def test_reading_back_a_long_history_keeps_the_place(server: Server, brows
         async def has_grown(before: int = before) -> bool:
             return await log.locator("[data-key]").count() > before
 
-        await eventually(has_grown, 10)
+        await eventually(has_grown)
         loaded = await log.locator("[data-key]").count()
         # within a line: the mark that more is being read comes and goes above
         assert abs(await log.evaluate(where, key) - top) <= 20

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import Window, open_window
-from tests.programs import PASSWORD, Server
+from tests.programs import PASSWORD, Server, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +89,8 @@ async def test_a_newcomer_gets_from_the_console_link_to_an_answer_on_the_phone(
     await phone.locator("#text").fill("Thank yuo")
     await phone.keyboard.press("Enter")
     await expect(log).to_contain_text("Thank yuo")
+    await expect(phone.locator(".message.mine").last).to_contain_text("Thank yuo")
+    await expect(phone.locator("#text")).to_have_value("")
     await phone.locator("#text").press("ArrowUp")
     await phone.locator("#text").fill("Thank you")
     await phone.keyboard.press("Enter")
@@ -184,7 +186,8 @@ async def test_what_the_provider_refuses_is_said_and_can_be_retried_by_keyboard(
         accepted = await server.call("GET", f"/sandbox/control/accepted?bot_id={bot_id}")
         return [message["text"] for message in accepted["messages"]]
 
-    await page.wait_for_timeout(500)
+    await eventually(seen)
+    await expect(page.get_by_role("log").locator("[data-delivery=sent]")).to_have_count(1)
     assert await seen() == ["good day"]
 
     # not certain: the provider did it and its answer never came

@@ -27,8 +27,8 @@ RU = {
 }  # fmt: skip
 
 
-async def schedule(who: Colleague, chat: str, text: str, **more: Json) -> None:
-    at = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+async def schedule(who: Colleague, chat: str, text: str, hours: int = 24, **more: Json) -> None:
+    at = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)
     body = {"client_id": str(uuid4()), "text": text, "send_at": at.isoformat(), **more}
     await who.call("POST", f"/v1/conversations/{chat}/scheduled", body)
 
@@ -54,7 +54,7 @@ async def test_what_waits_is_listed_for_all_chats_and_changed(
     with_boris, with_vera = await olga.open(boris), await olga.open(vera)
     bold = [{"kind": "bold", "offset": 0, "length": 5}]
     await schedule(olga, with_boris, "Happy birthday", entities=bold)
-    await schedule(olga, with_vera, "the report is due")
+    await schedule(olga, with_vera, "the report is due", hours=25)
     window = await olga.window(browser, **options)
     page = window.page
     await page.get_by_role("button", name=words["tab"]).click()
@@ -74,7 +74,7 @@ async def test_what_waits_is_listed_for_all_chats_and_changed(
     assert await nameless(page) == []
     assert await sideways(page) <= 0
     await dialog.get_by_label(words["at"]).fill(
-        f"{dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3)}T10:30"
+        f"{dt.datetime.now(dt.UTC).date() + dt.timedelta(days=4)}T10:30"
     )
     await dialog.get_by_role("button", name=words["save"]).click()
     await expect(dialog).to_have_count(0)

@@ -26,7 +26,7 @@ async def test_a_search_is_narrowed_to_a_chat_and_a_person_that_are_not_open(
     async def are_found() -> bool:
         return len((await olga.call("GET", "/v1/search/messages?query=kettle"))["items"]) == 3
 
-    await eventually(are_found, 20)
+    await eventually(are_found)
     window = await olga.window(
         browser, path="/chats", locale="ru-RU", width=390, height=760, color_scheme="dark", is_touch=True
     )
@@ -40,12 +40,16 @@ async def test_a_search_is_narrowed_to_a_chat_and_a_person_that_are_not_open(
     assert await nameless(page) == []
 
     # in a chat
+    # the dialog stands a moment after the finger is off
+    field = page.get_by_role("dialog").get_by_role("combobox")
     await panel.get_by_role("button", name="В чате").tap()
+    await expect(field).to_be_focused()
     await page.keyboard.type("te")
     await page.keyboard.press("Enter")
     await expect(found).to_have_count(2)
     # from a person, found by name
     await panel.get_by_role("button", name="От кого").tap()
+    await expect(field).to_be_focused()
     await page.keyboard.type("bor")
     await expect(page.get_by_role("option", name="Olga")).to_have_count(0)
     await page.get_by_role("option", name="Boris").tap()

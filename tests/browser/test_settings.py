@@ -69,7 +69,7 @@ async def test_inboxes_are_connected_named_shared_and_disconnected(server: Serve
         inbox = await server.call("GET", f"/v1/inboxes/{scene.inbox['id']}")
         return (inbox["name"], inbox["reopen"], inbox["reopen_within_hours"]) == ("Front desk", "new", 72)
 
-    await eventually(stored, 5)
+    await eventually(stored)
     await dialog.get_by_role("button", name="Disconnect").click()
     await page.get_by_role("dialog", name="Disconnect").get_by_role("button", name="Disconnect").click()
     await expect(page.get_by_text("No inboxes yet")).to_be_visible()
@@ -127,6 +127,7 @@ async def test_a_colleague_comes_by_link_and_sessions_and_keys_are_given_and_tak
     await page.get_by_role("dialog").get_by_role("button", name="New key").click()
     key = await page.get_by_role("textbox", name="Copy").input_value()
     await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     assert key.startswith("pk_")
     assert key not in await page.content()
     owner = server.token
@@ -153,17 +154,19 @@ async def test_what_could_not_be_handled_is_listed_with_its_reason_and_replayed(
         scene = await open_scene(server)
         await scene.customer("Zoe", "hello")
         database = await asyncpg.connect(database_url)
+
+        async def is_done() -> bool:
+            return bool(await database.fetchval("SELECT bool_and(work = 'done') FROM journal"))
+
+        # what is still at work would say that it is done
+        await eventually(is_done)
         await database.execute("UPDATE journal SET work = 'failed', last_error = 'ZeroDivisionError: oops'")
         window = await enter(browser, server)
         await visit(window.page, "Failed items")
         await expect(window.page.get_by_role("listitem")).to_contain_text(["ZeroDivisionError: oops"])
         await window.page.get_by_role("button", name="Replay").click()
         await expect(window.page.get_by_text("Nothing failed")).to_be_visible()
-
-        async def is_done() -> bool:
-            return bool(await database.fetchval("SELECT bool_and(work = 'done') FROM journal"))
-
-        await eventually(is_done, 15)
+        await eventually(is_done)
         await database.close()
         # it had been handled before: nothing is there twice
         [row] = await server.conversations()

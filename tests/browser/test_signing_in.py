@@ -37,7 +37,7 @@ async def code_for(server: Server, count: int) -> str:
         found = await server.call("GET", f"/sandbox/control/sms?phone=%2B{PHONE[1:]}")
         return found["messages"][0]["text"] if len(found["messages"]) == count else None
 
-    [code] = re.findall(r"\d{6}", await eventually(newest, 20))
+    [code] = re.findall(r"\d{6}", await eventually(newest))
     return str(code)
 
 
@@ -77,7 +77,9 @@ async def test_a_number_an_app_and_recovery_codes(server: Server, browser: Brows
     # the app: a QR code that is drawn, the secret to type, and codes to keep
     await page.get_by_role("button", name="Set up").first.click()
     await prove(dialog, "Current password", "Continue")
-    drawn = await dialog.get_by_alt_text("QR code").evaluate("image => image.naturalWidth")
+    drawn = await dialog.get_by_alt_text("QR code").evaluate(
+        "async (image) => { await image.decode(); return image.naturalWidth; }"
+    )
     assert drawn > 50
     secret = (await dialog.locator("p.font-mono").inner_text()).replace(" ", "")
     await look(page, "en-totp")
@@ -122,7 +124,7 @@ async def test_a_number_an_app_and_recovery_codes(server: Server, browser: Brows
     await expect(page.get_by_role("alert")).to_contain_text("Код неверный")
     await look(page, "ru-code")
     # what was refused is typed over
-    assert await page.evaluate("getSelection().toString()") != ""
+    await eventually(lambda: page.evaluate("getSelection().toString()"))
     await page.get_by_label("Код из SMS").fill(f"{code[:3]} {code[3:]}")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Ещё один шаг")).to_be_visible()

@@ -81,7 +81,7 @@ class Watch:
             return all(name in seen for name in names)
 
         try:
-            await eventually(all_shown, 20)
+            await eventually(all_shown, 90)
         except AssertionError:
             raise AssertionError([name for name in names if name not in seen]) from None
 
@@ -95,7 +95,7 @@ class Watch:
             await log.evaluate("(log) => { log.scrollTop = 0; }")
             return await log.locator("[data-key]").count() >= count
 
-        await eventually(is_whole, 30)
+        await eventually(is_whole, 90)
         await self.require_harmless(page, "a whole thread")
 
 

@@ -14,6 +14,9 @@ from tests.sandbox.test_bot_api import picture
 
 pytestmark = pytest.mark.anyio
 
+PATIENCE_MS = 30_000
+"""What is to come may take so long on a slow and busy machine."""
+expect.set_options(timeout=PATIENCE_MS)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,7 +40,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def opened(browser: Browser, url: str, **options: Any) -> Page:
     """The page; whatever the browser complains about fails the test."""
     page = await (await browser.new_context(**{"locale": "en-GB", **options})).new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

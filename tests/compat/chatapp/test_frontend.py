@@ -24,7 +24,6 @@ pytestmark = pytest.mark.anyio
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[1] / "realtime/js/node_modules/socket.io-client/dist/socket.io.min.js"
 ANNA, BORIS = "79990000001", "79990000002"
-expect.set_options(timeout=15_000)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -79,7 +78,7 @@ async def sign_up(server: Server, browser: Browser, frontend: str, phone: str, n
         digits = [re.search(r"\b[0-9]{4}\b", one["text"]) for one in found["messages"]]
         return digits[0][0] if digits and digits[0] else None
 
-    await page.fill("#code", await eventually(code, 15))
+    await page.fill("#code", await eventually(code))
     await page.click("#verify button")
     await expect(page.locator("#me")).to_have_text(f"{name} {phone}")
     return window
