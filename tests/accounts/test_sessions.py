@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,9 +15,15 @@ from parley.accounts.authentication import TokenCache
 from parley.accounts.sessions import judge_refresh
 from parley.accounts.tokens import access_token_of, find_session_id, new_refresh_token, next_refresh_token
 from parley.infra.crypto import Keys, hash_token
+from parley.infra.relay import Relay
+from parley.infra.runtime import open_runtime
+from parley.infra.settings import Settings
 from parley.kit.errors import Unauthenticated
+from parley.kit.events import CallerHint
 from parley.kit.ids import uuid7
 from tests.accounts.place import EMAIL, ORIGIN, PASSWORD, Place
+from tests.house import House
+from tests.programs import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -246,6 +253,46 @@ async def test_a_session_revoked_elsewhere_is_refused_within_five_seconds(
     assert not await is_let_in(place, access)
 
 
+async def test_what_one_process_ends_another_refuses_without_waiting_for_its_memory(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.accounts.authentication.CACHE_SECONDS", 3600.0)
+    settings = Settings(data_dir=tmp_path)
+    async with (
+        open_runtime(settings, database_url, "api") as here,
+        open_runtime(settings, database_url, "api") as there,
+    ):
+        for one in (here, there):
+            assert one.relay is not None
+            await eventually(lambda relay=one.relay: is_listening(relay), 10, 0.005)
+        workspace = await House(here, database_url).workspace("Acme")
+        anna, boris = await workspace.user("Anna"), await workspace.user("Boris")
+        for one in (here, there):
+            for person in (anna, boris):
+                await authenticate(one.db, person.token)
+        async with here.db.system() as tx:
+            await tx.execute("UPDATE session SET revoked_at = now()")  # of both, and it is told of one
+        for one in (here, there):
+            await authenticate(one.db, anna.token)  # both remember
+        forget_callers(here.db, actor_id=anna.id)
+
+        async def is_refused() -> bool:
+            try:
+                await authenticate(there.db, anna.token)
+            except Unauthenticated:
+                return True
+            return False
+
+        await eventually(is_refused, 10, 0.005)
+        with pytest.raises(Unauthenticated):
+            await authenticate(here.db, anna.token)
+        await authenticate(there.db, boris.token)
+
+
+async def is_listening(relay: Relay) -> bool:
+    return relay.tally.is_listening
+
+
 async def test_many_tokens_are_looked_up_at_once_past_the_memory(place: Place, founded: Founded) -> None:
     access, token = await begin(place)
     newer = (await refresh(place, token)).json()["access_token"]
@@ -270,9 +317,24 @@ async def test_the_memory_of_callers_is_bounded() -> None:
     cache.keep(b"short", caller, 0, cache.version)
     assert cache.find(b"short") is None
     version = cache.version
-    cache.forget(lambda _: False)
+    cache.forget(uuid7())
     cache.keep(b"late", caller, 5, version)
     assert cache.find(b"late") is None
+
+
+async def test_a_change_of_a_session_an_actor_a_login_or_a_key_behind_them_makes_the_memory_forget() -> None:
+    workspace, session, actor, login, bot = [uuid7() for _ in range(5)]
+    caller = Caller(workspace, actor, "user", "agent", frozenset(), session, "A", login_id=login, by_id=bot)
+    other = Caller(workspace, uuid7(), "user", "agent", frozenset(), uuid7(), "B", login_id=uuid7())
+    cache = TokenCache(size=3)
+    for key in (session, actor, login, bot):
+        cache.keep(b"one", caller, 5, cache.version)
+        cache.keep(b"again", caller, 5, cache.version)
+        cache.keep(b"other", other, 5, cache.version)
+        cache.on_hints([CallerHint(id=key)])
+        assert (cache.find(b"one"), cache.find(b"again"), cache.find(b"other")) == (None, None, other)
+    cache.on_hints([CallerHint(id=workspace)])
+    assert cache.find(b"other") == other
 
 
 async def test_the_media_cookie_opens_media_by_get_and_nothing_else(place: Place, founded: Founded) -> None:

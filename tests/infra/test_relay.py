@@ -14,11 +14,11 @@ import pytest
 from parley.infra.bus import Bus
 from parley.infra.notify_bus import NotifyEngine
 from parley.infra.redis_bus import RedisEngine
-from parley.infra.relay import QUEUE_LIMIT, Engine, Relay
+from parley.infra.relay import QUEUE_LIMIT, Engine, Heard, Relay
 from parley.infra.runtime import open_runtime
 from parley.infra.settings import Settings
 from parley.infra.wake import Wake
-from parley.kit.events import Event, Hint, Mark, Signal, Touch
+from parley.kit.events import CallerHint, Event, Hint, Mark, Signal, Touch
 from parley.kit.ids import uuid7
 from tests.engines import RedisServer, running_redis
 from tests.programs import eventually, free_port
@@ -39,9 +39,9 @@ def message(number: int, text: str = "hello") -> Event:
 class Node:
     """One process's bus with its relay, and what it heard."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, listens: Heard = "everything") -> None:
         self.bus = Bus()
-        self.relay = Relay(engine, listens=True)
+        self.relay = Relay(engine, listens=listens)
         self.bus.connect(self.relay)
         self.heard: list[Hint] = []
         self.woken: list[str] = []
@@ -112,6 +112,27 @@ async def test_every_kind_of_hint_arrives_as_it_was_but_for_what_is_not_told(
         assert touch in second.heard
         assert (told.context, told.data, told.at, told.tag) == ({}, event.data, event.at, -7)
         assert (told.stream_id, told.actor_id, told.number) == (event.stream_id, event.actor_id, 3)
+
+
+async def test_who_answers_requests_hears_whose_tokens_changed_and_nothing_else(
+    make_engine: Callable[[], Engine],
+) -> None:
+    speaker, listener, answerer, command = [
+        Node(make_engine(), heard) for heard in ("everything", "everything", "callers", "nothing")
+    ]
+    async with contextlib.AsyncExitStack() as stack:
+        for node in (speaker, listener, answerer, command):
+            await stack.enter_async_context(node.relay.running(node.bus.deliver, node.woken.append))
+        for node in (speaker, listener, answerer):
+            await eventually(lambda node=node: _true(node.relay.tally.is_listening), 10, 0.005)
+        hints = [CallerHint(id=uuid7()) for _ in range(20)]
+        for hint in hints:
+            speaker.bus.publish([message(1), hint])
+        await listener.has(40)
+        await answerer.has(20)
+        assert [hint for hint in listener.heard if isinstance(hint, CallerHint)] == hints
+        assert answerer.heard == hints
+        assert (command.heard, command.relay.tally.is_listening) == ([], False)
 
 
 async def test_an_event_too_large_for_notify_is_told_by_its_number(database_url: str) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from parley.accounts import Caller
+from parley.accounts import Caller, forget_callers
 from parley.conversations import View, find_view
 from parley.infra.db import Tx
 from parley.kit.events import Touch
@@ -199,6 +199,24 @@ async def test_a_revoked_session_is_closed_within_five_seconds(served: Served) -
         await client.watch(house.group)
         await house.sql("UPDATE session SET revoked_at = now() WHERE id = $1", house.anna.session_id)
         assert await client.closed(5.5) == 4001
+
+
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at sessions by the clock."""
+    monkeypatch.setattr("parley.realtime.gateway.GUARD_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("unguarded")
+async def test_a_session_whose_end_the_bus_tells_is_closed_at_once(served: Served) -> None:
+    house = served.house
+    async with served.client(house.anna) as anna, served.client(house.boris) as boris:
+        await house.sql("UPDATE session SET revoked_at = now()")
+        forget_callers(house.runtime.db, session_id=house.anna.session_id)
+        assert await anna.closed(10) == 4001
+        await boris.ask("ping")  # his was ended as well, and nobody has said so
+        forget_callers(house.runtime.db, actor_id=house.boris.id)
+        assert await boris.closed(10) == 4001
 
 
 async def test_a_token_that_expires_is_closed_unless_renewed(served: Served) -> None:

@@ -1,14 +1,14 @@
 """From a token to a `Caller`, for every request and every socket.
 
-What a token stands for is remembered in the process for `CACHE_SECONDS`; longer than that no revoked session, changed
-role or deactivated user is believed anywhere.
+What a token stands for is remembered in the process for `CACHE_SECONDS`. A revoked session, changed role or deactivated
+user is told to all processes at once (`CallerHint`); where the hint is lost, it is believed for so long and no longer.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -26,6 +26,7 @@ from parley.infra.crypto import hash_token
 from parley.infra.db import Database, Tx
 from parley.infra.runtime import Runtime
 from parley.kit.errors import Unauthenticated
+from parley.kit.events import CallerHint, Hint
 
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
@@ -46,6 +47,8 @@ class TokenCache:
     def __init__(self, size: int = CACHE_SIZE) -> None:
         self._size = size
         self._entries: dict[bytes, tuple[float, Caller]] = {}
+        self._by_id: dict[UUID, set[bytes]] = {}
+        """Which of them go when what has this id changes (`Caller.ids`)."""
         self.version = 0
         """How often something was forgotten: what was read before the last time is not kept."""
 
@@ -55,7 +58,7 @@ class TokenCache:
         if entry is None:
             return None
         if entry[0] <= time.monotonic():
-            del self._entries[digest]
+            self._drop(digest)
             return None
         return entry[1]
 
@@ -63,31 +66,57 @@ class TokenCache:
         """Believe it for so long, unless something was forgotten since ``version``."""
         if version != self.version:
             return
-        self._entries.pop(digest, None)
+        self._drop(digest)
         while len(self._entries) >= self._size:
-            del self._entries[next(iter(self._entries))]
+            self._drop(next(iter(self._entries)))
         self._entries[digest] = (time.monotonic() + seconds, caller)
+        for key in filter(None, caller.ids):
+            self._by_id.setdefault(key, set()).add(digest)
 
-    def forget(self, matches: Callable[[Caller], bool]) -> None:
-        """Drop the callers that match."""
+    def forget(self, key: UUID) -> None:
+        """Drop the callers of a session, an actor or a login."""
         self.version += 1
-        for digest in [digest for digest, (_, caller) in self._entries.items() if matches(caller)]:
-            del self._entries[digest]
+        for digest in tuple(self._by_id.get(key, ())):
+            self._drop(digest)
+
+    def on_hints(self, hints: Sequence[Hint]) -> None:
+        """Take a batch from the bus: what was changed, in whatever process, is looked up anew."""
+        for hint in hints:
+            if isinstance(hint, CallerHint):
+                self.forget(hint.id)
+
+    def _drop(self, digest: bytes) -> None:
+        entry = self._entries.pop(digest, None)
+        # some of them may be the same
+        for key in {key for key in entry[1].ids if key} if entry else ():
+            digests = self._by_id[key]
+            digests.discard(digest)
+            if not digests:
+                del self._by_id[key]
 
 
 # One cache for each opened database; it goes when the database goes.
 _caches: WeakKeyDictionary[Database, TokenCache] = WeakKeyDictionary()
 
 
+def _cache_of(db: Database) -> TokenCache:
+    cache = _caches.get(db)
+    if cache is None:
+        cache = _caches[db] = TokenCache()
+        db.bus.subscribe(cache.on_hints)
+    return cache
+
+
 async def authenticate(db: Database, token: str) -> Caller:
     """Return who a token (access token or API key) stands for; `Caller.expires_at` says until when.
 
-    Promise: a session, key or user that was revoked is refused 5 s later at the latest, at once in this process.
+    Promise: a session, key or user that was revoked is refused at once in this process, in others as soon as the bus
+    tells them, and 5 s later at the latest.
     Raises: Unauthenticated.
     """
     if len(token) > MAX_LENGTH or not token.startswith((ACCESS_PREFIX, KEY_PREFIX)):
         raise Unauthenticated
-    cache = _caches.setdefault(db, TokenCache())
+    cache = _cache_of(db)
     digest = hash_token(token)
     caller = cache.find(digest)
     if caller is not None:
@@ -113,7 +142,7 @@ async def authenticate_actor(db: Database, token: str, reference: str | None) ->
     key = await authenticate(db, token)
     if reference is None:
         return key
-    cache = _caches.setdefault(db, TokenCache())
+    cache = _cache_of(db)
     digest = hash_token(f"{token} {reference}")
     caller = cache.find(digest)
     if caller is None:
@@ -149,19 +178,14 @@ def forget_callers(
     actor_id: UUID | None = None,
     login_id: UUID | None = None,
 ) -> None:
-    """Have the tokens of a session, an actor or a login looked up anew; call it after the commit that changed it.
+    """Have the tokens of a session, an actor or a login looked up anew, here on return and by all others soon.
 
-    An actor's: also those of whom its key acts for, and of the sessions that its key opened.
+    Call it after the commit that changed it. An actor's: also those of whom its key acts for, and of the sessions that
+    its key opened.
     """
-    cache = _caches.get(db)
-    if cache is not None:
-        cache.forget(
-            lambda caller: (
-                (session_id is not None and caller.session_id == session_id)
-                or (actor_id is not None and actor_id in (caller.actor_id, caller.by_id))
-                or (login_id is not None and caller.login_id == login_id)
-            )
-        )
+    hints = [CallerHint(id=key) for key in (session_id, actor_id, login_id) if key is not None]
+    _cache_of(db).on_hints(hints)
+    db.bus.publish(hints)
 
 
 async def provide_caller(request: Request[Any, Any, Any], runtime: GivenRuntime) -> Caller:

@@ -39,6 +39,11 @@ class Caller(msgspec.Struct, frozen=True):
     by_id: UUID | None = None
 
     @property
+    def ids(self) -> tuple[UUID | None, ...]:
+        """Whose change may change what it is or may do: session, actor, login, the bot whose key is behind it."""
+        return self.session_id, self.actor_id, self.login_id, self.by_id
+
+    @property
     def is_admin(self) -> bool:
         """Whether it may change the workspace: owners, admins, keys with the scope ``admin``."""
         return self.role in _ADMINS or (self.kind == "bot" and "admin" in self.scopes)

@@ -15,10 +15,11 @@ from uuid import UUID
 import asyncpg
 
 CHANNEL = "parley_bus"
+CALLERS_CHANNEL = "parley_callers"
 """Channels belong to the database, so that installations in one cluster do not meet."""
 PING_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
-_SEND = "SELECT count(pg_notify($1, packet)) FROM unnest($2::text[]) AS packet"
+_SEND = "SELECT count(pg_notify(channel, packet)) FROM unnest($1::text[], $2::text[]) AS p (channel, packet)"
 
 
 class NotifyEngine:
@@ -27,6 +28,7 @@ class NotifyEngine:
     name = "notify"
     packet_limit_bytes = 7900
     """PostgreSQL takes payloads below 8000 bytes."""
+    callers_channel = CALLERS_CHANNEL
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -41,16 +43,20 @@ class NotifyEngine:
         if self._out is None or self._out.is_closed():
             self._out = await self._connect()
         try:
-            await self._out.fetchval(_SEND, CHANNEL, [packet.decode() for _, packet in packets])
+            channels = [channel for channel, _ in packets]
+            await self._out.fetchval(_SEND, channels, [packet.decode() for _, packet in packets])
         except BaseException:
             self._out.terminate()
             raise
 
-    async def listen(self, take: Callable[[bytes], None], is_listening: Callable[[], None]) -> None:
+    async def listen(
+        self, take: Callable[[bytes], None], is_listening: Callable[[], None], *, is_all: bool
+    ) -> None:
         """See `Engine`."""
         connection = await self._connect()
         try:
-            await connection.add_listener(CHANNEL, lambda *said: take(str(said[3]).encode()))
+            for channel in (CALLERS_CHANNEL, *((CHANNEL,) if is_all else ())):
+                await connection.add_listener(channel, lambda *said: take(str(said[3]).encode()))
             is_listening()
             while True:
                 await asyncio.sleep(PING_SECONDS)

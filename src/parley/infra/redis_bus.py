@@ -48,6 +48,7 @@ class RedisEngine:
         self._in = open_redis(url, answer_seconds=None)
         prefix = channel_prefix(installation)
         self._channels = [f"{prefix}bus:{number}" for number in range(SHARDS)]
+        self.callers_channel = f"{prefix}bus:callers"
 
     def channel_of(self, stream_id: UUID | None) -> str:
         """See `Engine`."""
@@ -63,10 +64,12 @@ class RedisEngine:
                 pipeline.publish(channel, packet)
             await pipeline.execute()
 
-    async def listen(self, take: Callable[[bytes], None], is_listening: Callable[[], None]) -> None:
+    async def listen(
+        self, take: Callable[[bytes], None], is_listening: Callable[[], None], *, is_all: bool
+    ) -> None:
         """See `Engine`."""
         async with self._in.pubsub() as subscription:
-            await subscription.subscribe(*self._channels)
+            await subscription.subscribe(self.callers_channel, *(self._channels if is_all else ()))
             is_asked = False
             while True:
                 message = await subscription.get_message(timeout=PING_SECONDS)

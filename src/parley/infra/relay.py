@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from parley.infra.failures import describe_failure
-from parley.kit.events import Event, Hint, Mark, PresenceHint, Touch
+from parley.kit.events import CallerHint, Event, Hint, Mark, PresenceHint, Touch
 
 QUEUE_LIMIT = 10_000
 """Hints waiting to be carried; more are dropped, and healed."""
@@ -34,6 +34,10 @@ SEND_SECONDS = 2.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
 FLUSH_SECONDS = 1.0
 """How long what is queued may take to go out when the process ends."""
+
+Heard = Literal["everything", "callers", "nothing"]
+"""What a process wants to hear of others: everything, as gateways and workers do; only whose tokens changed, as what
+answers requests; nothing, as a command."""
 
 log = structlog.get_logger()
 
@@ -58,14 +62,22 @@ class Engine(Protocol):
     packet_limit_bytes: int
     """Longest packet it carries."""
 
+    callers_channel: str
+    """Of `CallerHint`: the one that every process hears."""
+
     def channel_of(self, stream_id: UUID | None) -> str:
         """Return the channel of a stream; of what belongs to none, for None."""
 
     async def send(self, packets: Sequence[tuple[str, bytes]]) -> None:
         """Publish packets, each with its channel. Raises whatever ails the engine; nothing is tried again."""
 
-    async def listen(self, take: Callable[[bytes], None], is_listening: Callable[[], None]) -> None:
-        """Hand over every packet until the connection breaks, by raising; ``is_listening`` is called once it does."""
+    async def listen(
+        self, take: Callable[[bytes], None], is_listening: Callable[[], None], *, is_all: bool
+    ) -> None:
+        """Hand over every packet until the connection breaks, by raising; ``is_listening`` is called once it does.
+
+        ``is_all``: of all channels, else of `callers_channel` alone.
+        """
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -83,9 +95,9 @@ class RelayTally:
 
 
 class Relay:
-    """One process's end. ``listens``: whether it wants to hear of others, as gateways and workers do."""
+    """One process's end."""
 
-    def __init__(self, engine: Engine, *, listens: bool) -> None:
+    def __init__(self, engine: Engine, *, listens: Heard) -> None:
         self.tally = RelayTally()
         self.engine = engine
         self.listens = listens
@@ -115,7 +127,7 @@ class Relay:
     ) -> AsyncIterator[None]:
         """Carry until the block is left: ``deliver`` and ``wake`` get what others say."""
         tasks = [asyncio.create_task(self._send(), name="bus out")]
-        if self.listens:
+        if self.listens != "nothing":
             tasks.append(asyncio.create_task(self._listen(deliver, wake), name="bus in"))
         try:
             yield
@@ -168,13 +180,20 @@ class Relay:
         head = b'{"node":"%b","hints":[' % self._node.encode()
         by_channel: dict[str, list[bytes]] = {}
         for hint in hints:
-            channel = self.engine.channel_of(_stream_of(hint))
+            channel = self._channel_of(hint)
             by_channel.setdefault(channel, []).append(self._encode(hint))
         for channel, encoded in by_channel.items():
             for piece in _pieces(encoded, self.engine.packet_limit_bytes - len(head) - 2):
                 yield channel, head + b",".join(piece) + b"]}"
         if wakes:
             yield self.engine.channel_of(None), _encoder.encode(Packet(self._node, wakes=list(wakes)))
+
+    def _channel_of(self, hint: Hint) -> str:
+        if isinstance(hint, CallerHint):
+            return self.engine.callers_channel
+        if isinstance(hint, Touch):
+            return self.engine.channel_of(hint.conversation_id)
+        return self.engine.channel_of(hint.actor_id if isinstance(hint, PresenceHint) else hint.stream_id)
 
     def _encode(self, hint: Hint) -> bytes:
         if isinstance(hint, Event):
@@ -215,7 +234,7 @@ class Relay:
 
         while True:
             try:
-                await self.engine.listen(take, on_listening)
+                await self.engine.listen(take, on_listening, is_all=self.listens == "everything")
             except Exception as error:  # noqa: BLE001 - whatever ails the engine, we listen again
                 self.tally.is_listening = False
                 if not failures:
@@ -239,7 +258,7 @@ class RelayCollector(Collector):
             labels=["engine", "way"],
         )
         is_up.add_metric([engine, "out"], tally.is_sending)
-        if self._relay.listens:
+        if self._relay.listens != "nothing":
             is_up.add_metric([engine, "in"], tally.is_listening)
         yield is_up
         yield CounterMetricFamily("parley_bus_sent", "Hints told to other processes.", tally.sent)
@@ -247,12 +266,6 @@ class RelayCollector(Collector):
         yield CounterMetricFamily(
             "parley_bus_dropped", "Hints not told because the bus was away or full.", tally.dropped
         )
-
-
-def _stream_of(hint: Hint) -> UUID:
-    if isinstance(hint, Touch):
-        return hint.conversation_id
-    return hint.actor_id if isinstance(hint, PresenceHint) else hint.stream_id
 
 
 def _pieces(encoded: Sequence[bytes], limit: int) -> Iterable[list[bytes]]:

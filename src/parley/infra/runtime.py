@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -19,12 +19,15 @@ from parley.infra.notify_bus import NotifyEngine
 from parley.infra.presence import DatabasePresence, MemoryPresence, PresenceStore, RedisPresence
 from parley.infra.redis_buckets import SharedBuckets
 from parley.infra.redis_bus import RedisEngine, channel_prefix, open_redis
-from parley.infra.relay import Engine, Relay
+from parley.infra.relay import Engine, Heard, Relay
 from parley.infra.settings import Settings
 from parley.kit.clock import Clock, utc_now
 
 Role = Literal["serve", "api", "gateway", "worker", "command"]
 """What a process is for; ``command``: something an operator runs beside the others."""
+_HEARD: Mapping[Role, Heard] = {
+    "serve": "everything", "gateway": "everything", "worker": "everything", "api": "callers", "command": "nothing",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ async def open_runtime(settings: Settings, dsn: str, role: Role = "command") -> 
         engine = _open_engine(settings, installation, dsn, role)
         relay = None
         if engine is not None:
-            relay = Relay(engine, listens=role in ("serve", "gateway", "worker"))
+            relay = Relay(engine, listens=_HEARD[role])
             bus.connect(relay)
             db.wake.spread = relay.wake
             await stack.enter_async_context(relay.running(bus.deliver, db.wake.hear))

@@ -116,4 +116,10 @@ class PresenceHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", 
     actor_id: UUID
 
 
-Hint = Event | Touch | Signal | Mark | PresenceHint
+class CallerHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint", tag="caller"):
+    """The tokens of a session, an actor or a login, whose id this is, stand for something else now, or for nothing."""
+
+    id: UUID
+
+
+Hint = Event | Touch | Signal | Mark | PresenceHint | CallerHint

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -10,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from parley.accounts import Caller, authenticate, find_callers
 from parley.infra.failures import describe_failure
 from parley.infra.runtime import Runtime
+from parley.kit.events import CallerHint, Hint
 from parley.realtime import errors
 from parley.realtime.dialects import Dialect
 from parley.realtime.fanout import Fanout
@@ -21,7 +24,10 @@ from parley.realtime.websocket import WebSocketApp
 from parley.realtime.wire import FrameProtocol
 
 GUARD_SECONDS = 4.0
-"""How often the tokens of open sessions are looked at again; a revoked one is noticed within five seconds."""
+"""How often the tokens of all open sessions are looked at again: one whose revocation the bus did not tell is noticed
+within five seconds."""
+GATHER_SECONDS = 0.05
+"""How long changes are gathered before the sessions that they are about are looked for, all together."""
 STOP_SECONDS = 3.0
 """How long clients have to answer our close frames when the process stops."""
 
@@ -42,6 +48,10 @@ class Gateway:
         self._runtime = runtime
         self._sessions: set[Session] = set()
         self._is_stopping = False
+        self._changed: set[UUID | None] = set()
+        """Sessions, actors and logins whose tokens changed."""
+        self._news = asyncio.Event()
+        self._off: Callable[[], None] = _nothing
         self.fanout = Fanout(runtime.db, runtime.bus, runtime.presence)
         self.collector = TallyCollector(self.fanout.tally)
         self.asgi_websocket = WebSocketApp(self._open_session, settings.public_url)
@@ -56,8 +66,10 @@ class Gateway:
 
     async def start(self) -> None:
         """Begin to listen to the bus; before the first connection."""
+        self._off = self._runtime.bus.subscribe(self._on_hints)
         await self.fanout.start()
         self.fanout.run(self._guard())
+        self.fanout.run(self._heed())
 
     async def stop(self) -> None:
         """Close every connection with 1012, so that its client comes again elsewhere, and end. Call it before the
@@ -70,6 +82,8 @@ class Gateway:
         while self._sessions and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
         await self._socketio.stop()
+        self._off()
+        self._off = _nothing
         await self.fanout.stop()
 
     def register(self, registry: CollectorRegistry) -> None:
@@ -99,12 +113,34 @@ class Gateway:
         while True:
             await asyncio.sleep(GUARD_SECONDS)
             try:
-                await self._check_tokens()
+                await self._check_tokens(self._sessions)
             except Exception as error:  # noqa: BLE001 - whatever ails the database, the next turn tries again
                 log.warning("realtime.sessions_unchecked", error=describe_failure(error))
 
-    async def _check_tokens(self) -> None:
-        checked = {session: session.token for session in self._sessions if session.is_known}
+    def _on_hints(self, hints: Sequence[Hint]) -> None:
+        """Take from the bus whose tokens changed. Never waits."""
+        changed = [hint.id for hint in hints if isinstance(hint, CallerHint)]
+        if changed:
+            self._changed.update(changed)
+            self._news.set()
+
+    async def _heed(self) -> None:
+        """Look at the sessions of those whose tokens changed; what fails is left to `_guard`."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._news.clear()
+            changed, self._changed = self._changed, set()
+            known = [session for session in self._sessions if session.is_known]
+            try:
+                await self._check_tokens(
+                    session for session in known if not changed.isdisjoint(session.caller.ids)
+                )
+            except Exception as error:  # noqa: BLE001 - whatever ails the database, the guard looks again
+                log.warning("realtime.sessions_unchecked", error=describe_failure(error))
+
+    async def _check_tokens(self, sessions: Iterable[Session]) -> None:
+        checked = {session: session.token for session in sessions if session.is_known}
         if not checked:
             return
         callers = await find_callers(self._runtime.db, set(checked.values()))
@@ -116,3 +152,7 @@ class Gateway:
                 session.end(errors.CLOSE_UNAUTHENTICATED, "unauthenticated")
             else:
                 session.recognise(caller)
+
+
+def _nothing() -> None:
+    """Take nothing off: not listening."""
