@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import urlsplit
 
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
 from aiormq import spec
 from aiormq.channel import Channel
 
@@ -119,16 +119,20 @@ async def open_broker(url: str) -> AsyncIterator[Broker]:
 
 
 async def _connect(url: str) -> AbstractConnection:
+    address = make_url(url, heartbeat=HEARTBEAT_SECONDS)
+    connection = aio_pika.Connection(address, client_properties={"connection_name": "parley"})
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await aio_pika.connect(
-                f"{url}{'&' if urlsplit(url).query else '?'}heartbeat={HEARTBEAT_SECONDS}",
-                client_properties={"connection_name": "parley"},
-            )
-    except _REFUSALS:
-        raise BrokerRefused from None
-    except (aiormq.AMQPError, OSError, RuntimeError, TimeoutError) as error:
-        raise BrokerAway(_describe(error)) from None
+            await connection.connect()
+    except BaseException as error:
+        # what never came to be open would be closed by the garbage collector, whenever that is
+        await _close(connection)
+        if isinstance(error, _REFUSALS):
+            raise BrokerRefused from None
+        if isinstance(error, (aiormq.AMQPError, OSError, RuntimeError, TimeoutError)):
+            raise BrokerAway(_describe(error)) from None
+        raise
+    return connection
 
 
 async def _close(connection: AbstractConnection) -> None:
