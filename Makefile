@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONLY ?=
+# Parley is started hundreds of times by its tests, and would be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run ready dev test long check format bench lock clean
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
@@ -27,27 +28,34 @@ def find_newer_python() -> str:
              "apt install python3 python3-venv" % sys.version_info[:2])  # fmt: skip
 
 
+def install(requirements: str, packages: list[str]) -> None:
+    """Bring Python's packages and the front ends up to date; beside each other where the machine has a Node of its own."""
+    from frontend import ensure_front_ends, ensure_packages, has_node
+    from installing import ensure_parley, ensure_requirements
+
+    def ensure_web() -> None:
+        for name in packages:
+            ensure_packages(name)
+        ensure_front_ends()
+
+    with ThreadPoolExecutor(1) as beside:
+        web = beside.submit(ensure_web) if has_node() else None
+        ensure_requirements(requirements)
+        ensure_parley()
+        web.result() if web else ensure_web()
+
+
 def main() -> None:
     """Do what the command line says."""
     if sys.version_info < OLDEST_PYTHON:
         python = find_newer_python()
         os.execv(python, [python, *sys.argv])
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from frontend import ensure_front_ends, ensure_packages
-    from installing import VENV, ensure_parley, ensure_requirements
-
     command = sys.argv[1] if len(sys.argv) > 1 else "run"
-    if command == "dev":
-        ensure_requirements("dev")
-        ensure_parley()
-        ensure_packages("web")
-        ensure_packages("tests/realtime/js")
-        ensure_front_ends()
-        return
-    ensure_requirements("run")
-    ensure_parley()
-    ensure_front_ends()
+    install("dev", ["web", "tests/realtime/js"]) if command == "dev" else install("run", [])
     if command == "run":
+        from installing import VENV
+
         parley = VENV / "bin" / "parley"
         os.execv(parley, [str(parley), "serve", *sys.argv[2:]])
 

