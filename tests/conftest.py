@@ -6,11 +6,20 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.database import TestDatabases
 from tests.rabbitmq import rabbit
 from tests.report import figures, pytest_runtest_logreport, pytest_sessionfinish
 from tests.unfiltered import VARIABLE, remove_filters
+
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+"""The same examples in every run, and none fails for the time it takes on a busy machine."""
+settings.register_profile("searching", parent=settings.get_profile("steady"), derandomize=False)
+"""Others each time: `pytest --hypothesis-profile=searching`."""
+settings.load_profile("steady")
 
 __all__ = ["figures", "pytest_runtest_logreport", "pytest_sessionfinish", "rabbit"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx2
 from redis.asyncio import Redis
 
-from tests.programs import Program, eventually, free_port
+from tests.ports import free_port
+from tests.programs import Program, eventually
 
 
 def find_program(name: str) -> str:

@@ -253,7 +253,7 @@ async def open_house(dsn: str, data_dir: Path, **settings: Any) -> AsyncIterator
 
 async def index_all(house: House) -> None:
     """Have search know everything committed so far, as its follower would within a second."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await house.sql(
             """SELECT FROM event e, follower f WHERE f.name = 'search' AND (e.transaction, e.conversation_id, e.number)
                 > (f.transaction, (f.position ->> 0)::uuid, (f.position ->> 1)::bigint) LIMIT 1"""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import free_port
+from tests.ports import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's; the one on the PATH becomes another user first."""

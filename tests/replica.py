@@ -39,10 +39,10 @@ from tests.copies import (
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 1.0
 """Between two attempts to connect: doubled each time, and by chance up to half of it less."""
-SILENCE_SECONDS = 5.0
+SILENCE_SECONDS = 20.0
 """After which a connection is asked whether it lives, and within which it answers."""
 COMMAND_SECONDS = 30.0
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 REFUSED_CODES = frozenset({1009, 4001, 4009})
 """Close codes that say that the client itself is at fault."""
 

@@ -171,10 +171,3 @@ async def scripted_server(*behaviours: Behaviour) -> AsyncIterator[ScriptedServe
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -13,6 +13,7 @@ from parley.infra.crypto import hash_token
 from parley.kit.errors import Forbidden, Unauthenticated
 from parley.kit.ids import uuid7
 from tests.accounts.place import Place
+from tests.database import somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +139,7 @@ async def test_what_was_read_just_before_a_revocation_is_not_remembered(
         key = await tx.fetchrow("SELECT id, actor_id FROM api_key FOR UPDATE")
         assert key is not None
         reading = asyncio.create_task(authenticate(place.db, made["key"]))
-        await asyncio.sleep(0.1)  # it has read the key, and waits to note its use
+        await somebody_waits(place.db)  # it has read the key, and waits to note its use
         await tx.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1", key["id"])
     forget_callers(place.db, actor_id=key["actor_id"])
     assert (await reading).actor_id == key["actor_id"]

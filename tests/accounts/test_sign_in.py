@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 
 import httpx2
@@ -75,8 +74,8 @@ async def test_unknown_email_and_wrong_password_cost_the_same_time() -> None:
             begin = time.process_time()
             assert not await is_password(real if known else None, "wrong password")
             times[known].append(time.process_time() - begin)
-    ratio = statistics.median(times[True]) / statistics.median(times[False])
-    assert 0.5 < ratio < 2
+    # the least of each: what else this process and the machine do only adds
+    assert 0.5 < min(times[True]) / min(times[False]) < 2
 
 
 async def test_the_decoys_own_password_is_no_password() -> None:

@@ -46,7 +46,7 @@ async def listening() -> AsyncIterator[Listener]:
 async def greeted(listener: Listener) -> bytes:
     reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.readexactly(1)
     finally:
         writer.close()
@@ -80,7 +80,7 @@ async def test_without_files_left_those_who_wait_are_taken_later() -> None:
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert not Greeter.greeted
-            waiting.settimeout(5)
+            waiting.settimeout(30)
             assert await asyncio.to_thread(waiting.recv, 1) == b"!"
 
 

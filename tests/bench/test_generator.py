@@ -26,7 +26,7 @@ async def test_arrivals_come_although_none_was_answered() -> None:
             until.set_result(None)
         await until
 
-    await asyncio.wait_for(keep_coming(one, 2000.0, until), 10)
+    await asyncio.wait_for(keep_coming(one, 2000.0, until), 60)
     assert len(dues) >= ARRIVALS
     assert all(earlier < later for earlier, later in itertools.pairwise(dues))
 
@@ -37,7 +37,7 @@ async def test_an_arrival_that_fails_ends_the_measurement() -> None:
 
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(keep_coming(one, 1000.0, never), 10)
+        await asyncio.wait_for(keep_coming(one, 1000.0, never), 60)
 
 
 def test_the_percentile_of_nothing_meets_no_bar() -> None:
@@ -57,7 +57,7 @@ async def test_the_generators_share_counts_its_helpers() -> None:
         await helper.stdout.readline()
         shares = alone.read()[1], watch.read()[1]
         assert cpu_seconds(helper.pid) > 0.05
-        assert shares[1] > shares[0] + 0.05
+        assert shares[1] > 2 * shares[0]
     finally:
         helper.stdin.close()
         await helper.wait()

@@ -84,7 +84,7 @@ class Listener:
         )
         await message.ack()
 
-    async def until(self, count: int, seconds: float = 20) -> list[Heard]:
+    async def until(self, count: int, seconds: float = 60) -> list[Heard]:
         """Return what was heard once that many different ones have come, repeats taken out."""
 
         async def enough() -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
-from tests.programs import Server, free_port
+from tests.ports import free_port
+from tests.programs import Server
 
 ARGUMENTS = [
     "--no-sandbox",

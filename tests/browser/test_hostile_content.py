@@ -20,7 +20,8 @@ from tests.browser.bot_api import LooseBotApi, loose_bot_api
 from tests.browser.scene import sideways, sign_in
 from tests.browser.watch import open_watched
 from tests.browser.xss import MARKUP, PAYLOADS, RUN
-from tests.programs import Json, Server, eventually, free_port, running
+from tests.ports import free_port
+from tests.programs import Json, Server, eventually, running
 
 pytestmark = pytest.mark.anyio
 

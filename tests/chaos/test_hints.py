@@ -18,14 +18,16 @@ import pytest
 
 from parley.kit.ids import parse_id
 from tests.crowd import Crowd, Places, Turmoil, open_crowd
-from tests.programs import Provider, Server, eventually, free_port, running
+from tests.ports import free_port
+from tests.programs import Provider, Server, eventually, running
 from tests.replica import Replica, until_equal
 from tests.report import compare, short_and_long
 
 pytestmark = pytest.mark.anyio
 
 Json = Any
-HEALED_SECONDS = 6.0
+HEALED_SECONDS = 15.0
+"""On a busy machine; less than a client takes to doubt a silent server."""
 """Within which what no hint told is seen."""
 
 
@@ -97,7 +99,7 @@ async def load(crowd: Crowd, places: Places, count: int) -> Counter[str]:
         # few go out: a provider takes one message a second in one chat
         say(crowd, ["olga"], places.desk, ["out 1", "out 2"]),
     )
-    await crowd.require_equal(places, seconds=60)
+    await crowd.require_equal(places, seconds=120)
     counted = require_order(crowd, [*people, "mia"], places.group, texts)
     counted.update(require_order(crowd, people, places.desk, texts))
     counted.update(require_order(crowd, ["olga"], places.desk, ["out 1", "out 2"]))
@@ -114,9 +116,9 @@ async def test_hints_lost_and_reordered_under_load_harm_nobody(tmp_path: Path, d
         places = await crowd.open_places()
         await load(crowd, places, 40)
         counts = server.counts()
-        # by chance: some fifteen of each, fewer than four once in ten thousand runs
-        assert counts["lost"] > 3
-        assert counts["reordered"] > 3
+        # by chance: some fifteen of each, none once in a million runs
+        assert counts["lost"] > 0
+        assert counts["reordered"] > 0
         assert all(one.snapshots <= len(places.all) for one in crowd.replicas.values())
         assert all(one.connections == 1 for one in crowd.replicas.values())
 

@@ -132,7 +132,10 @@ async def test_killing_server_and_database_holds_nothing(tmp_path: Path) -> None
         found = await site.until_settled(place)
         assert set(found) == {"0", "1", "2"}
         assert set(found.values()) <= {"sent", "unknown"}
-        assert len(await chat.accepted()) == 3
+        arrived = await chat.accepted()
+        # killed just before the provider was asked, what was to be said is not there, and not certain either
+        assert arrived == [text for text in ("0", "1", "2") if text in arrived]
+        assert {text for text, state in found.items() if state == "sent"} <= set(arrived)
         assert "deliveries_held" not in site.server.log()
 
 

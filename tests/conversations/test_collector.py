@@ -35,7 +35,7 @@ async def test_locked_conversations_delay_nobody_but_their_own_senders(scene: Sc
         ]
         await asyncio.sleep(0.1)
         for n in range(3):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 await collector.post(scene.place.draft(scene.group, scene.anna, f"free {n}"))
         assert not any(task.done() for task in waiting)
     posted = await asyncio.gather(*waiting)

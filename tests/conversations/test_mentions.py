@@ -147,7 +147,7 @@ async def test_people_who_call_one_another_at_once_wait_for_nobody_for_ever(scen
     """Personal counters are locked in one order, whoever calls whom."""
     other = await scene.place.open(scene.anna, scene.olga, scene.boris)
     people = (scene.olga, scene.anna, scene.boris)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for n in range(6):
             await asyncio.gather(
                 *(

@@ -44,7 +44,7 @@ async def let_time_come(scene: Scene, *, workers: int = 1) -> None:
     jobs.on(scheduling.POST_KIND, lambda job: scheduling.post_due(scene.house.db, job))
     running = [jobs.make_worker(scene.house.db, limits=Limits(concurrency=4)) for _ in range(workers)]
     tasks = [asyncio.create_task(worker.run()) for worker in running]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await scene.house.sql("SELECT FROM job WHERE work IN ('ready', 'leased')"):
             await scene.house.sql("UPDATE job SET due_at = now() WHERE work = 'ready' AND due_at > now()")
             await asyncio.sleep(0.02)
@@ -221,7 +221,7 @@ async def give_up(scene: Scene, scheduled_ids: list[str]) -> None:
     )
     worker = jobs.make_worker(scene.house.db)
     task = asyncio.create_task(worker.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await scene.house.sql(
             """UPDATE job SET due_at = now() WHERE work IN ('ready', 'leased')
             AND payload ->> 'scheduled_id' = ANY ($1) RETURNING id""",

@@ -210,7 +210,7 @@ class Follower:
 
     async def read_until(self, count: int, limit: int = 2) -> None:
         """Read until so many were seen: transactions of other databases of the cluster hold the feed back too."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.seen) < count:
                 await self.read(limit)
                 await asyncio.sleep(0.01)

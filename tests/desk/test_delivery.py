@@ -53,7 +53,7 @@ async def test_temporary_trouble_is_tried_again_and_keeps_the_order(desk: Desk) 
     first, second = await desk.send("one"), await desk.send("two")
     desk.channel.script.extend([Temporary("Busy.", retry_after_seconds=0.3), Temporary("Busy.")])
     async with desk.working():
-        for _ in range(200):
+        for _ in range(1000):
             if await desk.state(second) == "sent":
                 break
             assert await desk.state(first) in ("queued", "sending", "sent")

@@ -57,7 +57,7 @@ async def test_a_bug_fails_the_item_and_a_fix_lets_it_run_again(desk: Desk) -> N
     desk.channel.bug = ZeroDivisionError("division by zero")
     async with desk.working():
         await desk.journal(encode(desk.message("1", "lost?")))
-        for _ in range(100):
+        for _ in range(1000):
             if await failed(desk):
                 break
             await asyncio.sleep(0.03)
@@ -65,13 +65,13 @@ async def test_a_bug_fails_the_item_and_a_fix_lets_it_run_again(desk: Desk) -> N
         assert "ZeroDivisionError" in item["error"]
         desk.channel.bug = None
         await desk.journal(encode(desk.message("2", "the next")))
-        for _ in range(100):
+        for _ in range(1000):
             if await desk.conversation():
                 break
             await asyncio.sleep(0.03)
         assert await texts(desk) == ["the next"]
         await desk.ask(desk.olga, "POST", f"/v1/desk/journal/{item['id']}/replay", status=204)
-        for _ in range(100):
+        for _ in range(1000):
             if len(await texts(desk)) == 2:
                 break
             await asyncio.sleep(0.03)
@@ -87,7 +87,7 @@ async def test_all_failed_items_are_replayed_in_their_order(desk: Desk) -> None:
     desk.channel.bug = ZeroDivisionError("division by zero")
     async with desk.working():
         await desk.journal(encode(*(desk.message(str(n), f"{n}") for n in range(5))))
-        for _ in range(100):
+        for _ in range(1000):
             if len(await failed(desk)) == 5:
                 break
             await asyncio.sleep(0.03)
@@ -183,7 +183,7 @@ async def test_an_edit_whose_message_failed_waits_for_it_and_both_are_replayed_i
     desk.channel.bug = ZeroDivisionError("division by zero")
     async with desk.working():
         await desk.journal(encode(desk.message("1", "as it was")))
-        for _ in range(100):
+        for _ in range(1000):
             if await failed(desk):
                 break
             await asyncio.sleep(0.03)

@@ -61,7 +61,7 @@ async def nodes(url: str, count: int = 2, ask_seconds: float = PATIENT_SECONDS) 
     watches = [asyncio.create_task(node.shared.run()) for node in found]
     try:
         for node in found:
-            await eventually(node.is_up, 20, 0.01)
+            await eventually(node.is_up, 60, 0.01)
         yield found
     finally:
         for watch in watches:
@@ -95,24 +95,28 @@ async def test_a_turn_taken_anywhere_counts_everywhere_and_a_refused_one_nowhere
 
 
 async def test_buckets_fill_again_and_a_heavy_call_leaves_a_debt(redis: RedisServer) -> None:
-    limits = Limits(chat_per_second=4, chat_burst=2, inbox_per_second=1000, inbox_burst=1000)
+    limits = Limits(chat_per_second=0.01, chat_burst=2, inbox_per_second=1000, inbox_burst=1000)
     async with nodes(redis.url) as (one, two):
         assert await one.take(weight=4, limits=limits) == 0
         wait = await two.take(limits=limits)
-        assert 0 < wait <= 0.75  # two owed, and one to have
-        await asyncio.sleep(wait)
+        assert 200 < wait <= 300  # two owed, and one to have
+        for key in await one.redis.keys("*"):
+            assert await one.redis.pttl(key) > 0
+            at = await one.redis.hget(key, "at")
+            assert at
+            await one.redis.hset(key, "at", str(float(at) - wait))  # as if it had passed
         assert await two.take(limits=limits) == 0
-        assert all([await one.redis.pttl(key) > 0 for key in await one.redis.keys("*")])
+        assert await two.take(limits=limits) > 0
 
 
 async def test_what_the_provider_says_to_one_holds_back_all(redis: RedisServer) -> None:
     async with nodes(redis.url) as (one, two):
         await one.turns.hold_back(LIMITS, "inbox", "a", 50)
-        assert 40 < await two.take() <= 50
+        assert 20 < await two.take() <= 50
         assert await two.take("b") == 0
         await two.turns.hold_back(LIMITS, "inbox", None, 90)
         await two.turns.hold_back(LIMITS, "inbox", None, 5)
-        assert 80 < await one.take("b") <= 90
+        assert 60 < await one.take("b") <= 90
         assert await one.turns.take(LIMITS, "another inbox", "a", 1) == 0
 
 
@@ -135,7 +139,7 @@ async def test_a_hung_redis_costs_one_short_wait_and_then_nothing(redis: RedisSe
         assert await one.take("another") > 0
         assert await one.is_down()
         os.kill(redis.pid, signal.SIGCONT)
-        await eventually(one.is_up, 20, 0.01)
+        await eventually(one.is_up, 60, 0.01)
 
 
 async def test_the_wait_for_redis_is_short() -> None:
@@ -147,11 +151,11 @@ async def test_a_killed_and_an_emptied_redis_refuse_nobody(redis: RedisServer) -
         assert await one.take("a") == 0
         await redis.kill()
         assert [await node.take("b") for node in (one, two)] == [0, 0]
-        await eventually(one.is_down, 20, 0.01)
+        await eventually(one.is_down, 60, 0.01)
         assert await one.take("c") == 0
         await redis.start()
         for node in (one, two):
-            await eventually(node.is_up, 20, 0.01)
+            await eventually(node.is_up, 60, 0.01)
         await redis.flush()
         assert [await one.take("d") for _ in range(3)] == [0] * 3
         assert await two.take("d") > 0

@@ -154,9 +154,11 @@ async def test_what_changes_at_an_inbox_is_known_within_a_second(gate: Gate, cha
         sealed = desk.house.runtime.keys.encrypt({"webhook_secret": "new"}, bound_to=desk.inbox.bytes)
         await desk.house.sql("UPDATE inbox SET secrets = $2 WHERE id = $1", desk.inbox, sealed)
     # knocking all the time does not keep the old knowledge alive
+    knocked = time.monotonic()
     while await gate.knock(gate.body("meanwhile")) == 200:
-        assert time.monotonic() - started < INBOX_SECONDS + 0.3
+        assert knocked - started < INBOX_SECONDS
         await asyncio.sleep(0.05)
+        knocked = time.monotonic()
     assert await gate.knock(gate.body("after")) == 401
     expected = 401 if change == "disconnected" else 200
     assert await gate.knock(gate.body("new"), {b"x-secret": b"new"}) == expected
@@ -183,13 +185,16 @@ async def test_what_cannot_be_journalled_is_never_answered_with_200(
         await tx.execute("RESET ROLE")
         await tx.execute("LOCK TABLE journal IN ACCESS EXCLUSIVE MODE")
         knocking = [asyncio.create_task(real.knock(real.body(f"{n}"))) for n in (1, 2, 3)]
-        await asyncio.sleep(0.1)
-        assert not any(task.done() for task in knocking)
-        killed = await house.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND query LIKE '%INTO journal%'"
-        )
+        killed: list[Any] = []
+        async with asyncio.timeout(30):
+            while not killed:
+                await asyncio.sleep(0.02)
+                killed = await house.sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND query LIKE '%INTO journal%' AND datname = current_database()"
+                )
         assert len(killed) == 1
+        assert not any(task.done() for task in knocking)
     assert await asyncio.gather(*knocking) == [200] * 3
     assert sorted(await real.bodies()) == [real.body(f"{n}") for n in range(4)]
 
@@ -207,17 +212,23 @@ async def test_without_a_database_everybody_soon_hears_503(
 ) -> None:
     assert await real.knock(real.body("0")) == 200
     pool = real.desk.house.db.pool
+    batches: list[int] = []
+    insert = intake_store.insert_items_at_once
+
+    async def note_batch(db: Any, rows: Any, now: Any) -> None:
+        batches.append(len(rows))
+        await insert(db, rows, now)
+
     held = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
         monkeypatch.setattr(database, "ACQUIRE_TIMEOUT_SECONDS", 0.3)
-        started = time.monotonic()
+        monkeypatch.setattr(intake_store, "insert_items_at_once", note_batch)
         answers = await asyncio.gather(*(real.knock(real.body("x")) for _ in range(BATCH_LIMIT * 6)))
-        took = time.monotonic() - started
     finally:
         for connection in held:
             await pool.release(connection)
     assert set(answers) == {503}
-    assert took < 2, "those that wait hear it one batch after another"
+    assert len(batches) < 6, "those that wait hear it one batch after another"
     assert await real.bodies() == [real.body("0")]
     assert await real.knock(real.body("1")) == 200
 

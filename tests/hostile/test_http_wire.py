@@ -177,7 +177,7 @@ async def test_who_says_nothing_or_says_it_slowly_is_sent_away(server: Server) -
     async def idle(first: bytes) -> bytes:
         raw = await connect(server)
         await raw.send(first)
-        return await raw.rest(30)
+        return await raw.rest(60)
 
     async def trickle() -> bytes:
         raw = await connect(server)
@@ -186,10 +186,10 @@ async def test_who_says_nothing_or_says_it_slowly_is_sent_away(server: Server) -
             if not await raw.send(b"X: y\r\n"):
                 break
             await asyncio.sleep(0.5)
-        return await raw.rest(5)
+        return await raw.rest(60)
 
     async def socket(path: str) -> bytes:
-        return await (await upgrade(server, path)).rest(30)
+        return await (await upgrade(server, path)).rest(60)
 
     async def polling() -> str:
         opened = await server.http.get(POLLING)

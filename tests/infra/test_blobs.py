@@ -105,7 +105,7 @@ async def test_nothing_is_seen_while_it_is_written_nor_after_the_writer_is_cance
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while files_under(tmp_path):
             await asyncio.sleep(0.01)
 

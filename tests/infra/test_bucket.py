@@ -14,7 +14,8 @@ from parley.infra.blobs import PART_BYTES, Blobs, open_blobs
 from parley.infra.settings import Settings
 from parley.kit.errors import NotFound, TooLarge, Unavailable
 from tests.engines import S3Server
-from tests.programs import free_port, running
+from tests.ports import free_port
+from tests.programs import running
 
 pytestmark = pytest.mark.anyio
 

@@ -11,11 +11,11 @@ import pytest
 
 from parley.infra.http_client import HttpClient, NoAnswer, NotSent, Timeouts, Upload, UploadBroken
 from parley.kit.errors import NotFound
+from tests.ports import free_port
 from tests.scripted_http import (
     Behaviour,
     answers,
     drips,
-    free_port,
     hangs,
     resets,
     resets_after,
@@ -25,7 +25,7 @@ from tests.scripted_http import (
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Timeouts(connect=0.5, read=0.3, write=0.5, pool=0.2, total=2.0)
+QUICK = Timeouts(connect=3.0, read=0.8, write=3.0, pool=0.2, total=5.0)
 
 
 @pytest.fixture
@@ -126,7 +126,8 @@ async def test_a_full_pool_means_not_sent() -> None:
     transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=1))
     async with HttpClient(timeouts=QUICK, transport=transport) as client, scripted_server(hangs()) as server:
         first = asyncio.create_task(client.request("POST", server.url, json={}))
-        await asyncio.sleep(0.05)
+        while not server.seen:
+            await asyncio.sleep(0.005)
         with pytest.raises(NotSent) as caught:
             await client.request("POST", server.url, json={})
         assert caught.value.fields == {"reason": "PoolTimeout"}
@@ -157,7 +158,7 @@ async def test_a_request_that_left_whole_without_an_answer_is_no_answer(
 async def test_a_server_that_drips_for_ever_meets_the_total_timeout(client: HttpClient) -> None:
     async with scripted_server(drips(100, 0.05)) as server:
         with pytest.raises(NoAnswer) as caught:
-            await client.request("GET", server.url, timeouts=Timeouts(read=1.0, total=0.3))
+            await client.request("GET", server.url, timeouts=Timeouts(read=3.0, total=0.8))
         assert caught.value.fields == {"reason": "TimeoutError"}
 
 

@@ -135,7 +135,7 @@ async def test_a_commit_wakes_the_worker_without_waiting_for_its_next_look(db: D
         async with db.system() as tx:
             await tx.execute("INSERT INTO job (id, kind) VALUES (gen_random_uuid(), 'x')")
             tx.wake("job")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await done.wait()
 
 
@@ -154,7 +154,7 @@ async def test_a_lane_that_got_work_while_busy_goes_on_at_once(db: Database) -> 
         db.wake.notify("job")
         await asyncio.sleep(0.05)
         go_on.set()
-        await eventually(lambda: is_all_done(db), 5)
+        await eventually(lambda: is_all_done(db))
 
 
 async def test_draining_finishes_what_runs_and_gives_back_the_rest(db: Database) -> None:
@@ -204,15 +204,15 @@ async def test_what_outlasts_the_grace_is_broken_off_and_done_by_the_next(
         worker.stop()
         await run
     async with running(Worker(TABLE, db, handle, limits=QUICK)):
-        await eventually(lambda: is_all_done(db), 5)
+        await eventually(lambda: is_all_done(db))
 
 
 async def test_leases_are_renewed_while_a_handler_takes_long(db: Database) -> None:
     async def handle(_: Claim) -> None:
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2)
 
     [id_] = await add_rows(db, "a")
-    limits = QUICK._replace(lease_seconds=0.6)
+    limits = QUICK._replace(lease_seconds=1.5)
     async with running(Worker(TABLE, db, handle, limits=limits), Worker(TABLE, db, handle, limits=limits)):
         await eventually(lambda: _is(db, id_, "done"))
     assert (await read_row(db, id_))["attempts"] == 1
@@ -302,9 +302,14 @@ async def test_an_idle_worker_costs_next_to_nothing(db: Database) -> None:
 
     async with running(Worker(TABLE, db, handle, limits=QUICK._replace(poll_seconds=0.5))):
         await asyncio.sleep(0.2)
-        before = time.process_time()
-        await asyncio.sleep(1)
-        assert time.process_time() - before < 0.1
+        costs = []
+        for _ in range(
+            3
+        ):  # of this whole process, which may have something else to do once, such as collecting garbage
+            before = time.process_time()
+            await asyncio.sleep(0.6)
+            costs.append(time.process_time() - before)
+        assert min(costs) < 0.06
 
 
 async def test_counts_are_shown(db: Database) -> None:

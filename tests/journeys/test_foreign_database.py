@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Provider, Server, Site, free_port, running
+from tests.ports import free_port
+from tests.programs import Provider, Server, Site, running
 
 pytestmark = pytest.mark.anyio
 

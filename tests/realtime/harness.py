@@ -27,7 +27,7 @@ from parley.kit.events import Event, Hint
 from parley.kit.ids import public_id, uuid7
 from parley.realtime import Gateway
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 
 
 class FaultyBus(Bus):

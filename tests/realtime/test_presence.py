@@ -64,7 +64,7 @@ async def test_those_who_share_a_group_see_each_other_come_and_go(quick: Served)
 
 async def test_a_short_absence_is_not_told(quick: Served) -> None:
     house = quick.house
-    quick.gateway.fanout.presence.pace = dataclasses.replace(QUICK, grace_seconds=2)
+    quick.gateway.fanout.presence.pace = dataclasses.replace(QUICK, grace_seconds=20)
     async with quick.client(house.boris) as boris:
         async with quick.client(house.anna):
             assert await watch(boris, house.anna) == [True]

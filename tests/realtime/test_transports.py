@@ -107,10 +107,10 @@ async def test_a_socket_that_never_reads_is_cut(served: Served) -> None:
     slow = await _open_slow(served, house.boris, house.group)
     while not tally.resyncs:
         await house.append(house.group, BIG)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while tally.sockets:
             await asyncio.sleep(0.05)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while served.server.server_state.connections:
             await asyncio.sleep(0.05)
     slow.transport.abort()
@@ -163,6 +163,6 @@ async def test_a_closed_connection_is_gone_without_the_garbage_collector(
                     isinstance(one, FrameProtocol | GuardedHttp | ServerProtocol) for one in gc.get_objects()
                 )
 
-            await eventually(are_gone, 5)
+            await eventually(are_gone)
         finally:
             gc.enable()

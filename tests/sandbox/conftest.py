@@ -151,7 +151,13 @@ class Receiver:
         return [request["message"]["text"] for request in self.requests]
 
 
-async def eventually(is_so: Callable[[], Awaitable[bool] | bool], seconds: float = 5) -> None:
+async def a_moment() -> None:
+    """Let what was begun here come to where it waits: turns of the loop, not time, which a busy machine takes away."""
+    for _ in range(40):
+        await asyncio.sleep(0.0025)
+
+
+async def eventually(is_so: Callable[[], Awaitable[bool] | bool], seconds: float = 30) -> None:
     """Wait until it is so."""
     for _ in range(int(seconds / 0.02)):
         found = is_so()

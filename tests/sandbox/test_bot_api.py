@@ -24,7 +24,7 @@ from aiogram.types import (
 from PIL import Image
 
 from parley.sandbox.telegram.errors import NOT_MODIFIED
-from tests.sandbox.conftest import Stand, eventually
+from tests.sandbox.conftest import Stand, a_moment, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -49,10 +49,10 @@ async def test_get_me_names_the_bot(stand: Stand, bot: Bot) -> None:
 
 async def test_a_long_poll_is_answered_when_the_customer_writes(stand: Stand, bot: Bot) -> None:
     poll = asyncio.create_task(bot.get_updates(timeout=10))
-    await asyncio.sleep(0.1)
+    await a_moment()
     assert not poll.done()
     await stand.write("Привет 👋 /start")
-    (update,) = await asyncio.wait_for(poll, 2)
+    (update,) = await asyncio.wait_for(poll, 9)
     assert update.message
     assert update.message.from_user
     assert update.message.text == "Привет 👋 /start"
@@ -80,12 +80,12 @@ async def test_a_negative_offset_drops_all_but_the_last(stand: Stand, bot: Bot) 
 
 async def test_a_second_poller_ends_the_first(stand: Stand, bot: Bot) -> None:
     first = asyncio.create_task(bot.get_updates(timeout=10))
-    await asyncio.sleep(0.1)
+    await a_moment()
     second = asyncio.create_task(bot.get_updates(timeout=10))
     with pytest.raises(TelegramConflictError, match="terminated by other getUpdates request"):
-        await asyncio.wait_for(first, 2)
+        await asyncio.wait_for(first, 9)
     await stand.write("hello")
-    assert len(await asyncio.wait_for(second, 2)) == 1
+    assert len(await asyncio.wait_for(second, 9)) == 1
 
 
 async def test_polling_is_refused_while_a_webhook_is_set(stand: Stand, bot: Bot) -> None:

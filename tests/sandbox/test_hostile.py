@@ -1,6 +1,5 @@
 """Whatever is sent, no answer is a 5xx; and who may send what."""
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 from parley.sandbox import create_app
-from tests.sandbox.conftest import Stand, serving, standing
+from tests.sandbox.conftest import Stand, a_moment, serving, standing
 
 pytestmark = pytest.mark.anyio
 
@@ -308,7 +307,7 @@ async def test_an_abandoned_poll_does_not_disturb_the_next(tmp_path: Path) -> No
     async with standing(tmp_path / "sandbox.sqlite") as stand:
         with pytest.raises(httpx2.ReadTimeout):
             await stand.control.get(stand.method("getUpdates"), params={"timeout": "20"}, timeout=0.2)
-        await asyncio.sleep(0.1)
+        await a_moment()
         await stand.write("hello")
         answer = await stand.control.get(stand.method("getUpdates"), params={"timeout": "5"})
         assert [one["message"]["text"] for one in answer.json()["result"]] == ["hello"]

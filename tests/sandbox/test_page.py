@@ -27,7 +27,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     path = shutil.which("chromium")
     assert path, "these tests need Debian's chromium: apt-get install chromium"

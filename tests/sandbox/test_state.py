@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from parley.sandbox import create_bot
+from tests.ports import free_port
 from tests.sandbox.conftest import aiogram_bot, standing
 
 pytestmark = pytest.mark.anyio
@@ -60,12 +61,13 @@ async def test_a_bot_may_be_made_beside_a_running_sandbox(tmp_path: Path) -> Non
         assert made.id != stand.bot_id
 
 
-async def test_it_runs_alone_and_survives_a_kill(tmp_path: Path, unused_port: int) -> None:
+async def test_it_runs_alone_and_survives_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "sandbox.sqlite"
-    origin = f"http://127.0.0.1:{unused_port}"
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
     numbers = []
     for end in (signal.SIGKILL, signal.SIGTERM):
-        command = (sys.executable, "-m", "parley.sandbox", "--port", str(unused_port), "--state", str(state))
+        command = (sys.executable, "-m", "parley.sandbox", "--port", str(port), "--state", str(state))
         environment = {**os.environ, "PYTHONPATH": "src"}
         program = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, env=environment
@@ -84,15 +86,5 @@ async def test_it_runs_alone_and_survives_a_kill(tmp_path: Path, unused_port: in
             async with client.stream("GET", "/control/events") as events:
                 assert events.status_code == 200
                 program.send_signal(end)
-                await asyncio.wait_for(program.wait(), 5)
+                await asyncio.wait_for(program.wait(), 30)
     assert numbers[1] == numbers[0] + 1
-
-
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.engines import PortProgram, RedisServer, S3Server, find_program
-from tests.programs import Provider, Server, free_port, running
+from tests.ports import free_port
+from tests.programs import Provider, Server, running
 from tests.rabbitmq import RabbitMq
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

@@ -13,7 +13,7 @@ import pytest
 from parley.infra.settings import describe_settings, load_settings
 from parley.kit.ids import public_id, uuid7
 from tests.engines import find_program
-from tests.programs import free_port
+from tests.ports import free_port
 from tests.topology.stack import DEPLOY, UPSTREAMS, Topology, make_certificate, place_config, read_compose
 
 

@@ -55,7 +55,7 @@ class BrokenShelf:
 
 @pytest.fixture
 async def adapter() -> AsyncIterator[TelegramAdapter]:
-    async with HttpClient(timeouts=Timeouts(connect=1, read=0.5, total=3)) as http:
+    async with HttpClient(timeouts=Timeouts(connect=3, read=0.8, total=5)) as http:
         yield TelegramAdapter(http)
 
 

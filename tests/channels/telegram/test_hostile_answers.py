@@ -33,7 +33,7 @@ from tests.scripted_http import (
 pytestmark = pytest.mark.anyio
 
 TOKEN = "555:AAtest_token-0123456789"
-QUICK = Timeouts(connect=1, read=0.4, write=1, total=1.5)
+QUICK = Timeouts(connect=3, read=0.7, write=3, total=2)
 
 
 def endless(head: bytes) -> Behaviour:

@@ -12,7 +12,6 @@ from typing import Any, cast
 from uuid import UUID
 
 import httpx2
-import socketio
 import uvicorn
 
 from parley.accounts.phone_codes import code_of
@@ -23,9 +22,10 @@ from parley.kit.ids import public_id
 from parley.realtime import Gateway
 from parley.realtime.presence import Pace
 from tests.house import House, Workspace
+from tests.socketio_client import SocketIoClient
 
 Json = dict[str, Any]
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 30.0
 QUICK = Pace(look_seconds=0.02, grace_seconds=0.2, renew_seconds=0.2, seen_seconds=0.1)
 
 
@@ -183,7 +183,7 @@ class Ear:
     def __init__(self, user: User) -> None:
         self.user = user
         self.heard: list[tuple[str, Any]] = []
-        self.client = socketio.AsyncClient(reconnection=False)
+        self.client = SocketIoClient()
         self.client.on("*", self._hear)
 
     def _hear(self, event: str, data: Any = None) -> None:
