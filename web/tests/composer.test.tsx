@@ -2,13 +2,15 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { keys } from "@/api/cache";
 import { tellDraft } from "@/api/drafts";
 import { uploadFile } from "@/api/media";
 import { scheduleMessage } from "@/api/scheduled";
 import { enter } from "@/api/session";
 import { type Sync, SyncContext } from "@/api/sync";
-import type { Media, Sender, SignedIn } from "@/api/types";
+import type { Media, Message, Sender, SignedIn } from "@/api/types";
 import { Composer } from "@/features/composer/Composer";
+import { composingStore, setComposing } from "@/lib/desk-view";
 import { loadDraft } from "@/lib/drafts";
 import { startI18n } from "@/lib/i18n";
 
@@ -36,6 +38,13 @@ const area = () => screen.getByRole<HTMLTextAreaElement>("textbox");
 const clock = () => screen.getByRole<HTMLButtonElement>("button", { name: "Send later" });
 const write = (text: string) => fireEvent.change(area(), { target: { value: text } });
 const add = vi.fn();
+const SAID = {
+  id: "msg_1",
+  sender: { id: "act_2", kind: "user", name: "Boris" },
+  text: "Tea at four, or coffee at five?",
+  attachments: [],
+  deleted_at: null,
+} as unknown as Message;
 
 /** The request that is under way ends. */
 let done: () => void;
@@ -43,6 +52,7 @@ let done: () => void;
 function open(people: Sender[] = []) {
   const sync = { outbox: { add }, sendTyping: vi.fn() } as unknown as Sync;
   const client = new QueryClient({ defaultOptions: { queries: { queryFn: () => null } } });
+  client.setQueryData(keys.thread(ID), { items: [SAID] });
   return render(
     <QueryClientProvider client={client}>
       <SyncContext value={sync}>
@@ -61,6 +71,7 @@ async function sendLater() {
 beforeEach(async () => {
   await startI18n();
   localStorage.clear();
+  composingStore.set({});
   vi.mocked(scheduleMessage).mockImplementation(
     () =>
       new Promise((resolve) => {
@@ -131,5 +142,31 @@ describe("calling somebody", () => {
     expect(area().value).toBe("@Zinaida , soon");
     expect(area().selectionStart).toBe("@Zinaida ".length);
     frame.mockRestore();
+  });
+});
+
+describe("a quote", () => {
+  it("is still there after a reload, and goes with the words", async () => {
+    setComposing(ID, { kind: "reply", message: SAID, quote: "coffee at five" });
+    const { unmount } = open();
+    write("that one");
+    unmount();
+    // A reload leaves what is stored, and nothing of what was in the tab.
+    composingStore.set({});
+    open();
+    await screen.findByText("coffee at five");
+    expect(screen.getByText("Quote of Boris")).toBeTruthy();
+    expect(area().value).toBe("that one");
+    fireEvent.keyDown(area(), { key: "Enter" });
+    expect(add.mock.calls[0]?.[0].reply_to).toMatchObject({ id: "msg_1", quote: "coffee at five" });
+    expect(loadDraft(ID).quote).toBeUndefined();
+  });
+
+  it("of another message takes its place", async () => {
+    setComposing(ID, { kind: "reply", message: SAID, quote: "coffee at five" });
+    open();
+    write("that one");
+    setComposing(ID, { kind: "reply", message: { ...SAID, id: "msg_2" }, quote: null });
+    await waitFor(() => expect(loadDraft(ID)).toMatchObject({ replyTo: "msg_2", quote: null }));
   });
 });

@@ -148,6 +148,19 @@ describe("a draft the server does not take", () => {
 });
 
 describe("a draft that was sent", () => {
+  it("keeps on this device what it quotes, as long as it answers the same message", async () => {
+    const reply = { ...draft("agreed"), reply_to_id: "msg_1" };
+    onServer.set(conversation, reply);
+    const quoting = { text: "agreed", isNote: false, isShared: true, replyTo: "msg_1", quote: "tea at four" };
+    saveDraft(conversation, quoting);
+    await loadDrafts();
+    expect(loadDraft(conversation).quote).toBe("tea at four");
+    takeDraft(conversation, { ...reply, text: "agreed, gladly" });
+    expect(loadDraft(conversation)).toMatchObject({ text: "agreed, gladly", quote: "tea at four" });
+    takeDraft(conversation, { ...reply, reply_to_id: "msg_2" });
+    expect(loadDraft(conversation)).toMatchObject({ replyTo: "msg_2", quote: null });
+  });
+
   it("is taken back until the server has heard it", async () => {
     type("half");
     await pause();

@@ -1,8 +1,9 @@
+import i18next from "i18next";
 import { describe, expect, it } from "vitest";
 import { isListed, placeInList } from "@/api/cache";
 import { joinPage, type Thread, trimThread } from "@/api/patches";
 import type { DeskConversation, Message } from "@/api/types";
-import { formatDuration, initials } from "@/lib/format";
+import { formatDate, formatDateTime, formatDuration, initials } from "@/lib/format";
 import { cutText, isFewEmoji, moveEntities, safeHref } from "@/lib/richtext";
 import { snoozePresets } from "@/lib/snooze";
 
@@ -180,4 +181,16 @@ it("initials and durations read well", () => {
     ["Марина Ковалёва", "Кирилл", "Мастерская «Дуб и клён»", "陈伟", "", "😀 Bob", "👩‍🚀"].map(initials),
   ).toEqual(["МК", "К", "МК", "陈", "", "B", "👩‍🚀"]);
   expect([0, 14.4, 75].map(formatDuration)).toEqual(["0:00", "0:14", "1:15"]);
+});
+
+describe("days and moments of fields", () => {
+  it("are told in the language on screen", async () => {
+    await i18next.init({ lng: "ru" });
+    expect(formatDate("2026-03-01")).toBe("1 мар. 2026 г.");
+    expect(formatDateTime("2026-03-01T09:05")).toBe("1 мар. 2026 г., 09:05");
+    await i18next.changeLanguage("en");
+    expect(formatDate("2026-03-01")).toBe("Mar 1, 2026");
+    expect(formatDate("")).toBe("");
+    expect(formatDateTime("")).toBe("");
+  });
 });

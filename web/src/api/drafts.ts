@@ -3,7 +3,7 @@
  * words last; at once when they were sent or taken back. Those of other devices are taken as they are told.
  */
 
-import { listShared, listUntold, loadDraft, markUntold, saveDraft } from "@/lib/drafts";
+import { listShared, listUntold, loadDraft, markUntold, quoteKept, saveDraft } from "@/lib/drafts";
 import { createStore } from "@/lib/store";
 import { ApiError, request } from "./http";
 import { sessionStore } from "./session";
@@ -217,7 +217,8 @@ export function takeDraft(conversation: string, draft: WrittenDraft | null): voi
 function accept(conversation: string, words: Words): void {
   if (known.get(conversation) === sign(words)) return;
   known.set(conversation, sign(words));
-  saveDraft(conversation, { ...words, isNote: false, isShared: true });
+  const quote = quoteKept(conversation, words.replyTo);
+  saveDraft(conversation, { ...words, quote, isNote: false, isShared: true });
   arrivedDraft.set({ conversation, ...words });
 }
 

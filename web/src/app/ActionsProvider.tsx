@@ -10,7 +10,15 @@ import type { Actor, ConversationStatus, DeskConversation } from "@/api/types";
 import { showToast } from "@/components/overlays";
 import { type Action, ActionsContext, isModalOpen, isWriting, matchesShortcut } from "@/lib/actions";
 import { chatDialogStore, chatPanel } from "@/lib/chat-view";
-import { deskPanel, dialogStore, focusRequest, searchRequest, visibleOrder } from "@/lib/desk-view";
+import {
+  type ConversationChange,
+  deskPanel,
+  dialogStore,
+  focusRequest,
+  searchRequest,
+  statusOf,
+  visibleOrder,
+} from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { setLanguage } from "@/lib/i18n";
 import {
@@ -23,7 +31,7 @@ import {
 } from "@/lib/router";
 import { setTheme } from "@/lib/theme";
 import { Turns } from "@/lib/turns";
-import { ChangeContext, type ConversationChange } from "./change";
+import { ChangeContext } from "./change";
 
 const NARROW = "(max-width: 767px)";
 
@@ -120,11 +128,7 @@ function useDeskActions(change: (id: string, wanted: ConversationChange) => Prom
       if (matchMedia(NARROW).matches) navigate("/inbox");
       else if (following && following !== current) navigate(conversationPath(following));
       const undo = () => {
-        if (before)
-          void change(current, {
-            status: before.status,
-            ...(before.snoozed_until ? { snoozed_until: before.snoozed_until } : {}),
-          });
+        if (before) void change(current, statusOf(before));
         navigate(conversationPath(current));
       };
       showToast(t("conversation.resolved"), { action: { label: t("common.undo"), run: undo } });

@@ -9,12 +9,13 @@ import { Composer } from "@/features/composer/Composer";
 import { ContactPanel } from "@/features/contact/ContactPanel";
 import { Welcome } from "@/features/inboxes/Welcome";
 import { ConversationList } from "@/features/list/ConversationList";
+import { ConversationMenu } from "@/features/list/ConversationMenu";
 import { Rail } from "@/features/list/Rail";
 import { AssignDialog, HelpDialog, PaletteDialog, SnoozeDialog } from "@/features/palette/Dialogs";
 import { SearchPanel } from "@/features/search/SearchPanel";
 import { Header } from "@/features/thread/Header";
 import { Thread } from "@/features/thread/Thread";
-import { deskPanel } from "@/lib/desk-view";
+import { deskPanel, dialogAbout } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { isCovering } from "@/lib/panel";
 import { openConversationOf, usePath } from "@/lib/router";
@@ -148,6 +149,7 @@ function Talk({ conversation }: { conversation: DeskConversation }) {
 
 function Dialogs({ open }: { open: string | null }) {
   const change = useChangeConversation();
+  const about = useStore(dialogAbout) ?? open;
   useEffect(() => {
     // On a phone the panel covers the thread: a new conversation begins without it.
     if (open && isCovering()) deskPanel.store.set(null);
@@ -158,10 +160,11 @@ function Dialogs({ open }: { open: string | null }) {
       <HelpDialog />
       <SnoozeDialog
         onChoose={(until) =>
-          open && void change(open, { status: "snoozed", snoozed_until: until.toISOString() })
+          about && void change(about, { status: "snoozed", snoozed_until: until.toISOString() })
         }
       />
-      <AssignDialog open={open} onChoose={(assignee) => open && void change(open, { assignee })} />
+      <AssignDialog about={about} onChoose={(assignee) => about && void change(about, { assignee })} />
+      <ConversationMenu onChange={(id, wanted) => void change(id, wanted)} />
     </>
   );
 }

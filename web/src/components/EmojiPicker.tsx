@@ -15,7 +15,7 @@ export function EmojiPicker({ onPick }: { onPick: (emoji: string) => void }) {
         <DropdownMenu.Item
           key={emoji}
           onSelect={() => onPick(emoji)}
-          className="flex size-9 items-center justify-center rounded-lg text-[20px] outline-none data-highlighted:bg-hover"
+          className="flex size-9 items-center justify-center rounded-lg text-[20px] outline-none data-highlighted:bg-selected data-highlighted:ring-1 data-highlighted:ring-accent/50 pointer-coarse:size-10"
         >
           {emoji}
         </DropdownMenu.Item>

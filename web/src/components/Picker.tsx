@@ -1,6 +1,7 @@
 /** A field over a list one walks with the arrows: the palette, assigning and snoozing are all this. */
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Spinner } from "./controls";
 import { Icon, type IconName } from "./Icon";
 
 export interface Pick {
@@ -15,12 +16,14 @@ export interface Pick {
 
 interface PickerProps {
   picks: Pick[];
+  /** More is on its way. */
+  isPending?: boolean;
   placeholder: string;
   query: string;
   onQuery: (query: string) => void;
 }
 
-export function Picker({ picks, placeholder, query, onQuery }: PickerProps) {
+export function Picker({ picks, isPending = false, placeholder, query, onQuery }: PickerProps) {
   const { t } = useTranslation();
   const listId = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -67,7 +70,11 @@ export function Picker({ picks, placeholder, query, onQuery }: PickerProps) {
         aria-label={placeholder}
         className="min-h-0 overflow-y-auto p-1.5"
       >
-        {picks.length === 0 && <p className="p-5 text-center text-sm text-muted">{t("palette.empty")}</p>}
+        {picks.length === 0 && (
+          <p className="flex justify-center p-5 text-center text-sm text-muted">
+            {isPending ? <Spinner /> : t("palette.empty")}
+          </p>
+        )}
         {picks.map((pick, index) => (
           <div key={pick.id}>
             {pick.group && pick.group !== picks[index - 1]?.group && (

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { formatMoment } from "@/lib/format";
 import { snoozePresets } from "@/lib/snooze";
 import { Button } from "./controls";
-import { TextField } from "./fields";
+import { DateField } from "./DateField";
 import { Icon } from "./Icon";
 import { Dialog } from "./overlays";
 
@@ -34,7 +34,7 @@ function When({ action, onChoose }: { action: string; onChoose: (at: Date) => vo
   const [custom, setCustom] = useState("");
   const [error, setError] = useState<string | null>(null);
   return (
-    <div className="overflow-y-auto px-3 pb-4">
+    <div className="overflow-y-auto px-3 pt-1 pb-4">
       {snoozePresets(new Date()).map((preset, index) => (
         <button
           key={preset.name}
@@ -50,7 +50,7 @@ function When({ action, onChoose }: { action: string; onChoose: (at: Date) => vo
       ))}
       <form
         noValidate
-        className="mt-2 flex items-end gap-2 border-t border-line px-2 pt-3"
+        className="mt-2 flex flex-wrap items-end gap-2 border-t border-line px-2 pt-3"
         onSubmit={(event) => {
           event.preventDefault();
           const at = new Date(custom);
@@ -58,16 +58,17 @@ function When({ action, onChoose }: { action: string; onChoose: (at: Date) => vo
           else onChoose(at);
         }}
       >
-        <div className="min-w-0 flex-1">
-          <TextField
+        <div className="min-w-52 flex-1">
+          <DateField
             label={t("conversation.custom")}
             type="datetime-local"
+            none={t("fields.pickMoment")}
             value={custom}
             error={error}
             onChange={setCustom}
           />
         </div>
-        <Button type="submit" className="mt-[25px] h-9 self-start">
+        <Button type="submit" className="mt-[25px] h-9 self-start max-sm:mt-0 max-sm:w-full">
           {action}
         </Button>
       </form>

@@ -40,7 +40,7 @@ export function Button({
       {...rest}
       disabled={disabled || isBusy}
       aria-busy={isBusy || undefined}
-      className={`inline-flex shrink-0 items-center justify-center rounded-lg font-medium whitespace-nowrap transition-[background,filter,color] duration-100 disabled:opacity-55 ${sizes[size]} ${TONES[tone]} ${className}`}
+      className={`inline-flex shrink-0 items-center justify-center rounded-lg font-medium whitespace-nowrap transition-[background,filter,color] duration-100 disabled:opacity-55 pointer-coarse:min-h-10 ${sizes[size]} ${TONES[tone]} ${className}`}
     >
       {isBusy ? <Spinner /> : icon && <Icon name={icon} className="size-4" />}
       {children}
@@ -62,7 +62,7 @@ export function IconButton({ icon, label, isOn, className = "size-8", ...rest }:
       aria-label={label}
       title={label}
       {...rest}
-      className={`inline-flex shrink-0 items-center justify-center rounded-lg transition-colors duration-100 hover:bg-hover hover:text-ink disabled:opacity-45 ${isOn ? "bg-hover text-ink" : "text-muted"} ${className}`}
+      className={`inline-flex shrink-0 items-center justify-center rounded-lg transition-colors duration-100 pointer-coarse:min-h-10 pointer-coarse:min-w-10 hover:bg-hover hover:text-ink disabled:opacity-45 ${isOn ? "bg-hover text-ink" : "text-muted"} ${className}`}
     >
       <Icon name={icon} />
     </button>

@@ -10,8 +10,8 @@ import {
 import { useTranslation } from "react-i18next";
 import { Icon } from "./Icon";
 
-const BOX =
-  "w-full rounded-lg border bg-surface px-3 outline-none transition-[border,box-shadow] duration-100 focus:border-accent focus:ring-3 focus:ring-accent-soft aria-invalid:focus:border-bad aria-invalid:focus:ring-bad-soft disabled:opacity-60 dark:bg-canvas";
+export const BOX =
+  "w-full rounded-lg border bg-surface px-3 outline-none transition-[border,box-shadow] duration-100 focus:border-accent focus:ring-3 focus:ring-accent-soft aria-invalid:focus:border-bad aria-invalid:focus:ring-bad-soft disabled:opacity-60 dark:bg-canvas pointer-coarse:min-h-10";
 
 interface FieldProps {
   label: string;
@@ -19,7 +19,13 @@ interface FieldProps {
   error?: string | null;
 }
 
-function Frame({ id, label, hint, error, children }: FieldProps & { id: string; children: ReactNode }) {
+export function Frame({
+  id,
+  label,
+  hint,
+  error,
+  children,
+}: FieldProps & { id: string; children: ReactNode }) {
   return (
     <div className="flex flex-col gap-1">
       <label htmlFor={id} className="text-sm font-medium">
@@ -122,7 +128,10 @@ export function SelectField({ label, hint, error, onChange, children, ...rest }:
         >
           {children}
         </select>
-        <Icon name="chevron" className="pointer-events-none absolute top-2.5 right-2.5 size-4 text-faint" />
+        <Icon
+          name="chevron"
+          className="pointer-events-none absolute top-2.5 right-2.5 size-4 text-faint pointer-coarse:top-3"
+        />
       </span>
     </Frame>
   );
@@ -148,7 +157,7 @@ export function Choice<T extends string>({
         {options.map((option) => (
           <label
             key={option.value}
-            className="relative rounded-md px-3 py-1 text-sm text-muted has-checked:bg-surface has-checked:font-medium has-checked:text-ink has-checked:shadow-sm has-focus-visible:outline-2 has-focus-visible:outline-accent dark:has-checked:bg-line-strong"
+            className="relative rounded-md px-3 py-1 text-sm text-muted pointer-coarse:py-2.5 has-checked:bg-surface has-checked:font-medium has-checked:text-ink has-checked:shadow-sm has-focus-visible:outline-2 has-focus-visible:outline-accent dark:has-checked:bg-line-strong"
           >
             <input
               type="radio"

@@ -118,6 +118,8 @@ interface MenuProps {
 export function Menu({ trigger, align = "end", side = "bottom", onOpenChange, children }: MenuProps) {
   const button = useRef<HTMLButtonElement>(null);
   const change = (isOpen: boolean) => {
+    // A press opens it without giving the button the focus.
+    if (isOpen) lastFocused = button.current;
     if (isOpen) menuPlace = button.current?.closest<HTMLElement>("[data-key]") ?? button.current;
     onOpenChange?.(isOpen);
   };
@@ -208,7 +210,7 @@ export function MenuItem({
     <DropdownMenu.Item
       disabled={isDisabled}
       onSelect={onSelect}
-      className={`flex min-h-8 items-center gap-2.5 rounded-lg px-2 py-1 text-sm outline-none select-none data-disabled:opacity-45 data-highlighted:bg-hover pointer-coarse:min-h-10 ${isDanger ? "text-bad" : ""}`}
+      className={`flex min-h-8 items-center gap-2.5 rounded-lg px-2 py-1 text-sm outline-none select-none data-disabled:opacity-45 data-highlighted:bg-hover data-highlighted:focus-visible:ring-1 data-highlighted:focus-visible:ring-accent/50 pointer-coarse:min-h-10 ${isDanger ? "text-bad" : ""}`}
     >
       {icon && <Icon name={icon} className={`size-4 ${isDanger ? "" : "text-muted"}`} />}
       <span className="flex-1 truncate">{children}</span>

@@ -1,6 +1,6 @@
 /** What of the desk is on screen in this tab: filter, panel, dialogs, what the composer replies to or edits. */
 import type { Filter } from "@/api/desk";
-import type { Message } from "@/api/types";
+import type { Actor, ConversationStatus, DeskConversation, Message } from "@/api/types";
 import { makePanel } from "./panel";
 import { createStore } from "./store";
 
@@ -10,6 +10,24 @@ export const deskPanel = makePanel("parley.panel", true);
 
 export type Dialog = "palette" | "help" | "snooze" | "assign" | "rail" | null;
 export const dialogStore = createStore<Dialog>(null);
+/** The conversation that snoozing or assigning is asked for; null: the open one. */
+export const dialogAbout = createStore<string | null>(null);
+
+/** The conversation whose menu is open, and where on the screen. */
+export const conversationMenuStore = createStore<{ id: string; x: number; y: number } | null>(null);
+
+/** What of a conversation is to be another. */
+export interface ConversationChange {
+  status?: ConversationStatus;
+  snoozed_until?: string;
+  assignee?: Actor | null;
+}
+
+/** The change that gives a conversation the status it has here. */
+export const statusOf = ({ status, snoozed_until }: DeskConversation): ConversationChange => ({
+  status,
+  ...(snoozed_until ? { snoozed_until } : {}),
+});
 
 /** What the composer is about, besides a new message. */
 export type Composing =

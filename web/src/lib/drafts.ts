@@ -6,6 +6,8 @@ export interface Writing {
   isNote: boolean;
   /** The message it answers. */
   replyTo?: string | null;
+  /** The words of it that are quoted. They stay on this device: the server's draft has no place for them. */
+  quote?: string | null;
   /** It is kept on the server too; what is gone there is gone here. */
   isShared?: boolean;
 }
@@ -45,6 +47,12 @@ export function saveDraft(conversation: string, writing: Writing): void {
 /** What is left of the words when those taken are gone: what was written behind them, or instead of them. Pure. */
 export const withoutTaken = (text: string, taken: string): string =>
   text.startsWith(taken) ? text.slice(taken.length).trimStart() : text;
+
+/** What is quoted in the draft here, if it answers this message. */
+export function quoteKept(conversation: string, replyTo: string | null): string | null {
+  const kept = loadDraft(conversation);
+  return replyTo && kept.replyTo === replyTo ? (kept.quote ?? null) : null;
+}
 
 /** Words begun by somebody else in this browser are not for who signs in now. */
 export function claimDrafts(actor: string): void {

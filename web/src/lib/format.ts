@@ -25,6 +25,21 @@ export const formatTime = (at: string | Date): string => formatter(clock()).form
 export const formatFull = (at: string | Date): string =>
   formatter({ dateStyle: "long", timeStyle: "short" }).format(new Date(at));
 
+/** A day as a field for days has it, "2026-03-01", for people: "Mar 1, 2026"; of none "". */
+export function formatDate(day: string): string {
+  const [year, month, date] = day.split("-").map(Number);
+  return year && month && date
+    ? formatter({ dateStyle: "medium" }).format(new Date(year, month - 1, date))
+    : "";
+}
+
+/** A moment as a field for moments has it, "2026-03-01T09:00", for people: "Mar 1, 2026, 9:00 AM"; of none "". */
+export function formatDateTime(moment: string): string {
+  const at = new Date(moment);
+  if (Number.isNaN(at.getTime())) return "";
+  return formatter({ dateStyle: "medium", timeStyle: "short" }).format(at);
+}
+
 const startOfDay = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 
 /** Whole calendar days from `at` to today; 0 today, 1 yesterday, negative in the future. */

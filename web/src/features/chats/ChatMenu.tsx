@@ -1,12 +1,13 @@
 /** What can be done with a chat without opening it: the menu of a row of the list, one for all rows. */
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useChats } from "@/api/hooks";
 import { moveRead } from "@/api/messages";
 import { useSync } from "@/api/sync";
 import type { Chat } from "@/api/types";
-import { ContextMenu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
 import { useTry } from "@/components/trying";
+import { RowMenu } from "@/features/list/RowMenu";
 import { chatMenuStore } from "@/lib/chat-view";
 import { useStore } from "@/lib/store";
 import { LeaveConfirm } from "./Leave";
@@ -16,21 +17,11 @@ export function ChatMenu() {
   const place = useStore(chatMenuStore);
   const chat = useChats().data?.find((one) => one.id === place?.id);
   const [leaving, setLeaving] = useState<Chat | null>(null);
-  const last = useRef<string | undefined>(undefined);
-  if (place) last.current = place.id;
-  const giveFocusBack = () =>
-    document
-      .querySelector<HTMLElement>(`[data-conversation="${last.current}"]`)
-      ?.focus({ preventScroll: true });
   return (
     <>
-      <ContextMenu
-        place={chat ? place : null}
-        onClose={() => chatMenuStore.set(null)}
-        onClosed={giveFocusBack}
-      >
-        {chat && <Items chat={chat} onLeave={() => setLeaving(chat)} />}
-      </ContextMenu>
+      <RowMenu store={chatMenuStore} item={chat}>
+        {(one) => <Items chat={one} onLeave={() => setLeaving(one)} />}
+      </RowMenu>
       <LeaveConfirm chat={leaving} onClose={() => setLeaving(null)} />
     </>
   );

@@ -30,7 +30,7 @@ export function InviteLinks({ chat }: { chat: Chat }) {
     });
   return (
     <section aria-label={t("chats.links")} className="border-t border-line px-3 py-3">
-      <div className="flex h-8 items-center justify-between px-2">
+      <div className="flex min-h-8 items-center justify-between px-2">
         <h3 className="text-xs font-medium text-muted">{t("chats.links")}</h3>
         <IconButton icon="plus" label={t("chats.newLink")} onClick={() => setMaking(true)} />
       </div>

@@ -35,7 +35,7 @@ export function Members({ chat }: { chat: Chat }) {
   const count = chat.member_count ?? known?.length ?? 0;
   return (
     <section aria-label={t("chats.memberList")} className="border-t border-line px-3 py-3">
-      <div className="flex h-8 items-center justify-between px-2">
+      <div className="flex min-h-8 items-center justify-between px-2">
         <h3 className="text-xs font-medium text-muted">{t("chats.members", { count })}</h3>
         {canManage && <IconButton icon="plus" label={t("chats.addPeople")} onClick={() => setAdding(true)} />}
       </div>
@@ -86,7 +86,10 @@ function FindMember({ value, onChange }: { value: string; onChange: (query: stri
   const { t } = useTranslation();
   return (
     <div className="relative mx-2 mt-1 mb-2">
-      <Icon name="search" className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" />
+      <Icon
+        name="search"
+        className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint pointer-coarse:top-3"
+      />
       <input
         type="search"
         value={value}
@@ -137,7 +140,7 @@ function MemberLine({ chat, member, canManage, onRemove, onBan }: MemberLineProp
       </span>
       {role !== usual && <span className="text-xs text-muted">{t(`chats.roles.${role}`)}</span>}
       {isMe ? (
-        <span className="w-7" />
+        <span className="w-7 pointer-coarse:w-10" />
       ) : (
         <Menu
           trigger={

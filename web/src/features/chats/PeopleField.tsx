@@ -76,7 +76,7 @@ export function PeopleField({
             type="button"
             aria-label={t("chats.unchoose", { name: person.name })}
             onClick={() => toggle(person)}
-            className="flex h-6 max-w-44 items-center gap-1 rounded-full bg-accent-soft pr-1.5 pl-2.5 text-xs font-medium text-accent-ink"
+            className="flex h-6 max-w-44 pointer-coarse:h-10 pointer-coarse:px-3 items-center gap-1 rounded-full bg-accent-soft pr-1.5 pl-2.5 text-xs font-medium text-accent-ink"
           >
             <span className="truncate">{person.name}</span>
             <Icon name="close" className="size-3" />
@@ -96,7 +96,7 @@ export function PeopleField({
           aria-expanded="true"
           aria-controls={listId}
           aria-activedescendant={shown[current] ? `${listId}-${current}` : undefined}
-          className="h-6 min-w-28 flex-1 bg-transparent text-sm outline-none"
+          className="h-6 min-w-28 flex-1 pointer-coarse:h-8 bg-transparent text-sm outline-none"
         />
       </div>
       <div

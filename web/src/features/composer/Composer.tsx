@@ -90,9 +90,12 @@ export function Composer(props: ComposerProps) {
 
   useFocusRequests(id, area, setNote);
   useGrowing(area, text);
-  const [replyTo, setReplyTo] = useKeptReply(id, draft.replyTo ?? null);
+  const [answered, setReplyTo] = useKeptReply(id, {
+    replyTo: draft.replyTo ?? null,
+    quote: draft.quote ?? null,
+  });
   const mentions = useMentions({ id, area, text, people, findPeople, canCallAll, onText: setText });
-  useKeptDraft(id, { text: written, isNote: wantsNote, replyTo, isShared: isFollowed });
+  useKeptDraft(id, { text: written, isNote: wantsNote, ...answered, isShared: isFollowed });
   useArrivedDraft(id, setWritten, setReplyTo);
 
   const stopComposing = useCallback(() => {

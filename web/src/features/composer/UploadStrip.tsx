@@ -83,7 +83,7 @@ function Controls({
         icon="close"
         label={t("composer.removeFile", { name: upload.file.name })}
         onClick={() => onRemove(upload.id)}
-        className="absolute -top-1.5 -right-1.5 size-6 rounded-full! bg-raised! shadow-pop"
+        className="absolute -top-1.5 -right-1.5 size-6 rounded-full! bg-raised! shadow-pop pointer-coarse:min-h-7! pointer-coarse:min-w-7! pointer-coarse:after:absolute pointer-coarse:after:-inset-1.5"
       />
     </>
   );

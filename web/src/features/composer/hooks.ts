@@ -9,7 +9,7 @@ import { useSync } from "@/api/sync";
 import type { Features, Message } from "@/api/types";
 import { isModalOpen } from "@/lib/actions";
 import { composingStore, focusRequest, setComposing } from "@/lib/desk-view";
-import { loadDraft, saveDraft, type Writing, withoutTaken } from "@/lib/drafts";
+import { loadDraft, quoteKept, saveDraft, type Writing, withoutTaken } from "@/lib/drafts";
 import { useStore } from "@/lib/store";
 
 const TYPING_EVERY_MS = 4_000;
@@ -34,15 +34,16 @@ export function useFocusRequests(
 
 /** Keeps what is written, here and, where it is followed, on the server. What was loaded is no news. */
 export function useKeptDraft(id: string, writing: Writing): void {
-  const { text, isNote, replyTo, isShared } = writing;
+  const { text, isNote, replyTo, quote, isShared } = writing;
   const last = useRef(writing);
   useEffect(() => {
     const before = last.current;
-    if (text === before.text && isNote === before.isNote && replyTo === before.replyTo) return;
-    last.current = { text, isNote, replyTo, isShared };
+    const isSame = text === before.text && isNote === before.isNote;
+    if (isSame && replyTo === before.replyTo && quote === before.quote) return;
+    last.current = { text, isNote, replyTo, quote, isShared };
     saveDraft(id, last.current);
     if (isShared) tellDraft(id, text, replyTo ?? null);
-  }, [id, text, isNote, replyTo, isShared]);
+  }, [id, text, isNote, replyTo, quote, isShared]);
 }
 
 /** Takes away what was sent; what was written meanwhile stays. Also when the composer it was sent from is gone by now. */
@@ -50,7 +51,7 @@ export function dropTaken(id: string, taken: { text: string; replying: Message |
   const { text, replyTo, ...rest } = loadDraft(id);
   const left = withoutTaken(text, taken.text);
   const reply = replyTo === taken.replying?.id ? null : (replyTo ?? null);
-  saveDraft(id, { ...rest, text: left, replyTo: reply });
+  saveDraft(id, { ...rest, text: left, replyTo: reply, quote: reply ? rest.quote : null });
   tellDraft(id, left, reply);
   arrivedDraft.set({ conversation: id, text: left, replyTo: reply });
 }
@@ -72,16 +73,21 @@ export function useArrivedDraft(
   }, [arrived, id, setWritten, setReplyTo]);
 }
 
+/** What a draft answers: the message's id, and the words of it that are quoted. */
+interface Answered {
+  replyTo: string | null;
+  quote: string | null;
+}
+
+const NOTHING: Answered = { replyTo: null, quote: null };
+
 /**
  * The message a draft answers: of a draft from elsewhere its id alone is known until the thread has the message.
- * Returns the id to keep with the draft, and how another device's takes its place.
+ * Returns what to keep of it with the draft, and how another device's takes its place.
  */
-export function useKeptReply(
-  id: string,
-  first: string | null,
-): [string | null, (message: string | null) => void] {
+export function useKeptReply(id: string, first: Answered): [Answered, (message: string | null) => void] {
   const composing = useStore(composingStore, (all) => all[id] ?? null);
-  const [awaited, setAwaited] = useState(composing ? null : first);
+  const [{ replyTo: awaited, quote }, setAwaited] = useState(composing ? NOTHING : first);
   const found = useQuery({
     queryKey: keys.thread(id),
     enabled: false,
@@ -89,19 +95,22 @@ export function useKeptReply(
   }).data;
   useEffect(() => {
     if (!awaited || found?.id !== awaited) return;
-    setAwaited(null);
-    if (!found.deleted_at) setComposing(id, { kind: "reply", message: found, quote: null });
-  }, [id, awaited, found]);
+    setAwaited(NOTHING);
+    if (!found.deleted_at) setComposing(id, { kind: "reply", message: found, quote });
+  }, [id, awaited, quote, found]);
   const take = useCallback(
     (message: string | null) => {
       const now = composingStore.get()[id];
       if (now?.kind === "edit") return;
       if (now && now.message.id !== message) setComposing(id, null);
-      setAwaited(now?.message.id === message ? null : message);
+      const isHere = now?.message.id === message;
+      setAwaited(isHere ? NOTHING : { replyTo: message, quote: quoteKept(id, message) });
     },
     [id],
   );
-  return [composing?.kind === "reply" ? composing.message.id : composing ? null : awaited, take];
+  if (!composing) return [{ replyTo: awaited, quote }, take];
+  if (composing.kind === "edit") return [NOTHING, take];
+  return [{ replyTo: composing.message.id, quote: composing.quote }, take];
 }
 
 /** Takes one's last words up again to edit them; false: there are none that can be. */

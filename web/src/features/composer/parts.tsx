@@ -18,7 +18,7 @@ export function ModeSwitch({
 }) {
   const { t } = useTranslation();
   const look =
-    "rounded-md px-2.5 py-1 text-xs font-medium text-muted hover:text-ink aria-pressed:text-ink disabled:opacity-40";
+    "rounded-md px-2.5 py-1 text-xs font-medium text-muted pointer-coarse:min-h-9 hover:text-ink aria-pressed:text-ink disabled:opacity-40";
   return (
     <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
       <button
@@ -121,7 +121,7 @@ export function SendButton({ label, icon, isBusy, isDisabled, onClick }: SendBut
       disabled={isDisabled}
       aria-label={label}
       title={t("composer.hint")}
-      className="ml-1 flex h-8 w-9 items-center justify-center rounded-lg bg-accent text-on-accent transition-[filter,background] hover:brightness-110 disabled:bg-hover disabled:text-faint"
+      className="ml-1 flex h-8 w-9 pointer-coarse:size-10 items-center justify-center rounded-lg bg-accent text-on-accent transition-[filter,background] hover:brightness-110 disabled:bg-hover disabled:text-faint"
     >
       {isBusy ? <Spinner /> : <Icon name={icon} />}
     </button>

@@ -62,7 +62,7 @@ function Tabs({ view, onChange }: { view: View; onChange: (view: View) => void }
   const chats = useChats().data ?? [];
   const scheduled = useScheduled(null).data ?? [];
   const look = (isOn: boolean) =>
-    `h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${isOn ? "bg-selected font-medium text-ink" : "text-muted hover:bg-hover hover:text-ink"}`;
+    `h-7 rounded-full px-3 text-xs pointer-coarse:h-10 ${isOn ? "bg-selected font-medium text-ink" : "text-muted hover:bg-hover hover:text-ink"}`;
   const views: View[] =
     chats.some(IN_VIEW.archived) || view === "archived"
       ? ["present", "unread", "archived"]

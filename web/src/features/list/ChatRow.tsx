@@ -4,12 +4,11 @@ import { useTranslation } from "react-i18next";
 import { usePresence } from "@/api/hooks";
 import type { Chat } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
-import { IconButton } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { chatFace, chatMenuStore, chatTitle, isMuted } from "@/lib/chat-view";
 import { formatShort } from "@/lib/format";
-import { useMenuAsked } from "@/lib/useMenuAsked";
 import { LastMessage, UnreadBadge } from "./LastMessage";
+import { MenuRow } from "./MenuRow";
 
 interface ChatRowProps {
   chat: Chat;
@@ -28,98 +27,72 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
   const presence = usePresence(chat.peer?.id);
   const isUnread = unread > 0;
   const muted = isMuted(chat);
-  const ask = (x: number, y: number) => chatMenuStore.set({ id: chat.id, x, y });
-  const menu = useMenuAsked(ask);
   return (
-    <div className="group relative" {...menu}>
-      <button
-        type="button"
-        data-conversation={chat.id}
-        aria-haspopup="menu"
-        aria-current={isOpen ? "true" : undefined}
-        tabIndex={isOpen ? 0 : -1}
-        onClick={() => onOpen(chat.id)}
-        className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] select-none [-webkit-touch-callout:none] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
-      >
-        <Avatar
-          id={chatFace(chat)}
-          name={name}
-          picture={chat.avatar?.media_id}
-          isOnline={presence?.is_online}
-        />
-        <span className="flex min-w-0 flex-1 flex-col gap-0.5">
-          <span className="flex items-center gap-2">
-            <span className="flex min-w-0 flex-1 items-center gap-1.5">
-              {chat.kind !== "direct" && (
-                <Icon
-                  name={chat.kind === "group" ? "users" : "megaphone"}
-                  className="size-[15px] text-faint"
-                />
-              )}
-              <span
-                dir="auto"
-                className={`min-w-0 truncate text-left ${isUnread ? "font-semibold" : "font-medium"}`}
-              >
-                {name}
-              </span>
-              {muted && <Icon name="bellOff" className="size-3.5 text-faint" />}
-            </span>
-            <time
-              dateTime={chat.active_at}
-              className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}
+    <MenuRow id={chat.id} name={name} isOpen={isOpen} onOpen={onOpen} onMenu={chatMenuStore.set}>
+      <Avatar
+        id={chatFace(chat)}
+        name={name}
+        picture={chat.avatar?.media_id}
+        isOnline={presence?.is_online}
+      />
+      <span className="flex min-w-0 flex-1 flex-col gap-0.5">
+        <span className="flex items-center gap-2">
+          <span className="flex min-w-0 flex-1 items-center gap-1.5">
+            {chat.kind !== "direct" && (
+              <Icon name={chat.kind === "group" ? "users" : "megaphone"} className="size-[15px] text-faint" />
+            )}
+            <span
+              dir="auto"
+              className={`min-w-0 truncate text-left ${isUnread ? "font-semibold" : "font-medium"}`}
             >
-              {formatShort(chat.active_at)}
-            </time>
-          </span>
-          <span className="flex items-center gap-2">
-            <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-muted">
-              {typing ? (
-                <span className="truncate text-accent-ink">{t("chats.typing", { name: typing })}</span>
-              ) : draft && !isOpen ? (
-                <span className="truncate">
-                  <span className="text-bad">{t("list.draft")}: </span>
-                  {draft}
-                </span>
-              ) : last ? (
-                <LastMessage
-                  snippet={last}
-                  isOwn={last.sender.id === me}
-                  speaker={
-                    chat.kind === "group" && last.sender.id !== me && last.kind !== "system"
-                      ? firstName(last.sender.name)
-                      : undefined
-                  }
-                />
-              ) : (
-                <span className="truncate text-faint">{t("chats.noMessages")}</span>
-              )}
+              {name}
             </span>
-            {chat.mentions > 0 && (
-              <span className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-accent text-on-accent">
-                <Icon name="at" className="size-3" />
-                <span className="sr-only">{t("chats.mentions", { count: chat.mentions })}</span>
+            {muted && <Icon name="bellOff" className="size-3.5 text-faint" />}
+          </span>
+          <time
+            dateTime={chat.active_at}
+            className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}
+          >
+            {formatShort(chat.active_at)}
+          </time>
+        </span>
+        <span className="flex items-center gap-2">
+          <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-muted">
+            {typing ? (
+              <span className="truncate text-accent-ink">{t("chats.typing", { name: typing })}</span>
+            ) : draft && !isOpen ? (
+              <span className="truncate">
+                <span className="text-bad">{t("list.draft")}: </span>
+                {draft}
               </span>
-            )}
-            {isUnread ? (
-              <UnreadBadge count={unread} isQuiet={muted} />
+            ) : last ? (
+              <LastMessage
+                snippet={last}
+                isOwn={last.sender.id === me}
+                speaker={
+                  chat.kind === "group" && last.sender.id !== me && last.kind !== "system"
+                    ? firstName(last.sender.name)
+                    : undefined
+                }
+              />
             ) : (
-              chat.is_pinned && <Icon name="pin" className="size-4 text-faint" />
+              <span className="truncate text-faint">{t("chats.noMessages")}</span>
             )}
           </span>
+          {chat.mentions > 0 && (
+            <span className="flex size-[18px] shrink-0 items-center justify-center rounded-full bg-accent text-on-accent">
+              <Icon name="at" className="size-3" />
+              <span className="sr-only">{t("chats.mentions", { count: chat.mentions })}</span>
+            </span>
+          )}
+          {isUnread ? (
+            <UnreadBadge count={unread} isQuiet={muted} />
+          ) : (
+            chat.is_pinned && <Icon name="pin" className="size-4 text-faint" />
+          )}
         </span>
-      </button>
-      <span className="absolute top-1.5 right-2 hidden rounded-lg bg-raised shadow-pop group-focus-within:block group-hover:block pointer-coarse:hidden!">
-        <IconButton
-          icon="more"
-          label={t("chats.menuOf", { name })}
-          className="size-7"
-          onClick={({ currentTarget }) => {
-            const { left, bottom } = currentTarget.getBoundingClientRect();
-            ask(left, bottom);
-          }}
-        />
       </span>
-    </div>
+    </MenuRow>
   );
 });
 

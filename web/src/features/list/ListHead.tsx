@@ -16,7 +16,7 @@ export function ListHead({ title, panel, children }: ListHeadProps) {
   const { t } = useTranslation();
   const isSearching = useStore(panel.store) === "everywhere";
   return (
-    <div className="mb-2.5 flex h-8 items-center gap-1">
+    <div className="mb-2.5 flex h-8 pointer-coarse:h-10 items-center gap-1">
       <IconButton
         icon="menu"
         label={t("nav.openMenu")}

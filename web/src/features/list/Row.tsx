@@ -4,8 +4,10 @@ import { useTranslation } from "react-i18next";
 import type { DeskConversation, Snippet } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Icon } from "@/components/Icon";
+import { conversationMenuStore } from "@/lib/desk-view";
 import { formatMoment, formatShort } from "@/lib/format";
 import { LastMessage, UnreadBadge } from "./LastMessage";
+import { MenuRow } from "./MenuRow";
 
 interface RowProps {
   conversation: DeskConversation;
@@ -22,13 +24,12 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
   const { contact, last_message: last, unread, assignee } = conversation;
   const isUnread = unread > 0;
   return (
-    <button
-      type="button"
-      data-conversation={conversation.id}
-      aria-current={isOpen ? "true" : undefined}
-      tabIndex={isOpen ? 0 : -1}
-      onClick={() => onOpen(conversation.id)}
-      className={`flex h-[68px] w-full items-center gap-3 rounded-xl px-2.5 text-left outline-offset-[-2px] transition-colors duration-75 ${isOpen ? "bg-selected" : "hover:bg-hover"}`}
+    <MenuRow
+      id={conversation.id}
+      name={contact.name}
+      isOpen={isOpen}
+      onOpen={onOpen}
+      onMenu={conversationMenuStore.set}
     >
       <Avatar id={contact.id} name={contact.name} />
       <span className="flex min-w-0 flex-1 flex-col gap-0.5">
@@ -65,7 +66,7 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
           )}
         </span>
       </span>
-    </button>
+    </MenuRow>
   );
 });
 

@@ -33,7 +33,10 @@ export function SearchBox({ value, label, onChange }: SearchBoxProps) {
   };
   return (
     <div className="relative">
-      <Icon name="search" className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" />
+      <Icon
+        name="search"
+        className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint pointer-coarse:top-3"
+      />
       <input
         ref={input}
         type="search"
@@ -42,13 +45,13 @@ export function SearchBox({ value, label, onChange }: SearchBoxProps) {
         onKeyDown={onKeyDown}
         placeholder={label}
         aria-label={label}
-        className="peer h-8 w-full rounded-lg bg-hover pr-8 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent [&::-webkit-search-cancel-button]:hidden"
+        className="peer h-8 w-full rounded-lg bg-hover pr-8 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent pointer-coarse:h-10 pointer-coarse:pr-10 [&::-webkit-search-cancel-button]:hidden"
       />
       {value ? (
         <IconButton
           icon="close"
           label={t("common.close")}
-          className="absolute top-1 right-1 size-6"
+          className="absolute top-1 right-1 size-6 pointer-coarse:top-0 pointer-coarse:right-0"
           onClick={() => onChange("")}
         />
       ) : (

@@ -1,22 +1,25 @@
 /** The dialogs of the desk that keys open: commands, help, snooze, assign. */
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys, type LoadedList } from "@/api/cache";
-import { listInboxMembers } from "@/api/desk";
-import { useConversation, useMe, useUsers } from "@/api/hooks";
-import type { Actor, DeskConversation, User } from "@/api/types";
+import { useMe } from "@/api/hooks";
+import type { Actor, DeskConversation } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Keys } from "@/components/controls";
 import { Dialog } from "@/components/overlays";
 import { type Pick, Picker } from "@/components/Picker";
 import { WhenDialog } from "@/components/WhenDialog";
 import { keysOf, useActions } from "@/lib/actions";
-import { dialogStore } from "@/lib/desk-view";
+import { dialogAbout, dialogStore } from "@/lib/desk-view";
 import { conversationPath, navigate } from "@/lib/router";
 import { useStore } from "@/lib/store";
+import { useAssignable } from "./assignable";
 
-const close = () => dialogStore.set(null);
+const close = () => {
+  dialogStore.set(null);
+  dialogAbout.set(null);
+};
 const CONVERSATIONS_SHOWN = 6;
 
 export function PaletteDialog() {
@@ -145,7 +148,11 @@ export function SnoozeDialog({ onChoose }: ChangeDialogProps<Date>) {
   );
 }
 
-export function AssignDialog({ open, onChoose }: ChangeDialogProps<Actor | null> & { open: string | null }) {
+/** `about`: the conversation that gets somebody. */
+export function AssignDialog({
+  about,
+  onChoose,
+}: ChangeDialogProps<Actor | null> & { about: string | null }) {
   const { t } = useTranslation();
   const isOpen = useStore(dialogStore) === "assign";
   return (
@@ -156,46 +163,35 @@ export function AssignDialog({ open, onChoose }: ChangeDialogProps<Actor | null>
       isTitleHidden
       width="max-w-sm"
     >
-      {isOpen && open && <AssignChoice open={open} onChoose={onChoose} />}
+      {isOpen && about && <AssignChoice about={about} onChoose={onChoose} />}
     </Dialog>
   );
 }
 
-function AssignChoice({ open, onChoose }: ChangeDialogProps<Actor | null> & { open: string }) {
+function AssignChoice({ about, onChoose }: ChangeDialogProps<Actor | null> & { about: string }) {
   const { t } = useTranslation();
-  const me = useMe().actor.id;
-  const users = useUsers().data ?? [];
-  const inbox = useConversation(open).data?.inbox_id ?? "";
-  const members = useQuery({
-    queryKey: keys.inboxMembers(inbox),
-    queryFn: () => listInboxMembers(inbox),
-    enabled: inbox !== "",
-  }).data;
-  /** Who sees the conversation: administrators always, others as members of its inbox. */
-  const isHere = (user: User) =>
-    user.role === "owner" || user.role === "admin" || members?.some((member) => member.id === user.id);
+  const me = useMe().actor;
   const [query, setQuery] = useState("");
   const words = query.trim().toLocaleLowerCase();
+  const { people, isPending } = useAssignable(about, words);
   const choose = (assignee: Actor | null) => () => {
     close();
     onChoose(assignee);
   };
-  const people: Pick[] = users
-    .filter((user) => !user.deactivated_at && isHere(user) && user.name.toLocaleLowerCase().includes(words))
-    .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
-    .map((user) => ({
-      id: user.id,
-      label: user.name,
-      lead: <Avatar id={user.id} name={user.name} size="xs" />,
-      trail: user.id === me && <span className="text-xs text-muted">{t("common.you")}</span>,
-      run: choose({ id: user.id, kind: user.kind, name: user.name, role: user.role }),
-    }));
+  const picks: Pick[] = people.map(({ id, kind, name, role }) => ({
+    id,
+    label: name,
+    lead: <Avatar id={id} name={name} size="xs" />,
+    trail: id === me.id && <span className="text-xs text-muted">{t("common.you")}</span>,
+    run: choose({ id, kind, name, role }),
+  }));
   const nobody: Pick[] = words
     ? []
     : [{ id: "nobody", label: t("conversation.nobody"), icon: "userOff", run: choose(null) }];
   return (
     <Picker
-      picks={[...people, ...nobody]}
+      picks={[...picks, ...nobody]}
+      isPending={isPending}
       placeholder={t("conversation.assignTitle")}
       query={query}
       onQuery={setQuery}

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { changeScheduled, type Scheduled, scheduledKeys } from "@/api/scheduled";
 import { Button } from "@/components/controls";
-import { FormError, TextAreaField, TextField } from "@/components/fields";
+import { DateField } from "@/components/DateField";
+import { FormError, TextAreaField } from "@/components/fields";
 import { errorText } from "@/lib/errors";
 import { toLocalMoment } from "@/lib/format";
 import { moveEntities } from "@/lib/richtext";
@@ -75,9 +76,10 @@ export function EditScheduled({ item, onDone }: { item: Scheduled; onDone: () =>
       {item.attachments.length > 0 && (
         <p className="text-xs text-muted">{t("composer.filesStay", { count: item.attachments.length })}</p>
       )}
-      <TextField
+      <DateField
         label={t("composer.sendAt")}
         type="datetime-local"
+        none={t("fields.pickMoment")}
         value={when}
         error={timeError}
         onChange={(value) => {

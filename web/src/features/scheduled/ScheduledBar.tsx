@@ -25,7 +25,7 @@ export function ScheduledBar({ conversation }: { conversation: string }) {
       <button
         type="button"
         onClick={() => setOpen(true)}
-        className="mb-1.5 flex h-7 items-center gap-2 rounded-lg px-2 text-xs text-muted hover:bg-hover hover:text-ink"
+        className="mb-1.5 flex h-7 pointer-coarse:h-10 items-center gap-2 rounded-lg px-2 text-xs text-muted hover:bg-hover hover:text-ink"
       >
         <Icon name="clock" className="size-3.5" />
         {t("composer.scheduled", { count: items.length })}

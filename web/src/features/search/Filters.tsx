@@ -6,7 +6,7 @@ import type { Has, SearchFilter } from "@/api/search";
 import type { Chat, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { IconButton } from "@/components/controls";
-import { TextField } from "@/components/fields";
+import { DateField } from "@/components/DateField";
 import { Icon } from "@/components/Icon";
 import { Dialog } from "@/components/overlays";
 import { type Pick, Picker } from "@/components/Picker";
@@ -60,15 +60,17 @@ export function Filters({ chosen, people, hasChats, onChange }: FiltersProps) {
       <FromField from={chosen.from} people={people} onChange={(from) => onChange({ ...chosen, from })} />
       {hasChats && <ChatField chat={chosen.chat} onChange={(chat) => onChange({ ...chosen, chat })} />}
       <div className="grid grid-cols-2 gap-2">
-        <TextField
+        <DateField
           label={t("chats.since")}
           type="date"
+          none={t("chats.anyDay")}
           value={chosen.since ?? ""}
           onChange={(since) => onChange({ ...chosen, since })}
         />
-        <TextField
+        <DateField
           label={t("chats.until")}
           type="date"
+          none={t("chats.anyDay")}
           value={chosen.until ?? ""}
           onChange={(until) => onChange({ ...chosen, until })}
         />
@@ -80,7 +82,7 @@ export function Filters({ chosen, people, hasChats, onChange }: FiltersProps) {
             type="button"
             aria-pressed={chosen.has.includes(has)}
             onClick={() => toggle(has)}
-            className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-9 ${chosen.has.includes(has) ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
+            className={`h-7 rounded-full px-3 text-xs pointer-coarse:h-10 ${chosen.has.includes(has) ? "bg-accent text-on-accent" : "bg-hover text-muted hover:text-ink"}`}
           >
             {t(`chats.hasKind.${has}`)}
           </button>
@@ -192,7 +194,7 @@ function PickField({ label, none, chosen, onClear, children }: PickFieldProps) {
       <span id={id} className="text-sm font-medium">
         {label}
       </span>
-      <span className="flex h-9 items-center rounded-lg border border-line-strong bg-surface pr-1 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas">
+      <span className="flex h-9 items-center rounded-lg border border-line-strong bg-surface focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas pointer-coarse:h-10">
         <button
           type="button"
           aria-labelledby={`${id} ${id}-value`}
@@ -204,10 +206,15 @@ function PickField({ label, none, chosen, onClear, children }: PickFieldProps) {
           <span id={`${id}-value`} dir="auto" className="min-w-0 flex-1 truncate text-left">
             {chosen?.name ?? none}
           </span>
-          {!chosen && <Icon name="chevron" className="mr-1.5 size-4 text-faint" />}
+          {!chosen && <Icon name="chevron" className="mr-2.5 size-4 text-faint" />}
         </button>
         {chosen && (
-          <IconButton icon="close" label={t("chats.clear", { label })} className="size-7" onClick={onClear} />
+          <IconButton
+            icon="close"
+            label={t("chats.clear", { label })}
+            className="mr-1 size-7 pointer-coarse:mr-0"
+            onClick={onClear}
+          />
         )}
       </span>
       <Dialog isOpen={isOpen} onClose={() => setOpen(false)} title={label} width="max-w-sm">

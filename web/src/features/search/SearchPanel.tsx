@@ -57,7 +57,10 @@ export function SearchPanel({ here, people = NOBODY, startsHere, onClose }: Sear
       </div>
       <div className="flex shrink-0 flex-col gap-3 border-b border-line p-4">
         <div className="relative">
-          <Icon name="search" className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint" />
+          <Icon
+            name="search"
+            className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint pointer-coarse:top-3"
+          />
           <input
             autoFocus
             type="search"
@@ -65,7 +68,7 @@ export function SearchPanel({ here, people = NOBODY, startsHere, onClose }: Sear
             onChange={(event) => setQuery(event.target.value)}
             placeholder={t("chats.findPlaceholder")}
             aria-label={t("chats.findPlaceholder")}
-            className="h-9 w-full rounded-lg bg-hover pr-3 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent"
+            className="h-9 w-full rounded-lg bg-hover pr-3 pl-8 pointer-coarse:h-10 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent"
           />
         </div>
         {here && (

@@ -42,7 +42,7 @@ export function Sessions() {
               <p className="truncate font-medium" title={session.user_agent}>
                 {describeAgent(session.user_agent) || t("sessions.unknown")}
               </p>
-              <p className="truncate text-sm text-muted">
+              <p className="truncate text-sm text-muted max-sm:whitespace-normal">
                 {session.address} ·{" "}
                 {t("sessions.lastUsed", { time: formatMoment(session.last_used_at ?? session.created_at) })}
               </p>
@@ -187,7 +187,7 @@ function KeyForm({ onClose, onMade }: { onClose: () => void; onMade: () => void 
       <fieldset className="flex flex-col gap-1.5">
         <legend className="mb-1 text-sm font-medium">{t("keys.scopes")}</legend>
         {SCOPES.map((scope) => (
-          <label key={scope} className="flex items-center gap-2 text-sm">
+          <label key={scope} className="flex items-center gap-2 text-sm pointer-coarse:min-h-10">
             <input
               type="checkbox"
               checked={scopes.includes(scope)}

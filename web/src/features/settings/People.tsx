@@ -3,15 +3,17 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { inviteUser, renewInvitation, updateUser } from "@/api/accounts";
 import { keys } from "@/api/cache";
-import { useIsAdmin, useMe, useUsers } from "@/api/hooks";
-import type { Role, User } from "@/api/types";
+import { useIsAdmin, useMe } from "@/api/hooks";
+import type { Role } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
-import { Badge, Button, IconButton } from "@/components/controls";
+import { Badge, Button, IconButton, Spinner } from "@/components/controls";
 import { FormError, SelectField, TextField } from "@/components/fields";
+import { Icon } from "@/components/Icon";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
 import { useTry } from "@/components/trying";
 import { useForm } from "@/lib/form";
-import { CopyBox, Lines, SettingsPage } from "./parts";
+import { CopyBox, Lines, More, SettingsPage } from "./parts";
+import { type Listed, usePeopleList } from "./people";
 
 const ROLES: Role[] = ["owner", "admin", "agent", "member"];
 type Link = { name: string; url: string | null };
@@ -20,16 +22,11 @@ export function People() {
   const { t } = useTranslation();
   const client = useQueryClient();
   const isAdmin = useIsAdmin();
-  const query = useUsers();
+  const [query, setQuery] = useState("");
+  const { pages, items, isLong, isSearching } = usePeopleList(query);
   const [isInviting, setInviting] = useState(false);
   const [link, setLink] = useState<Link | null>(null);
   const reload = () => client.invalidateQueries({ queryKey: keys.users });
-  const people =
-    query.data &&
-    [...query.data].sort(
-      (a, b) =>
-        Number(Boolean(a.deactivated_at)) - Number(Boolean(b.deactivated_at)) || a.name.localeCompare(b.name),
-    );
   return (
     <SettingsPage
       title={t("settings.people")}
@@ -42,12 +39,18 @@ export function People() {
         )
       }
     >
+      {isLong && items && <FindPerson value={query} isSearching={isSearching} onChange={setQuery} />}
       <Lines
-        query={query}
-        items={people}
-        empty={{ icon: "users", title: t("settings.people") }}
+        query={{ ...pages, isPending: pages.isPending || (isSearching && items?.length === 0) }}
+        items={items}
+        empty={
+          query.trim()
+            ? { icon: "search", title: t("chats.nobodyFound") }
+            : { icon: "users", title: t("settings.people") }
+        }
         render={(user) => <PersonLine user={user} isAdmin={isAdmin} onLink={setLink} onChange={reload} />}
       />
+      {!query.trim() && <More query={pages} />}
       <Dialog isOpen={isInviting} onClose={() => setInviting(false)} title={t("people.inviteTitle")}>
         {isInviting && (
           <InviteForm
@@ -76,6 +79,33 @@ export function People() {
         </div>
       </Dialog>
     </SettingsPage>
+  );
+}
+
+interface FindPersonProps {
+  value: string;
+  isSearching: boolean;
+  onChange: (query: string) => void;
+}
+
+function FindPerson({ value, isSearching, onChange }: FindPersonProps) {
+  const { t } = useTranslation();
+  return (
+    <div className="relative mb-3 max-w-sm">
+      <Icon
+        name="search"
+        className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint pointer-coarse:top-3"
+      />
+      <input
+        type="search"
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+        placeholder={t("people.find")}
+        aria-label={t("people.find")}
+        className="h-9 w-full rounded-lg border border-line-strong bg-surface pr-8 pl-8 text-sm outline-none focus:border-accent focus:ring-3 focus:ring-accent-soft pointer-coarse:h-10"
+      />
+      {isSearching && <Spinner className="absolute top-2.5 -right-6 size-4 text-faint" />}
+    </div>
   );
 }
 
@@ -123,7 +153,7 @@ function InviteForm({ onClose, onDone }: { onClose: () => void; onDone: (link: L
 }
 
 interface PersonLineProps {
-  user: User;
+  user: Listed;
   isAdmin: boolean;
   onLink: (link: Link) => void;
   onChange: () => Promise<void>;
@@ -135,7 +165,13 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
   const roles = useRoles();
   const [isAsking, setAsking] = useState(false);
   const { isBusy, run } = useTry();
-  const isOff = user.deactivated_at !== null;
+  const isOff = Boolean(user.deactivated_at);
+  const isChief = user.role === "owner" || user.role === "admin";
+  const state = isOff
+    ? t("people.deactivated")
+    : user.has_joined === false
+      ? t("people.invited")
+      : t(`people.${user.role ?? "member"}`);
   const change = async (body: Parameters<typeof updateUser>[1]) => {
     if (await run(() => updateUser(user.id, body))) await onChange();
     setAsking(false);
@@ -148,18 +184,19 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
       <Avatar id={user.id} name={user.name} />
       <div className="min-w-0 flex-1">
         <p className="flex items-center gap-2">
-          <span className="truncate font-medium">{user.name}</span>
+          <span dir="auto" className="truncate text-left font-medium">
+            {user.name}
+          </span>
           {user.id === me.id && <span className="text-xs text-muted">{t("common.you")}</span>}
         </p>
-        <p className="truncate text-sm text-muted">{user.email}</p>
+        <p className="truncate text-sm text-muted">
+          <span className="sm:hidden">{[state, user.email].filter(Boolean).join(" · ")}</span>
+          <span className="max-sm:hidden">{user.email}</span>
+        </p>
       </div>
-      <Badge tone={isOff ? "quiet" : user.role === "owner" || user.role === "admin" ? "accent" : "quiet"}>
-        {isOff
-          ? t("people.deactivated")
-          : !user.has_joined
-            ? t("people.invited")
-            : t(`people.${user.role ?? "member"}`)}
-      </Badge>
+      <span className="flex max-sm:hidden">
+        <Badge tone={!isOff && isChief ? "accent" : "quiet"}>{state}</Badge>
+      </span>
       {isManaged ? (
         <Menu trigger={<IconButton icon="more" label={t("people.actionsOf", { name: user.name })} />}>
           {!isOff && (
@@ -186,7 +223,7 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
           )}
         </Menu>
       ) : (
-        isAdmin && <span className="w-8" />
+        isAdmin && <span className="w-8 pointer-coarse:w-10" />
       )}
       <Confirm
         isOpen={isAsking}

@@ -11,7 +11,7 @@ import { Icon } from "@/components/Icon";
 import { showToast } from "@/components/overlays";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
-import { Lines, SettingsPage } from "./parts";
+import { Lines, More, SettingsPage } from "./parts";
 
 const FIRST = null as string | null;
 
@@ -92,29 +92,14 @@ function AuditLine({ entry }: { entry: AuditEntry }) {
   const { t } = useTranslation();
   const name = entry.actor?.name ?? t("common.none");
   return (
-    <div className="flex items-baseline gap-3 px-4 py-2.5 text-sm max-sm:flex-wrap">
-      <span className="font-medium">{name}</span>
-      <span className="font-mono text-xs">{entry.action}</span>
-      <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted">{entry.target}</span>
-      <time className="text-xs text-muted">{formatMoment(entry.at)}</time>
+    <div className="flex items-baseline gap-x-3 px-4 py-2.5 text-sm max-sm:flex-wrap">
+      <span className="truncate font-medium max-sm:flex-1">{name}</span>
+      <span className="font-mono text-xs max-sm:order-1 max-sm:shrink-0">{entry.action}</span>
+      <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted max-sm:order-1">
+        {entry.target}
+      </span>
+      <time className="shrink-0 text-xs text-muted">{formatMoment(entry.at)}</time>
+      <span className="hidden basis-full max-sm:block" />
     </div>
-  );
-}
-
-function More({
-  query,
-}: {
-  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
-}) {
-  const { t } = useTranslation();
-  if (!query.hasNextPage) return null;
-  return (
-    <Button
-      className="mx-auto mt-4 flex"
-      isBusy={query.isFetchingNextPage}
-      onClick={() => query.fetchNextPage()}
-    >
-      {t("common.loadMore")}
-    </Button>
   );
 }

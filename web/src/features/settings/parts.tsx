@@ -99,6 +99,25 @@ export function Lines<T extends { id: string }>({
   );
 }
 
+/** The way to the next page, while there is one. */
+export function More({
+  query,
+}: {
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}) {
+  const { t } = useTranslation();
+  if (!query.hasNextPage) return null;
+  return (
+    <Button
+      className="mx-auto mt-4 flex"
+      isBusy={query.isFetchingNextPage}
+      onClick={() => query.fetchNextPage()}
+    >
+      {t("common.loadMore")}
+    </Button>
+  );
+}
+
 /** A secret or link to carry away. */
 export function CopyBox({ text }: { text: string }) {
   const { t } = useTranslation();

@@ -196,7 +196,7 @@ function Quote({ reply, onJump }: { reply: NonNullable<Message["reply_to"]>; onJ
       className="mx-2 mt-2 mb-0.5 block max-w-[calc(100%-16px)] rounded-lg border-l-[3px] border-accent bg-accent-soft px-2 py-1 text-left text-xs hover:brightness-105"
     >
       <span className="block truncate font-semibold text-accent-ink">{reply.sender_name}</span>
-      <span className="line-clamp-2 text-muted">{reply.quote || reply.text || "…"}</span>
+      <span className="line-clamp-2 text-ink/80">{reply.quote || reply.text || "…"}</span>
     </button>
   );
 }
@@ -257,7 +257,8 @@ function Toolbar({
   const [isOpen, setOpen] = useState(false);
   /** As they were chosen when a button was pressed: that may end their being chosen. */
   const quote = useRef<string | null>(null);
-  if (!isActive && !isOpen) return <span className="w-15 shrink-0 max-md:w-7" />;
+  if (!isActive && !isOpen)
+    return <span className="w-15 shrink-0 max-md:w-7 pointer-coarse:w-20 pointer-coarse:max-md:w-10" />;
   const { can } = manner;
   const canReply = can.reply(message);
   const noteQuote = ({ currentTarget, target }: SyntheticEvent) => {
@@ -268,7 +269,7 @@ function Toolbar({
   const copyText = () => void navigator.clipboard.writeText(message.text);
   return (
     <span
-      className="flex w-15 shrink-0 items-center max-md:w-7"
+      className="flex w-15 shrink-0 items-center max-md:w-7 pointer-coarse:w-20 pointer-coarse:max-md:w-10"
       onPointerDownCapture={noteQuote}
       onKeyDownCapture={noteQuote}
     >
@@ -277,7 +278,7 @@ function Toolbar({
           icon="reply"
           label={t("thread.reply")}
           tabIndex={-1}
-          className="size-7 max-md:hidden"
+          className="size-7 max-md:hidden pointer-coarse:-my-2"
           onClick={reply}
         />
       )}
@@ -289,7 +290,7 @@ function Toolbar({
             label={t("thread.messageMenu")}
             tabIndex={-1}
             data-message-menu=""
-            className="size-7"
+            className="size-7 pointer-coarse:-my-2"
           />
         }
       >

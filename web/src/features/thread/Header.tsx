@@ -33,7 +33,7 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
   const about = [inbox?.name, stateText(conversation, t)].filter(Boolean).join(" · ");
   const panel = actions.get("conversation.panel");
   return (
-    <header className="flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
+    <header className="@container flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
       <IconButton
         icon="back"
         label={t("conversation.back")}
@@ -43,22 +43,23 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
       <button
         type="button"
         onClick={panel?.run}
-        className="-ml-1.5 flex min-w-0 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover"
+        className="-ml-1.5 flex min-w-0 flex-1 items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover"
       >
         <span className="md:hidden">
           <Avatar id={contact.id} name={contact.name} size="sm" />
         </span>
         <span className="min-w-0">
-          <span className="block truncate leading-tight font-semibold">{contact.name}</span>
+          <span dir="auto" className="block truncate text-left leading-tight font-semibold">
+            {contact.name}
+          </span>
           <span className="block truncate text-xs text-muted">{about}</span>
         </span>
       </button>
-      <span className="flex-1" />
       <AssigneeButton conversation={conversation} />
-      <span className="flex items-center max-lg:hidden">
+      <span className="hidden items-center @xl:flex">
         <ActionButton action={actions.get("conversation.snooze")} icon="snooze" />
       </span>
-      <span className="max-sm:hidden">
+      <span className="hidden @md:block">
         {status === "open" || status === "pending" ? (
           <ActionButton action={actions.get("conversation.resolve")} icon="resolve" tone="plain" />
         ) : (
@@ -137,10 +138,10 @@ function AssigneeButton({ conversation }: { conversation: DeskConversation }) {
       onClick={action?.run}
       aria-label={`${label}. ${t("conversation.assign")}`}
       title={label}
-      className="flex h-8 max-w-44 items-center gap-2 rounded-lg px-1.5 text-sm text-muted hover:bg-hover hover:text-ink"
+      className="flex h-8 max-w-44 shrink-0 pointer-coarse:h-10 pointer-coarse:min-w-10 pointer-coarse:justify-center items-center gap-2 rounded-lg px-1.5 text-sm text-muted hover:bg-hover hover:text-ink"
     >
       {assignee ? <Avatar id={assignee.id} name={assignee.name} size="xs" /> : <Icon name="userOff" />}
-      <span className="truncate max-xl:hidden">{assignee?.name ?? t("conversation.nobody")}</span>
+      <span className="hidden truncate @2xl:inline">{assignee?.name ?? t("conversation.nobody")}</span>
     </button>
   );
 }

@@ -49,7 +49,7 @@ export function Reactions({
             aria-label={t("thread.reacted", { emoji, names })}
             title={names}
             onClick={() => onReact(message, emoji, !isOn)}
-            className={`inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs ${isOn ? "bg-accent-soft text-accent-ink ring-1 ring-accent/40" : "bg-hover text-muted hover:text-ink"}`}
+            className={`relative inline-flex h-6 items-center gap-1 rounded-full px-2 text-xs pointer-coarse:h-8 pointer-coarse:px-2.5 pointer-coarse:after:absolute pointer-coarse:after:-inset-y-1 pointer-coarse:after:inset-x-0 ${isOn ? "bg-accent-soft text-accent-ink ring-1 ring-accent/40" : "bg-hover text-muted hover:text-ink"}`}
           >
             {emoji}
             {actor_ids.length > 1 && <span className="tabular-nums">{actor_ids.length}</span>}
@@ -79,7 +79,7 @@ export function ReactionPicker({ message, me, label, onReact }: ReactionProps & 
               key={emoji}
               checked={isOn}
               onSelect={() => react(emoji)}
-              className={`flex size-9 items-center justify-center rounded-lg text-[19px] outline-none data-highlighted:bg-hover ${isOn ? "bg-accent-soft" : ""}`}
+              className={`flex size-9 items-center justify-center rounded-lg text-[19px] outline-none data-highlighted:bg-selected data-highlighted:ring-1 data-highlighted:ring-accent/50 pointer-coarse:size-10 ${isOn ? "bg-accent-soft" : ""}`}
             >
               {emoji}
             </DropdownMenu.CheckboxItem>
@@ -93,7 +93,7 @@ export function ReactionPicker({ message, me, label, onReact }: ReactionProps & 
               event.preventDefault();
               setMore(true);
             }}
-            className="flex size-9 items-center justify-center rounded-lg text-muted outline-none data-highlighted:bg-hover"
+            className="flex size-9 items-center justify-center rounded-lg text-muted outline-none data-highlighted:bg-selected data-highlighted:ring-1 data-highlighted:ring-accent/50 pointer-coarse:size-10"
           >
             <Icon name="smile" />
           </DropdownMenu.Item>
