@@ -84,8 +84,8 @@ async def test_a_customer_is_named_however_much_stands_beside_the_thread(
     page = window.page
     await row_of(page, "Zoe").click()
     name = page.locator("header").get_by_text("Zoe Longname")
-    for panel in ("Показать или скрыть сведения", "Поиск сообщений"):
-        button = page.get_by_role("main").get_by_role("button", name=panel)
+    for panel in ("details", "search"):
+        button = page.locator(f"main [data-opens={panel}]")
         if await button.get_attribute("aria-pressed") != "true":
             await button.click()
         await expect(page.get_by_role("complementary")).to_be_visible()
@@ -119,7 +119,7 @@ async def test_a_finger_hits_what_it_is_meant_for(server: Server, browser: Brows
     window = await olga.window(browser, locale="ru-RU", width=360, height=740, is_touch=True)
     page = window.page
     small = """() => [...document.querySelectorAll('button, input:not([type=radio]):not([type=file])')]
-        .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 39.5)
+        .filter((e) => e.checkVisibility() && e.offsetHeight < 40)
         .map((e) => e.outerHTML.slice(0, 200))"""
     await expect(row_of(page, "Tea")).to_be_visible()
     assert await page.evaluate(small) == []
@@ -138,4 +138,17 @@ async def test_a_finger_hits_what_it_is_meant_for(server: Server, browser: Brows
     await page.get_by_role("button", name="Фильтры").tap()
     assert await page.evaluate(small) == []
     assert await sideways(page) <= 0
+    assert window.complaints == window.refusals == []
+
+
+async def test_the_field_is_as_high_as_its_words(server: Server, browser: Browser) -> None:
+    olga = await set_up_owner(server)
+    chat = await olga.open(await join(olga, "Boris"))
+    window = await olga.window(browser, path=f"/chats/{chat}")
+    area = window.page.get_by_role("textbox", name="Message")
+    low = await area.evaluate("(area) => area.offsetHeight")
+    await area.fill("line\n" * 5)
+    assert await area.evaluate("(area) => area.offsetHeight") > low + 40
+    await area.fill("line")
+    assert await area.evaluate("(area) => area.offsetHeight") == low
     assert window.complaints == window.refusals == []

@@ -28,7 +28,7 @@ export function Frame({ title, text, children }: { title: string; text?: string;
             lang={language}
             aria-pressed={i18n.language === language}
             onClick={() => void setLanguage(language)}
-            className="rounded-md px-2.5 py-1 text-muted hover:text-ink aria-pressed:bg-hover aria-pressed:text-ink"
+            className="rounded-md px-2.5 py-1 pointer-coarse:min-h-10 pointer-coarse:px-4 text-muted hover:text-ink aria-pressed:bg-hover aria-pressed:text-ink"
           >
             {NAMES[language]}
           </button>

@@ -68,7 +68,7 @@ export function PeopleField({
   };
   return (
     <div className="flex min-h-0 flex-col">
-      <div className="mx-5 flex max-h-28 shrink-0 flex-wrap items-center gap-1.5 overflow-y-auto rounded-lg border border-line-strong bg-surface px-2 py-1.5 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas">
+      <div className="mx-5 flex max-h-28 shrink-0 flex-wrap items-center gap-1.5 overflow-y-auto rounded-lg border border-line-strong bg-surface px-2 py-1.5 pointer-coarse:py-0.5 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas">
         <Icon name="search" className="size-4 text-faint" />
         {chosen.map((person) => (
           <button
@@ -96,7 +96,7 @@ export function PeopleField({
           aria-expanded="true"
           aria-controls={listId}
           aria-activedescendant={shown[current] ? `${listId}-${current}` : undefined}
-          className="h-6 min-w-28 flex-1 pointer-coarse:h-8 bg-transparent text-sm outline-none"
+          className="h-6 min-w-28 flex-1 pointer-coarse:h-10 bg-transparent text-sm outline-none"
         />
       </div>
       <div

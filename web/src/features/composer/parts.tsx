@@ -18,7 +18,7 @@ export function ModeSwitch({
 }) {
   const { t } = useTranslation();
   const look =
-    "rounded-md px-2.5 py-1 text-xs font-medium text-muted pointer-coarse:min-h-9 hover:text-ink aria-pressed:text-ink disabled:opacity-40";
+    "rounded-md px-2.5 py-1 text-xs font-medium text-muted pointer-coarse:min-h-10 hover:text-ink aria-pressed:text-ink disabled:opacity-40";
   return (
     <div role="group" aria-label={t("composer.label")} className="ml-0.5 flex rounded-lg bg-hover p-0.5">
       <button

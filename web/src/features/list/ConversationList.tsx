@@ -88,7 +88,7 @@ function StatusTabs({ filter }: { filter: Filter }) {
             type="button"
             aria-pressed={isOn}
             onClick={() => filterStore.set((old) => ({ ...old, status }))}
-            className={`relative flex h-9 shrink-0 items-center gap-1 rounded-md px-1 text-[12.5px] outline-offset-[-2px] ${isOn ? "font-medium text-ink after:absolute after:inset-x-1 after:-bottom-px after:h-0.5 after:rounded-full after:bg-accent" : "text-muted hover:text-ink"}`}
+            className={`relative flex h-9 pointer-coarse:h-10 shrink-0 items-center gap-1 rounded-md px-1 text-[12.5px] outline-offset-[-2px] ${isOn ? "font-medium text-ink after:absolute after:inset-x-1 after:-bottom-px after:h-0.5 after:rounded-full after:bg-accent" : "text-muted hover:text-ink"}`}
           >
             {t(`status.${status}`)}{" "}
             {count ? <span className="text-2xs text-faint tabular-nums">{count}</span> : null}

@@ -27,6 +27,8 @@ export function RowMenu<T>({ store, item, children }: RowMenuProps<T>) {
     if (id) near.current = nearest(visibleOrder.get(), id);
   }, [id]);
   const giveFocusBack = () => {
+    // What was chosen may have opened a dialog; that gives the focus back itself.
+    if (document.activeElement?.closest("[role=dialog]")) return;
     focusFirst(near.current);
     // What was chosen may take the row away.
     setTimeout(() => {

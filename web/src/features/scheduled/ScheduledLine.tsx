@@ -32,7 +32,7 @@ export function ScheduledLine({ item, place, onEdit }: ScheduledLineProps) {
             type="button"
             dir="auto"
             onClick={place.open}
-            className="block max-w-full truncate text-left text-sm font-medium hover:underline"
+            className="relative block max-w-full truncate text-left text-sm font-medium hover:underline pointer-coarse:-mt-2 pointer-coarse:min-h-10 pointer-coarse:pt-2"
           >
             {place.name}
           </button>

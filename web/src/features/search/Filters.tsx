@@ -194,7 +194,7 @@ function PickField({ label, none, chosen, onClear, children }: PickFieldProps) {
       <span id={id} className="text-sm font-medium">
         {label}
       </span>
-      <span className="flex h-9 items-center rounded-lg border border-line-strong bg-surface focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas pointer-coarse:h-10">
+      <span className="flex h-9 items-center rounded-lg border border-line-strong bg-surface focus-within:border-accent focus-within:ring-3 focus-within:ring-accent-soft dark:bg-canvas pointer-coarse:h-10.5">
         <button
           type="button"
           aria-labelledby={`${id} ${id}-value`}

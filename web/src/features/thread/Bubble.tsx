@@ -255,6 +255,7 @@ function Toolbar({
 }) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
+  const [isMore, setMore] = useState(false);
   /** As they were chosen when a button was pressed: that may end their being chosen. */
   const quote = useRef<string | null>(null);
   if (!isActive && !isOpen)
@@ -283,7 +284,10 @@ function Toolbar({
         />
       )}
       <Menu
-        onOpenChange={setOpen}
+        onOpenChange={(open) => {
+          setOpen(open);
+          setMore(false);
+        }}
         trigger={
           <IconButton
             icon="more"
@@ -294,40 +298,51 @@ function Toolbar({
           />
         }
       >
-        <ReactionPicker message={message} me={me} label={manner.reactText} onReact={doings.react} />
-        <MenuLine />
-        {canReply && (
-          <MenuItem icon="reply" onSelect={reply}>
-            {t("thread.reply")}
-          </MenuItem>
-        )}
-        {message.text && (
-          <MenuItem icon="copy" onSelect={copyText}>
-            {t("thread.copyText")}
-          </MenuItem>
-        )}
-        {can.edit(message) && (
-          <MenuItem icon="edit" onSelect={() => doings.edit(message)}>
-            {t("thread.edit")}
-          </MenuItem>
-        )}
-        {isOpen &&
-          manner.extras(message).map((extra) => (
-            <MenuItem key={extra.name} icon={extra.icon} onSelect={extra.run}>
-              {extra.label}
-            </MenuItem>
-          ))}
-        {message.status?.state === "queued" && (
-          <MenuItem icon="close" onSelect={() => doings.cancel(message)}>
-            {t("delivery.cancel")}
-          </MenuItem>
-        )}
-        {(can.delete(message) || can.hide(message)) && (
+        <ReactionPicker
+          message={message}
+          me={me}
+          label={manner.reactText}
+          isMore={isMore}
+          onMore={() => setMore(true)}
+          onReact={doings.react}
+        />
+        {!isMore && (
           <>
             <MenuLine />
-            <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>
-              {t("common.delete")}
-            </MenuItem>
+            {canReply && (
+              <MenuItem icon="reply" onSelect={reply}>
+                {t("thread.reply")}
+              </MenuItem>
+            )}
+            {message.text && (
+              <MenuItem icon="copy" onSelect={copyText}>
+                {t("thread.copyText")}
+              </MenuItem>
+            )}
+            {can.edit(message) && (
+              <MenuItem icon="edit" onSelect={() => doings.edit(message)}>
+                {t("thread.edit")}
+              </MenuItem>
+            )}
+            {isOpen &&
+              manner.extras(message).map((extra) => (
+                <MenuItem key={extra.name} icon={extra.icon} onSelect={extra.run}>
+                  {extra.label}
+                </MenuItem>
+              ))}
+            {message.status?.state === "queued" && (
+              <MenuItem icon="close" onSelect={() => doings.cancel(message)}>
+                {t("delivery.cancel")}
+              </MenuItem>
+            )}
+            {(can.delete(message) || can.hide(message)) && (
+              <>
+                <MenuLine />
+                <MenuItem icon="trash" isDanger onSelect={() => doings.remove(message)}>
+                  {t("common.delete")}
+                </MenuItem>
+              </>
+            )}
           </>
         )}
       </Menu>

@@ -32,6 +32,10 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
   const { contact, status } = conversation;
   const about = [inbox?.name, stateText(conversation, t)].filter(Boolean).join(" · ");
   const panel = actions.get("conversation.panel");
+  const turn: { action: Action | undefined; icon: IconName } =
+    status === "open" || status === "pending"
+      ? { action: actions.get("conversation.resolve"), icon: "resolve" }
+      : { action: actions.get("conversation.reopen"), icon: "reopen" };
   return (
     <header className="@container flex h-14 shrink-0 items-center gap-2 border-b border-line bg-surface pr-2 pl-4 max-md:pl-1">
       <IconButton
@@ -60,11 +64,10 @@ export function Header({ conversation }: { conversation: DeskConversation }) {
         <ActionButton action={actions.get("conversation.snooze")} icon="snooze" />
       </span>
       <span className="hidden @md:block">
-        {status === "open" || status === "pending" ? (
-          <ActionButton action={actions.get("conversation.resolve")} icon="resolve" tone="plain" />
-        ) : (
-          <ActionButton action={actions.get("conversation.reopen")} icon="reopen" tone="plain" />
-        )}
+        <ActionButton {...turn} tone="plain" />
+      </span>
+      <span className="hidden @[22rem]:flex @md:hidden">
+        <ActionButton {...turn} />
       </span>
       <Menu
         trigger={

@@ -1,6 +1,6 @@
 /** Reactions below a message, and the picker of its menu. Among members: no channel is told of a reaction. */
 import { DropdownMenu } from "radix-ui";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { useNames } from "@/api/hooks";
 import type { Message } from "@/api/types";
@@ -60,9 +60,15 @@ export function Reactions({
   );
 }
 
-export function ReactionPicker({ message, me, label, onReact }: ReactionProps & { label: string }) {
+interface ReactionPickerProps extends ReactionProps {
+  label: string;
+  /** All emoji are on offer, not only those that are often meant. */
+  isMore: boolean;
+  onMore: () => void;
+}
+
+export function ReactionPicker({ message, me, label, isMore, onMore, onReact }: ReactionPickerProps) {
   const { t } = useTranslation();
-  const [isMore, setMore] = useState(false);
   const more = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isMore) more.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
@@ -91,7 +97,7 @@ export function ReactionPicker({ message, me, label, onReact }: ReactionProps & 
             title={t("thread.moreReactions")}
             onSelect={(event) => {
               event.preventDefault();
-              setMore(true);
+              onMore();
             }}
             className="flex size-9 items-center justify-center rounded-lg text-muted outline-none data-highlighted:bg-selected data-highlighted:ring-1 data-highlighted:ring-accent/50 pointer-coarse:size-10"
           >
