@@ -207,6 +207,41 @@ async def test_where_nothing_listens_is_unavailable() -> None:
         await open_pool("postgresql://nobody@127.0.0.1:9/none")
 
 
+async def test_connections_are_opened_before_they_are_needed_and_are_free_then(database_url: str) -> None:
+    for size, count, opened in ((5, 3, 3), (4, 9, 4)):
+        pool = await open_pool(database_url, size=size)
+        try:
+            db = Database(pool, Bus())
+            assert pool.get_size() == 2
+            await db.open_connections(count)
+            assert (pool.get_size(), pool.get_idle_size()) == (opened, opened)
+            await db.open_connections(count)
+            assert (pool.get_size(), pool.get_idle_size()) == (opened, opened)
+        finally:
+            await pool.close()
+
+
+async def test_fewer_connections_than_wanted_stop_nobody(database_url: str) -> None:
+    seen: list[object] = []
+
+    async def refuse_the_fourth(connection: object) -> None:
+        seen.append(connection)
+        if len(seen) == 4:
+            raise ConnectionError("no more just now")
+
+    pool = await open_pool(database_url, size=5, inspect=refuse_the_fourth)
+    try:
+        db = Database(pool, Bus())
+        await db.open_connections(5)
+        assert len(seen) >= 4
+        async with db.system() as first, db.system() as second:
+            assert [await tx.fetchval("SELECT 1") for tx in (first, second)] == [1, 1]
+        await db.open_connections(5)
+        assert pool.get_idle_size() == 5
+    finally:
+        await pool.close()
+
+
 async def test_a_snapshot_sees_one_moment_and_writes_nothing(db: Database) -> None:
     async with db.snapshot(WORKSPACE) as tx:
         assert await tx.fetchval("SELECT name FROM workspace") == "Acme"

@@ -33,6 +33,10 @@ from parley.infra.settings import BadSetting, Settings
 
 GC_THRESHOLDS = (2_000, 10, 100)
 """Of the garbage collector, instead of 700, 10, 10. With 5 000 for the young, what connections left stayed for long."""
+OPENED_FIRST = 8
+"""Connections to the database opened before a process says that it is ready: what the screens of a client that comes
+back ask for at once. Measured on 2 cores, without a password: 25 ms, and the slowest of 12 first requests takes 39 ms
+instead of 50."""
 SANDBOX_HEADER = b"x-parley-sandbox"
 
 log = structlog.get_logger()
@@ -128,6 +132,7 @@ async def run_server(
     process: Process, server: Server, dispatcher: Dispatcher, *, what: str = "Parley", is_door: bool = True
 ) -> None:
     """Serve until SIGINT or SIGTERM; say on the console when it is ready and, at a door for people, how to begin."""
+    await process.runtime.db.open_connections(OPENED_FIRST)
     link = await issue_setup_link(process.runtime.db, process.settings.origin) if is_door else None
     address = process.settings.origin if is_door else local_origin(process.settings)
     told = asyncio.create_task(_say_ready(server, dispatcher, f"{what} is ready: {address}", link))

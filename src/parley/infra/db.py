@@ -172,6 +172,25 @@ class Database:
             log.warning("database.clock_differs", ours_is_ahead_by_seconds=round(ahead.total_seconds(), 1))
             self._ahead = ahead
 
+    async def open_connections(self, count: int) -> None:
+        """Have so many connections open, as far as the pool allows, for those who come first and at once.
+
+        Where the server gives fewer now, the rest are opened when they are needed, as ever.
+        """
+        count = min(count, self.pool.get_max_size())
+        together = asyncio.Barrier(count)
+
+        async def hold() -> None:
+            async with self._connect():
+                await together.wait()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(count):
+                    group.create_task(hold())
+        except* Unavailable:
+            log.info("database.fewer_connections", wanted=count, opened=self.pool.get_size())
+
     @contextlib.asynccontextmanager
     async def transaction(self, *workspaces: UUID) -> AsyncIterator[Tx]:
         """Open a transaction that sees exactly these workspaces.
