@@ -152,3 +152,42 @@ async def test_the_field_is_as_high_as_its_words(server: Server, browser: Browse
     await area.fill("line")
     assert await area.evaluate("(area) => area.offsetHeight") == low
     assert window.complaints == window.refusals == []
+
+
+async def test_a_long_press_at_the_desk_asks_and_gives_the_focus_to_the_row(
+    server: Server, browser: Browser
+) -> None:
+    scene = await open_scene(server)
+    await scene.customer("Zoe", "hello")
+    window = await enter(browser, server, locale="ru-RU", width=360, height=740, is_touch=True)
+    page = window.page
+    await expect(row_of(page, "Zoe")).to_be_visible()
+    box = await row_of(page, "Zoe").bounding_box()
+    assert box
+    fingers = await page.context.new_cdp_session(page)
+    place = {"x": box["x"] + 120, "y": box["y"] + 30}
+    await fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    await page.get_by_role("menuitem", name="Назначить…").wait_for()
+    await fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert await sideways(page) <= 0
+    await page.get_by_role("menuitem", name="Назначить…").tap()
+    await expect(page.get_by_role("option")).to_have_count(2)
+    await page.keyboard.press("Escape")
+    await expect(row_of(page, "Zoe").locator("button").first).to_be_focused()
+    assert window.complaints == window.refusals == []
+
+
+async def test_a_day_is_told_in_the_language_on_screen(server: Server, browser: Browser) -> None:
+    olga = await set_up_owner(server)
+    window = await olga.window(browser, locale="ru-RU", width=1280)
+    page = window.page
+    await page.get_by_role("button", name="Поиск по всем сообщениям").click()
+    await page.get_by_role("button", name="Фильтры").click()
+    panel = page.get_by_role("complementary")
+    await panel.get_by_label("С", exact=True).fill("2026-11-02")
+    await panel.get_by_role("searchbox").focus()
+    told = panel.get_by_text("2 нояб. 2026", exact=True)
+    await expect(told).to_be_visible()
+    width = await told.evaluate("(told) => [told.clientWidth, told.scrollWidth]")
+    assert width[0] >= width[1]
+    assert window.complaints == window.refusals == []

@@ -186,7 +186,7 @@ it("initials and durations read well", () => {
 describe("days and moments of fields", () => {
   it("are told in the language on screen", async () => {
     await i18next.init({ lng: "ru" });
-    expect(formatDate("2026-03-01")).toBe("1 мар. 2026 г.");
+    expect(formatDate("2026-03-01")).toBe("1 мар. 2026");
     expect(formatDateTime("2026-03-01T09:05")).toBe("1 мар. 2026 г., 09:05");
     await i18next.changeLanguage("en");
     expect(formatDate("2026-03-01")).toBe("Mar 1, 2026");

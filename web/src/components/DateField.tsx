@@ -35,7 +35,7 @@ export function DateField({ label, type, value, none, error, onChange }: DateFie
         />
         <span
           aria-hidden="true"
-          className={`pointer-events-none absolute inset-y-0 right-8 left-3 flex items-center peer-focus:hidden ${told ? "" : "text-muted"}`}
+          className={`pointer-events-none absolute inset-y-0 right-7 left-3 flex items-center text-sm peer-focus:hidden ${told ? "" : "text-muted"}`}
         >
           <span className="truncate">{told || none}</span>
         </span>

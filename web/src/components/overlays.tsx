@@ -27,6 +27,11 @@ document.addEventListener("focusout", ({ target, relatedTarget }) => {
   if (target === lastFocused && !relatedTarget && document.hasFocus()) lastFocused = null;
 });
 
+/** The dialog that is open gives the focus to this when it closes: a long press has opened it, and gives none. */
+export function returnFocusTo(place: HTMLElement | null): void {
+  if (place) lastFocused = place;
+}
+
 function returnFocus(event: Event): void {
   keepChosenFocus(event);
   requestAnimationFrame(() => {

@@ -28,9 +28,10 @@ export const formatFull = (at: string | Date): string =>
 /** A day as a field for days has it, "2026-03-01", for people: "Mar 1, 2026"; of none "". */
 export function formatDate(day: string): string {
   const [year, month, date] = day.split("-").map(Number);
-  return year && month && date
-    ? formatter({ dateStyle: "medium" }).format(new Date(year, month - 1, date))
-    : "";
+  if (!year || !month || !date) return "";
+  const told = formatter({ dateStyle: "medium" }).format(new Date(year, month - 1, date));
+  // Russian says after it that it is a year, which is seen.
+  return told.replace(/\sг\.$/, "");
 }
 
 /** A moment as a field for moments has it, "2026-03-01T09:00", for people: "Mar 1, 2026, 9:00 AM"; of none "". */

@@ -51,7 +51,7 @@ export const ChatRow = memo(function ChatRow({ chat, isOpen, draft, typing, me, 
           </span>
           <time
             dateTime={chat.active_at}
-            className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}
+            className={`shrink-0 text-xs tabular-nums group-focus-within:invisible group-hover:invisible pointer-coarse:visible! ${isUnread ? "text-accent-ink" : "text-muted"}`}
           >
             {formatShort(chat.active_at)}
           </time>

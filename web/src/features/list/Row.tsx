@@ -40,7 +40,9 @@ export const Row = memo(function Row({ conversation, isOpen, showsStatus, draft,
           >
             {contact.name}
           </span>
-          <span className={`shrink-0 text-xs tabular-nums ${isUnread ? "text-accent-ink" : "text-muted"}`}>
+          <span
+            className={`shrink-0 text-xs tabular-nums group-focus-within:invisible group-hover:invisible pointer-coarse:visible! ${isUnread ? "text-accent-ink" : "text-muted"}`}
+          >
             {showsStatus &&
               ["pending", "resolved"].includes(conversation.status) &&
               `${t(`status.${conversation.status}`)} · `}

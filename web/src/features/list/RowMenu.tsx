@@ -1,6 +1,6 @@
 /** The menu of a list's rows, one for all of them. The focus goes back to the row; if it has left the list, to its neighbour. */
 import { type ReactNode, useEffect, useRef } from "react";
-import { ContextMenu } from "@/components/overlays";
+import { ContextMenu, returnFocusTo } from "@/components/overlays";
 import { visibleOrder } from "@/lib/desk-view";
 import { type Store, useStore } from "@/lib/store";
 
@@ -27,12 +27,12 @@ export function RowMenu<T>({ store, item, children }: RowMenuProps<T>) {
     if (id) near.current = nearest(visibleOrder.get(), id);
   }, [id]);
   const giveFocusBack = () => {
-    // What was chosen may have opened a dialog; that gives the focus back itself.
-    if (document.activeElement?.closest("[role=dialog]")) return;
-    focusFirst(near.current);
+    // What was chosen may have opened a dialog; that gives the focus back when it is closed.
+    if (document.activeElement?.closest("[role=dialog]")) return returnFocusTo(firstOf(near.current));
+    firstOf(near.current)?.focus({ preventScroll: true });
     // What was chosen may take the row away.
     setTimeout(() => {
-      if (document.activeElement === document.body) focusFirst(near.current);
+      if (document.activeElement === document.body) firstOf(near.current)?.focus({ preventScroll: true });
     }, ROW_GONE_MS);
   };
   return (
@@ -54,7 +54,8 @@ export function nearest(order: string[], id: string): string[] {
     .map(({ one }) => one);
 }
 
-function focusFirst(ids: string[]): void {
+/** The row of the first of them that is on screen. */
+function firstOf(ids: string[]): HTMLElement | null {
   const rows = ids.map((id) => document.querySelector<HTMLElement>(`[data-conversation="${id}"]`));
-  rows.find((row) => row !== null)?.focus({ preventScroll: true });
+  return rows.find((row) => row !== null) ?? null;
 }
