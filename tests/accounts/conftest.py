@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 
-from parley.accounts import Founded, create_workspace
+from parley.accounts import Founded, create_workspace, passwords
 from parley.infra.bus import Bus
 from parley.infra.crypto import Keys
 from parley.infra.db import Database, open_pool
@@ -20,6 +21,20 @@ from parley.kit.ids import public_id
 from tests.accounts.phones import Phones
 from tests.accounts.place import EMAIL, PASSWORD, Place, StillClock
 from tests.house import House, open_house
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at a fraction of the cost, but where that is what is looked at (`real_hashes`)."""
+    if "real_hashes" not in request.fixturenames:
+        monkeypatch.setattr(
+            passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=2048, parallelism=1)
+        )
+
+
+@pytest.fixture
+def real_hashes() -> None:
+    """Passwords are hashed as they are."""
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def test_unknown_email_and_wrong_password_give_the_same_answer(place: Plac
     assert code_of(wrong) == "wrong_credentials"
 
 
-async def test_unknown_email_and_wrong_password_cost_the_same_time() -> None:
+async def test_unknown_email_and_wrong_password_cost_the_same_time(real_hashes: None) -> None:
     assert not is_outdated(DECOY)  # the decoy has the parameters of real hashes
     real = await hash_password(PASSWORD)
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -188,7 +188,9 @@ async def test_the_operator_resets_a_forgotten_password(place: Place, owner: htt
         await reset_password(place.db, email=EMAIL, password="short")
 
 
-async def test_a_rush_is_turned_away_without_counting_as_guesses(place: Place, founded: Founded) -> None:
+async def test_a_rush_is_turned_away_without_counting_as_guesses(
+    real_hashes: None, place: Place, founded: Founded
+) -> None:
     rush = [asyncio.create_task(is_password(None, "anything")) for _ in range(MAX_WAITING)]
     await asyncio.sleep(0)
     answer = await place.sign_in()
@@ -198,7 +200,7 @@ async def test_a_rush_is_turned_away_without_counting_as_guesses(place: Place, f
         assert await tx.fetchval("SELECT sum(count) FROM attempt") == 0
 
 
-async def test_an_old_hash_is_renewed_at_sign_in(place: Place, founded: Founded) -> None:
+async def test_an_old_hash_is_renewed_at_sign_in(real_hashes: None, place: Place, founded: Founded) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
     async with place.db.system() as tx:
         await tx.execute("UPDATE login SET password_hash = $1", old)

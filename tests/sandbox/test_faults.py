@@ -64,7 +64,11 @@ async def test_hanging_after_the_work_leaves_the_message_sent(stand: Stand, bot:
     await stand.fault(action="hang_after", seconds=5)
     with pytest.raises(TelegramNetworkError):
         await bot.send_message(stand.customer_id, "arrived", request_timeout=1)
-    assert [one["text"] for one in await stand.accepted()] == ["arrived"]
+
+    async def is_sent() -> bool:
+        return [one["text"] for one in await stand.accepted()] == ["arrived"]
+
+    await eventually(is_sent)
 
 
 async def test_hanging_before_the_work_leaves_nothing_sent(stand: Stand, bot: Bot) -> None:

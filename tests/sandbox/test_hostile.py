@@ -306,7 +306,9 @@ async def test_files_for_the_phone_never_run_in_the_browser(stand: Stand) -> Non
 async def test_an_abandoned_poll_does_not_disturb_the_next(tmp_path: Path) -> None:
     async with standing(tmp_path / "sandbox.sqlite") as stand:
         with pytest.raises(httpx2.ReadTimeout):
-            await stand.control.get(stand.method("getUpdates"), params={"timeout": "20"}, timeout=0.2)
+            await stand.control.get(
+                stand.method("getUpdates"), params={"timeout": "20"}, timeout=httpx2.Timeout(30, read=0.2)
+            )
         await a_moment()
         await stand.write("hello")
         answer = await stand.control.get(stand.method("getUpdates"), params={"timeout": "5"})

@@ -134,7 +134,7 @@ def picture(color: str) -> OutgoingAttachment:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with (
         serving(tmp_path / "sandbox.sqlite") as origin,
-        HttpClient(timeouts=Timeouts(read=1.0)) as http,
+        HttpClient(timeouts=Timeouts(read=3.0)) as http,
     ):
         desk = Desk(TelegramAdapter(http), http, origin, Account(inbox_id="inb", secrets={}, config={}))
         bot = await desk.control("POST", "bots", {"name": "Поддержка"})
@@ -248,7 +248,7 @@ async def test_a_sent_message_is_changed_and_taken_back(desk: Desk) -> None:
         ({"action": "answer", "status": 500}, Temporary, 0),
         ({"action": "reset_before"}, Uncertain, 0),
         ({"action": "reset_after"}, Uncertain, 1),
-        ({"action": "hang_after", "seconds": 2}, Uncertain, 1),
+        ({"action": "hang_after", "seconds": 6}, Uncertain, 1),
     ],
 )
 async def test_a_fault_becomes_its_error(
