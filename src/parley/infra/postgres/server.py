@@ -36,6 +36,7 @@ ORPHANS_TIMEOUT_SECONDS = 20.0
 STOP_TIMEOUT_SECONDS = 60.0
 
 _POLL_SECONDS = 0.02
+_TELL_AGAIN_SECONDS = 0.5
 
 _DYING = (
     ConnectionError,
@@ -243,12 +244,17 @@ class EmbeddedPostgres:
         if process_id is None or not self._is_ours(process_id):
             return
         for signal_number in (signal.SIGINT, signal.SIGQUIT):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process_id, signal_number)
+            told_at = 0.0
             deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-            while time.monotonic() < deadline:
-                if not self.is_running() and not self._is_ours(process_id):
+            while (now := time.monotonic()) < deadline:
+                is_ours = self._is_ours(process_id)
+                if not is_ours and not self.is_running():
                     return
+                # Told again: a signal that meets the process while it turns into PostgreSQL is lost.
+                if is_ours and now - told_at > _TELL_AGAIN_SECONDS:
+                    told_at = now
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process_id, signal_number)
                 time.sleep(_POLL_SECONDS)
         raise PostgresStartFailed(f"PostgreSQL (process {process_id}) does not stop.", process_id=process_id)
 
