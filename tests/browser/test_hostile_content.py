@@ -250,9 +250,10 @@ async def test_the_sandboxs_phone_shows_words_too(server: Server, browser: Brows
     await page.goto(
         inbox["phone_url"] if inbox["phone_url"].startswith("http") else server.url + inbox["phone_url"]
     )
-    await page.wait_for_timeout(1500)
+    customers = page.locator(f"select:has(option[value='{chats[0]}'])").first
+    await expect(customers).to_be_visible()
     await watch.require_harmless(page, "the phone")
-    await page.locator(f"select:has(option[value='{chats[0]}'])").first.select_option(str(chats[0]))
+    await customers.select_option(str(chats[0]))
     await expect(page.get_by_text("</textarea>", exact=False).first).to_be_attached()
     for _ in range(3):
         await page.mouse.wheel(0, -5000)
