@@ -30,7 +30,7 @@ async def test_conversations_are_put_in_order_from_their_rows(server: Server, br
             return all((row[key] or {}).get("name") == value if key == "assignee" else row[key] == value
                        for key, value in wanted.items())  # fmt: skip
 
-        await eventually(is_so, 10)
+        await eventually(is_so)
 
     # by the second button, and nothing is opened: only who sees the conversation can have it
     await row_of(page, "Ann").click(button="right")
@@ -56,10 +56,13 @@ async def test_conversations_are_put_in_order_from_their_rows(server: Server, br
     # what leaves the list gives the focus to its neighbour, and can be had back
     await row_of(page, "Mia").click(button="right")
     await menu.get_by_role("menuitem", name="Resolve").press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    # under the mouse it waits
+    await undo.hover()
     await expect(row_of(page, "Mia")).to_have_count(0)
     await expect(page.locator("[data-conversation]:focus")).to_have_count(1)
     await become(1, status="resolved")
-    await page.get_by_role("button", name="Undo").click()
+    await undo.click()
     await expect(row_of(page, "Mia")).to_be_visible()
     await become(1, status="open")
 

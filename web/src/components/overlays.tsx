@@ -3,7 +3,7 @@
  * they add a <style> element, which the content policy forbids.
  */
 import { DropdownMenu, Dialog as RadixDialog } from "radix-ui";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "@/lib/store";
 import { Button, IconButton, Keys } from "./controls";
@@ -243,6 +243,8 @@ interface Toast {
 const toasts = createStore<Toast[]>([]);
 let nextToast = 1;
 const TOAST_MS = 5_000;
+/** What can be answered waits longer. */
+const ASKING_MS = 10_000;
 
 export function showToast(
   text: string,
@@ -272,13 +274,23 @@ export function Toasts() {
 }
 
 function ToastLine({ toast }: { toast: Toast }) {
+  // Under the mouse or with the focus it is being read, or about to be answered.
+  const [isHeld, setHeld] = useState(false);
+  const isLasting = toast.isKept || isHeld;
+  const ms = toast.action ? ASKING_MS : TOAST_MS;
   useEffect(() => {
-    if (toast.isKept) return;
-    const timer = setTimeout(() => dismiss(toast.id), TOAST_MS);
+    if (isLasting) return;
+    const timer = setTimeout(() => dismiss(toast.id), ms);
     return () => clearTimeout(timer);
-  }, [toast.id, toast.isKept]);
+  }, [toast.id, isLasting, ms]);
   return (
-    <div className="rise-in pointer-events-auto flex items-center gap-3 rounded-xl bg-[#22232a] py-2 pr-2 pl-4 text-sm text-white shadow-pop dark:bg-[#34353e]">
+    <div
+      className="rise-in pointer-events-auto flex items-center gap-3 rounded-xl bg-[#22232a] py-2 pr-2 pl-4 text-sm text-white shadow-pop dark:bg-[#34353e]"
+      onPointerEnter={() => setHeld(true)}
+      onPointerLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+    >
       {toast.isBad && <Icon name="alert" className="size-4 text-[#ff8e99]" />}
       <span>{toast.text}</span>
       {toast.action ? (
