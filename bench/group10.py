@@ -20,7 +20,7 @@ from typing import NamedTuple
 import uvloop
 
 from bench.ejabberd import ejabberd_groups
-from bench.fanout import Room, Send, keeper_send
+from bench.fanout import PATIENCE_SECONDS, Room, Send, keeper_send
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
 from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin
@@ -29,10 +29,11 @@ from bench.open_loop import keep_coming, percentile
 from bench.sockets import open_readers, watch_all
 from bench.stage import API_KEY, Stage, open_stage
 
-GROUPS = 48
+GROUPS = 192
 MEMBERS = 10
-IN_FLIGHT = 48
-"""One in each group: with fewer, all in one commit, server and generator took turns instead of working beside each other."""
+IN_FLIGHT = (48, 96, 192)
+"""Each side is measured with as many as it is fastest with. Never two in one group."""
+SWEEP_SECONDS = 2.0
 SECONDS = 4.0
 ROUNDS = 5
 EVENT_BYTES = 900
@@ -46,21 +47,28 @@ class Place(NamedTuple):
     send: Send
 
 
-async def saturate(places: Sequence[Place]) -> float:
-    """Keep `IN_FLIGHT` messages under way, no two in one group; return messages a second on all their screens."""
-    end = time.perf_counter() + SECONDS
-    counts = [0] * IN_FLIGHT
+async def saturate(places: Sequence[Place], in_flight: int, seconds: float = SECONDS) -> float:
+    """Keep so many messages under way, no two in one group; return messages a second on all their screens."""
+    end = time.perf_counter() + seconds
+    counts = [0] * in_flight
 
     async def client(number: int) -> None:
-        for place in itertools.cycle(places[number::IN_FLIGHT]):
+        for place in itertools.cycle(places[number::in_flight]):
             if time.perf_counter() > end:
                 return
             await _until_shown(place)
             counts[number] += 1
 
     started = time.perf_counter()
-    await asyncio.gather(*(client(number) for number in range(IN_FLIGHT)))
+    async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+        await asyncio.gather(*(client(number) for number in range(in_flight)))
     return sum(counts) / (time.perf_counter() - started)
+
+
+async def sweep(places: Sequence[Place]) -> dict[int, float]:
+    """Return messages a second by how many are under way; what is cold before is warm after."""
+    await saturate(places, IN_FLIGHT[0], SWEEP_SECONDS)
+    return {in_flight: await saturate(places, in_flight, SWEEP_SECONDS) for in_flight in IN_FLIGHT}
 
 
 async def pace(places: Sequence[Place], rate: float) -> list[float]:
@@ -80,7 +88,7 @@ async def pace(places: Sequence[Place], rate: float) -> list[float]:
 
 async def _until_shown(place: Place) -> None:
     number = await place.send()
-    await place.room.everywhere(number)
+    await place.room.shown(number)
     place.room.arrivals.pop(number)
 
 
@@ -136,6 +144,10 @@ PEERS = {
 }
 
 
+def _say(swept: dict[int, float]) -> str:
+    return ", ".join(f"{in_flight}: {rate:.0f}/s" for in_flight, rate in swept.items())
+
+
 @functools.cache
 def _measured(peer: str) -> dict[str, Figure]:
     return uvloop.run(measure(peer))
@@ -150,15 +162,19 @@ async def measure(peer: str) -> dict[str, Figure]:
     async with open_stage(is_on_tcp=peer == "ejabberd") as stage, stage.parley() as process_id:
         pin(os.getpid(), OTHER_CORE)
         async with parley_groups(stage) as ours, open_peer(stage) as theirs:
-            await saturate(ours)
-            await saturate(theirs)
+            await sweep(ours)
             await stage.analyze()
+            swept, swept_theirs = await sweep(ours), await sweep(theirs)
+            many, many_theirs = (
+                max(swept, key=swept.__getitem__),
+                max(swept_theirs, key=swept_theirs.__getitem__),
+            )
             for number in range(ROUNDS):
                 watch, cpu = CpuWatch(), cpu_seconds(process_id)
-                value = await saturate(ours)
+                value = await saturate(ours, many)
                 cpu = (cpu_seconds(process_id) - cpu) / (value * SECONDS) * 1e6
                 _, generator = watch.read()
-                against = await saturate(theirs)
+                against = await saturate(theirs, many_theirs)
                 steal, _ = watch.read()
                 p99 = percentile(await pace(ours, value / 2), 0.99) * 1000
                 their_p99 = percentile(await pace(theirs, against / 2), 0.99) * 1000
@@ -188,7 +204,7 @@ async def measure(peer: str) -> dict[str, Figure]:
             disorder = sum(_faults(theirs))
     cpu, p99, their_p99 = (sorted(column)[len(notes) // 2] for column in zip(*notes, strict=True))
     text = (
-        f"{IN_FLIGHT} in flight in {GROUPS} groups; server's CPU {cpu:.0f} us a message; p99 at half load {p99:.0f} ms, "
+        f"{GROUPS} groups; in flight {many} ({_say(swept)}), peer {many_theirs} ({_say(swept_theirs)}); server's CPU {cpu:.0f} us a message; p99 at half load {p99:.0f} ms, "
         f"peer {their_p99:.0f} ms; lost or doubled or out of order at the peer's screens: {disorder}"
     )
     return {
