@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import statistics
 import sys
 import time
@@ -16,7 +15,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, cpu_seconds, pin, resident_bytes
+from bench.machine import SERVER_CORE, CpuWatch, cpu_seconds, pin, pin_generator, resident_bytes
 from bench.node_server import node_server
 from bench.open_loop import keep_coming, percentile
 from bench.sockets import Reader, Transport, open_readers, watch_all
@@ -212,7 +211,7 @@ async def measure(
     ours: list[Paced] = []
     theirs: list[Paced] = []
     async with open_stage() as stage, stage.parley() as process_id:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         async with parley_room(stage, process_id, kind, SOCKETS, SOCKETS) as (room, send, memory):
             await saturate(room, send, process_id)
             event_bytes = await _event_bytes(stage)

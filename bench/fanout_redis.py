@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import statistics
 import sys
@@ -15,7 +14,7 @@ import uvloop
 from bench.fanout import Paced, Room, Send, keeper_send, middle, pace, saturate
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import OTHER_CORE, CpuWatch, pin, pin_generator
 from bench.node_server import node_server
 from bench.sockets import open_readers, watch_all
 from bench.stage import API_KEY, Stage, free_port, open_stage
@@ -95,7 +94,7 @@ async def measure() -> Figure:
     our_paces: list[Paced] = []
     their_paces: list[Paced] = []
     async with open_stage() as stage, redis_server() as redis_url:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         async with (
             parley_room(stage, redis_url) as (room, send, ours),
             node_room(redis_url) as (node, send_node, theirs),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import statistics
 import sys
 import time
@@ -17,7 +16,7 @@ import uvloop
 from bench.crowd import Crowd, Order, open_crowd
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, go_first, pin
+from bench.machine import CpuWatch, go_first, pin_generator
 from bench.open_loop import percentile
 from bench.stage import API_KEY, Stage, open_stage
 from bench.yardstick import TEXT
@@ -65,7 +64,7 @@ async def measure() -> dict[str, Figure]:
     screens: list[float] = []
     async with open_stage() as stage, stage.parley() as process_id, Keeper("127.0.0.1", stage.port) as keeper:
         del process_id
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         async with _open_group(stage, MEMBERS, ONLINE) as large, _open_group(stage, SMALL, SMALL) as small:
             groups = (large, small)
             go_first()

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import os
 import random
 import sys
 import time
@@ -23,7 +22,7 @@ from bench.ejabberd import ejabberd_groups
 from bench.fanout import PATIENCE_SECONDS, Room, Send, keeper_send
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin
+from bench.machine import CpuWatch, cpu_seconds, pin_generator
 from bench.node_server import make_node_rooms, node_server
 from bench.open_loop import keep_coming, percentile
 from bench.sockets import open_readers, watch_all
@@ -160,7 +159,7 @@ async def measure(peer: str) -> dict[str, Figure]:
     latencies: list[Round] = []
     notes: list[tuple[float, float, float]] = []
     async with open_stage(is_on_tcp=peer == "ejabberd") as stage, stage.parley() as process_id:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         async with parley_groups(stage) as ours, open_peer(stage) as theirs:
             await sweep(ours)
             await stage.analyze()

@@ -8,7 +8,6 @@ Open loop: pages are asked for at half the rate that one client reaches which as
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import time
@@ -17,7 +16,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.open_loop import keep_coming, percentile
 from bench.stage import API_KEY, OTHER, SENDER, WORKSPACE, Stage, open_stage
 from parley.kit.ids import public_id, uuid7
@@ -44,7 +43,7 @@ async def measure() -> Figure:
     async with open_stage() as stage:
         await _seed(stage, str(conversation))
         async with stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
-            pin(os.getpid(), OTHER_CORE)
+            pin_generator()
             pages = _Pages(keeper, public)
             await pages.keep_coming(await pages.one_after_another(50) / 2, ROUNDS)
             for number in range(ROUNDS):

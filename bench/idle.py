@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import statistics
 import sys
@@ -12,7 +11,7 @@ import time
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
-from bench.machine import OTHER_CORE, CpuWatch, cpu_seconds, pin, resident_bytes
+from bench.machine import CpuWatch, cpu_seconds, pin_generator, resident_bytes
 from bench.sockets import Reader, Transport, open_readers, watch_all
 from bench.stage import Stage, open_stage
 
@@ -32,7 +31,7 @@ async def measure(kind: Transport, count: int) -> tuple[float, float, list[Round
         resource.RLIMIT_NOFILE, (20_000, max(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     )
     async with open_stage() as stage, stage.parley() as process_id:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         await _connect(stage, kind, 100)  # what the first ones load is no cost of a socket
         before, cpu = resident_bytes(process_id), cpu_seconds(process_id)
         readers = await _connect(stage, kind, SOCKETS)

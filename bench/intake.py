@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import os
 import random
 import sys
 import time
@@ -24,7 +23,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.load import Request, run_closed_loop
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.screens import WATCHED_A_SOCKET, Screens, open_screens, until_seen
 from bench.stage import OTHER, WORKSPACE, Stage, open_stage
 from bench.yardstick import TEXT, Yardstick
@@ -107,7 +106,7 @@ async def measure() -> dict[str, Figure]:
         telegram = Telegram(await _seed(stage))
         yardstick, journal = Yardstick(stage), JournalYardstick(stage)
         async with stage.parley():
-            pin(os.getpid(), OTHER_CORE)
+            pin_generator()
             sweep = await yardstick.sweep()
             journal.clients = yardstick.clients
             rate = await _warm_up(stage, telegram)

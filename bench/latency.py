@@ -8,7 +8,6 @@ ends have one clock.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from uuid import UUID
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.open_loop import Arrivals, percentile, run_open_loop
 from bench.screens import Screens, open_screens, until_seen
 from bench.send_rest import check_sends, make_sender, run_round
@@ -42,7 +41,7 @@ async def measure() -> dict[str, Figure]:
     async with open_stage() as stage:
         await _seed_reader(stage)
         async with stage.parley():
-            pin(os.getpid(), OTHER_CORE)
+            pin_generator()
             await run_round(stage, IN_FLIGHT, 2)
             watched = [public_id("cnv", UUID(conversation_uuid(n))) for n in range(1, WATCHED + 1)]
             async with open_screens(stage.port, READER_KEY, watched, _client_id) as screens:

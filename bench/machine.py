@@ -15,9 +15,18 @@ OTHER_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
 def pin(process_id: int, core: int) -> None:
     """Keep a process and all its children and threads on one core."""
     for child in [process_id, *_children(process_id)]:
-        for thread in _threads(child):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.sched_setaffinity(thread, {core})
+        _pin_threads(child, core)
+
+
+def pin_generator() -> None:
+    """Keep this process on the core of the load generator, and leave its children, the server among them, where they are."""
+    _pin_threads(os.getpid(), OTHER_CORE)
+
+
+def _pin_threads(process_id: int, core: int) -> None:
+    for thread in _threads(process_id):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.sched_setaffinity(thread, {core})
 
 
 def _threads(process_id: int) -> list[int]:

@@ -9,7 +9,6 @@ reaches who asks one thing after another.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import time
@@ -23,7 +22,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.open_loop import keep_coming, percentile
 from bench.stage import CONVERSATIONS, SENDER, WORKSPACE, Stage, conversation_uuid, open_stage
 from bench.wording import WORDS_IN_LANGUAGE, Said, make_messages
@@ -140,7 +139,7 @@ async def measure() -> Figure:
             stage, said, people, [q.typed for some in questions for q in some if q.kind == "half"]
         )
         async with stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
-            pin(os.getpid(), OTHER_CORE)
+            pin_generator()
             for number in range(ROUNDS):
                 asked = [
                     (person, question)

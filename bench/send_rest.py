@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import sys
 from uuid import UUID
@@ -12,7 +11,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.load import Request, run_closed_loop
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.stage import API_KEY, CONVERSATIONS, Stage, conversation_uuid, open_stage
 from bench.yardstick import TEXT, Yardstick
 from parley.kit.ids import public_id
@@ -27,7 +26,7 @@ async def measure(in_flight: int) -> Figure:
         yardstick = Yardstick(stage)
         rounds: list[Round] = []
         async with stage.parley():
-            pin(os.getpid(), OTHER_CORE)
+            pin_generator()
             sweep = await yardstick.sweep()
             await run_round(stage, in_flight, 2)
             for number in range(ROUNDS):

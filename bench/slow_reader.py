@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import sys
 import time
@@ -16,7 +15,7 @@ import uvloop
 from bench.fanout import Room, Send, keeper_send
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, go_first, pin
+from bench.machine import CpuWatch, go_first, pin_generator
 from bench.open_loop import percentile
 from bench.sockets import Reader, open_reader, open_readers, watch_all
 from bench.stage import API_KEY, open_stage
@@ -88,7 +87,7 @@ class _Scene:
 @contextlib.asynccontextmanager
 async def _open_scene() -> AsyncIterator[tuple[_Scene, Room]]:
     async with open_stage() as stage, stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         conversation, (spare, *tokens) = await stage.make_group(READERS + 1)
         room = Room()
         room.readers = await open_readers(stage.port, "socketio", tokens, room.on_event)

@@ -23,7 +23,7 @@ import psutil  # type: ignore[import-untyped]
 import uvloop
 
 from bench.figures import Figure, Round, make_figure
-from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, pin
+from bench.machine import OTHER_CORE, SERVER_CORE, CpuWatch, pin, pin_generator
 from parley.infra.postgres.cluster import Cluster
 
 ROUNDS = 5
@@ -39,7 +39,7 @@ async def measure() -> dict[str, Figure]:
     memory: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         folder = Path(name)
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         async with _serve(folder) as (_, first):
             print(f"  first start, with initdb: {first:.2f} s", file=sys.stderr)
         async with _serve(folder, is_killed=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import sys
 import time
 
@@ -18,7 +17,7 @@ from bench.crowd import Order, open_crowd
 from bench.fanout import Room, Send, parley_room
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, go_first, pin
+from bench.machine import CpuWatch, go_first, pin_generator
 from bench.open_loop import keep_coming, percentile
 from bench.stage import API_KEY, Stage, open_stage
 from bench.yardstick import TEXT
@@ -40,7 +39,7 @@ async def measure() -> dict[str, Figure]:
     seconds: list[Round] = []
     ratios: list[Round] = []
     async with open_stage() as stage, stage.parley() as process_id:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         groups = dict([await stage.make_group(MEMBERS) for _ in range(GROUPS)])
         order = Order(port=stage.port, kind="ws", tokens=groups)
         async with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import statistics
 import sys
@@ -14,7 +13,7 @@ import uvloop
 
 from bench.figures import Figure, Round, make_figure
 from bench.keeper import Keeper
-from bench.machine import OTHER_CORE, CpuWatch, pin
+from bench.machine import CpuWatch, pin_generator
 from bench.stage import API_KEY, conversation_uuid, open_stage
 from bench.yardstick import TEXT
 from parley.kit.ids import public_id
@@ -31,7 +30,7 @@ async def measure() -> dict[str, Figure]:
     times: list[Round] = []
     sizes: list[Round] = []
     async with open_stage() as stage, stage.parley(), Keeper("127.0.0.1", stage.port) as keeper:
-        pin(os.getpid(), OTHER_CORE)
+        pin_generator()
         places = [public_id("cnv", UUID(conversation_uuid(n))) for n in range(1, CONVERSATIONS + 1)]
         cursors = {place: {"number": 0, "tag": 0} for place in places}
         await _ask(keeper, cursors)
