@@ -218,9 +218,7 @@ async def listen(url: str, *users: User) -> AsyncIterator[list[Ear]]:
     ears = [Ear(user) for user in users]
     try:
         for ear in ears:
-            await ear.client.connect(
-                url, auth={"token": ear.user.token}, transports=["websocket"], wait_timeout=WAIT_SECONDS
-            )
+            await ear.client.connect(url, auth={"token": ear.user.token}, transports=["websocket"])
         yield ears
     finally:
         for ear in ears:
