@@ -1,7 +1,7 @@
 """The collector: concurrent sends share one commit.
 
-A send that finds the collector idle goes with what comes in the same turns of the loop; those that come while a batch
-is being committed wait for it and go together in the next. Nothing waits on a clock. Within this process sends to one conversation are
+A send goes with what comes in the same turns of the loop; those that come while `BATCHES_AT_ONCE` are being committed wait
+for one of them and go together in the next. Nothing waits on a clock. Within this process sends to one conversation are
 committed in the order they were submitted. A conversation that somebody else holds locked is waited for aside, so
 that it delays nobody but its own senders.
 """
@@ -25,8 +25,9 @@ from parley.kit.errors import ParleyError, Unavailable
 BATCH_LIMIT = 64
 """Messages in one commit: enough to spread its cost, few enough to hold locks for some milliseconds only."""
 GATHERING_TURNS = 3
-"""Turns of the loop between the first send of a batch and its beginning, at most: what arrives in them comes along. One batch
-is under way: a second beside it made both smaller, and the same statements dearer a message."""
+"""Turns of the loop between the first send of a batch and its beginning, at most: what arrives in them comes along."""
+BATCHES_AT_ONCE = 2
+"""While the database commits one, this process tells of the other."""
 PARALLEL_ASIDE = 4
 """Conversations that are waited for at the same time; each has a connection meanwhile."""
 COLLISION_RETRIES = 5
@@ -75,7 +76,7 @@ class Collector:
             await asyncio.wait((*self._running, *self._aside))
 
     def _pump(self) -> None:
-        if self._waiting and not self._running:
+        if self._waiting and len(self._running) < BATCHES_AT_ONCE:
             self._run(self._commit_next(), self._running)
 
     async def _commit_next(self) -> None:
