@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+
+
+IDLE_SECONDS = 2.0
+"""Servers close what was idle for longer (Node: 5 s), maybe in the very moment in which it is asked again."""
 
 
 class _Kept(asyncio.Protocol):
@@ -18,6 +23,7 @@ class _Kept(asyncio.Protocol):
         self._buffer = b""
         self._answer: asyncio.Future[tuple[bytes, bytes]] | None = None
         self.is_closed = False
+        self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -81,8 +87,9 @@ class Keeper:
     async def _connection(self) -> _Kept:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed:  # servers close connections that were idle for seconds
+            if not connection.is_closed and time.monotonic() - connection.idle_since < IDLE_SECONDS:
                 return connection
+            connection.close()
         return (await asyncio.get_running_loop().create_connection(_Kept, *self._address))[1]
 
     async def _ask(self, method: str, path: str, body: bytes, token: str, headers: dict[str, str]) -> Any:
@@ -93,6 +100,7 @@ class Keeper:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
+        connection.idle_since = time.monotonic()
         self._idle.append(connection)
         self.wire_bytes = len(answer)
         if b"content-encoding: gzip" in head:
