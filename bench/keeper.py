@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import msgspec
 
-
 IDLE_SECONDS = 2.0
 """Servers close what was idle for longer (Node: 5 s), maybe in the very moment in which it is asked again."""
 
