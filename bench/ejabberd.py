@@ -90,7 +90,7 @@ class Occupant(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP, it is one
 
     def connection_lost(self, _: Exception | None) -> None:
         """The other side has gone."""

@@ -26,7 +26,7 @@ class _Kept(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP, it is one
 
     def connection_lost(self, error: Exception | None) -> None:
         """The server has closed it: while idle, or in the middle of an answer."""

@@ -27,7 +27,7 @@ class ClosedLoop(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP, it is one
         self._next()
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -46,7 +46,7 @@ class Reader(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP, it is one
         self._transport.write(_UPGRADE.format(path=self._path).encode())
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -66,7 +66,7 @@ async def test_a_conversation_is_worked_by_keyboard_alone(server: Server, browse
     await expect(tabs.get_by_role("button", name="Open")).to_contain_text("1")
 
     async def is_open() -> bool:
-        return (await scene.conversation(zoe))["status"] == "open"  # type: ignore[no-any-return]
+        return bool((await scene.conversation(zoe))["status"] == "open")
 
     await eventually(is_open)
 
