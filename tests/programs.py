@@ -179,10 +179,15 @@ class Server(Program):
         """Kill it, and stop the database that it leaves behind."""
         await self.kill()
         await self.http.aclose()
-        if list(self.data_dir.rglob("postmaster.pid")):
+        if self.postmaster_file.exists():
             left = EmbeddedPostgres(self.data_dir)
             await left.join()
             await left.stop()
+
+    @property
+    def postmaster_file(self) -> Path:
+        """Where its PostgreSQL says that it runs; the first line is the process id."""
+        return self.data_dir / "postgres" / "cluster" / "data" / "postmaster.pid"
 
     async def restart(self) -> float:
         """Kill it without warning and start it again."""

@@ -72,7 +72,7 @@ async def _kill_under_load(tmp_path: Path, *, kills: int, more: int) -> Json:
             assert seen == READERS * (len(notes) + kills * len(places))
         await server.require_well()
         assert await server.stop() == 0
-        assert not list(server.data_dir.rglob("postmaster.pid"))
+        assert not server.postmaster_file.exists()
         sent = sum(sender.attempts for sender in senders)
         return {"sent": sent, "acknowledged": len(notes), "seen": seen, **wrong}
 
@@ -131,5 +131,4 @@ async def _require_read(
 
 
 def _postmaster(server: Server) -> int:
-    [path] = server.data_dir.rglob("postmaster.pid")
-    return int(path.read_text().splitlines()[0])
+    return int(server.postmaster_file.read_text().splitlines()[0])

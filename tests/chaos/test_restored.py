@@ -125,7 +125,7 @@ async def test_killing_server_and_database_holds_nothing(tmp_path: Path) -> None
         [(chat, place)] = await site.open_conversations(1)
         for n in range(3):
             await site.server.send_until_taken(place, f"{n}", f"{n}")
-            [path] = site.server.data_dir.rglob("postmaster.pid")
+            path = site.server.postmaster_file
             await site.server.kill()
             os.kill(int(path.read_text().splitlines()[0]), signal.SIGKILL)
             await site.server.start()

@@ -14,6 +14,7 @@ import pytest
 from parley.infra.blobs import CHUNK_BYTES, Blobs, open_blobs
 from parley.infra.settings import Settings
 from parley.kit.errors import NotFound, TooLarge
+from tests.files import files_under
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +34,6 @@ async def pieces(data: bytes, size: int = 65536) -> AsyncIterator[bytes]:
 
 async def read(blobs: Blobs, key: str, start: int | None = None, end: int | None = None) -> bytes:
     return b"".join([chunk async for chunk in blobs.open(key, start=start, end=end)])
-
-
-def files_under(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_file()]
 
 
 async def test_what_was_written_is_read_back_with_its_size_and_hash(blobs: Blobs) -> None:
@@ -125,6 +122,15 @@ async def test_deleting_takes_the_object_its_folder_and_unfinished_writes(
     await blobs.delete(KEY)
     await blobs.delete(KEY)
     assert not (tmp_path / "files/space/item").exists()
+
+
+async def test_one_folder_may_be_deleted_by_many(blobs: Blobs, tmp_path: Path) -> None:
+    for _ in range(100):
+        await blobs.put_stream(KEY, pieces(b"x"), limit_bytes=LIMIT)
+        await asyncio.gather(
+            *(blobs.delete(f"space/item/{name}") for name in ("content", "thumbnail", "a", "b"))
+        )
+        assert not (tmp_path / "files/space/item").exists()
 
 
 async def test_a_moved_object_takes_the_place_of_the_other(blobs: Blobs) -> None:

@@ -18,6 +18,7 @@ from parley.infra.runtime import Runtime
 from parley.kit.ids import parse_id, public_id, uuid7
 from parley.media import Pictures, create_pending
 from parley.media.api import routes
+from tests.files import files_under
 from tests.media import samples
 from tests.media.conftest import make_caller
 
@@ -229,6 +230,6 @@ async def test_a_client_that_goes_away_leaves_nothing(
     }  # fmt: skip
     await house.app(scope, receive, send)
     assert answered[0]["status"] == 422
-    assert not [path for path in (runtime.settings.data_dir / "files").rglob("*") if path.is_file()]
+    assert not files_under(runtime.settings.data_dir / "files")
     async with runtime.db.transaction(workspace_id) as tx:
         assert await tx.fetchval("SELECT count(*) FROM media") == 0

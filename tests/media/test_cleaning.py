@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,6 +11,7 @@ from parley.accounts import Caller
 from parley.infra.runtime import Runtime
 from parley.kit.ids import uuid7
 from parley.media import Media, Pictures, create_pending, delete_unattached, get_media, store_upload
+from tests.files import files_under
 from tests.media import samples
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,8 @@ async def ids_left(runtime: Runtime, workspace_id: UUID, *media: UUID) -> set[UU
 
 
 def folders_of(runtime: Runtime) -> set[str]:
-    return {path.parent.name for path in Path(runtime.settings.data_dir / "files").rglob("content")}
+    stored = files_under(runtime.settings.data_dir / "files")
+    return {path.parent.name for path in stored if path.name == "content"}
 
 
 async def test_only_old_uploads_without_a_message_go(

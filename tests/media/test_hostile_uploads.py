@@ -15,6 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from tests.files import files_under
 from tests.media import samples
 from tests.media.corpus import CORPUS, GPS, NAMES, Sample, located
 from tests.programs import Json, Server, Site, eventually, open_site, running
@@ -40,16 +41,12 @@ async def server(tmp_path: Path, database_url: str) -> AsyncIterator[Server]:
 
 def left_of(server: Server) -> list[Path]:
     """Return the files in the store that are neither a file's content nor its thumbnail."""
-    return [
-        path
-        for path in (server.data_dir / "files").rglob("*")
-        if path.is_file() and path.name not in ("content", "thumbnail")
-    ]
+    return [path for path in stored_by(server) if path.name not in ("content", "thumbnail")]
 
 
 def stored_by(server: Server) -> list[Path]:
     """Return all files in the store."""
-    return [path for path in (server.data_dir / "files").rglob("*") if path.is_file()]
+    return files_under(server.data_dir / "files")
 
 
 class Scales:

@@ -29,6 +29,7 @@ from parley.media import (
 )
 from parley.media.errors import MediaNotFound
 from parley.media.sniffing import OCTET_STREAM
+from tests.files import files_under
 from tests.media import samples
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,7 @@ async def read(runtime: Runtime, key: str) -> bytes:
 
 
 def files_of(runtime: Runtime) -> list[Path]:
-    return [path for path in (runtime.settings.data_dir / "files").rglob("*") if path.is_file()]
+    return files_under(runtime.settings.data_dir / "files")
 
 
 async def count_rows(runtime: Runtime, workspace_id: UUID) -> int:

@@ -23,6 +23,7 @@ from PIL import Image
 from parley.brokers.shapes import EVENTS_EXCHANGE
 from tests.brokers.conftest import Listener, is_following, listening
 from tests.database import TestDatabases
+from tests.files import files_under
 from tests.media import samples
 from tests.programs import Json, Server, eventually
 from tests.rabbitmq import RabbitMq
@@ -184,7 +185,7 @@ async def require_files(stack: Topology) -> None:
         await make_group(stack), "", "with files", media_ids=[file["id"], picture["id"]]
     )
     assert said.status_code == 201, said.text
-    assert not [path for path in stack.door.data_dir.rglob("files/**/*") if path.is_file()]
+    assert not files_under(stack.door.data_dir / "files")
 
 
 async def upload(stack: Topology, name: str, content: bytes) -> Json:

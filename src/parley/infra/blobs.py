@@ -218,8 +218,9 @@ def _seal(path: Path) -> None:
 
 def _remove(root: Path, path: Path) -> None:
     path.unlink(missing_ok=True)
-    for unfinished in path.parent.glob(f"{path.name}#*"):  # obstore's name for a file being written
-        unfinished.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another deletion took the folder
+        for unfinished in path.parent.glob(f"{path.name}#*"):  # obstore's name for a file being written
+            unfinished.unlink(missing_ok=True)
     if path.parent != root:
         with contextlib.suppress(OSError):  # not empty, or gone already
             path.parent.rmdir()
