@@ -255,6 +255,51 @@ async def test_users_are_paged_oldest_first(place: Place, owner: httpx2.AsyncCli
     assert emails == [EMAIL, *(f"u{number}@example.org" for number in range(4))]
 
 
+async def found(client: httpx2.AsyncClient, query: str, limit: int = 100) -> list[str]:
+    """The names that a query finds, page by page."""
+    names: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        params = {"query": query, "limit": limit} | ({"cursor": cursor} if cursor else {})
+        page = await client.get("/v1/users", params=params)
+        assert page.status_code == 200, page.text
+        names += [item["name"] for item in page.json()["items"]]
+        cursor = page.json()["next"]
+    return names
+
+
+async def test_users_are_found_by_name_and_by_staff_by_email_whatever_their_state(
+    place: Place, owner: httpx2.AsyncClient
+) -> None:
+    for name, email in (
+        ("Жанна Ёлкина", "jo@example.org"),
+        ("Boris", "anna.b@example.org"),
+        ("Joanna", "x@a.org"),
+    ):
+        body = {"name": name, "email": email, "role": "agent"}
+        made = (await owner.post("/v1/users", json=body)).json()["user"]["id"]
+    assert (await owner.patch(f"/v1/users/{made}", json={"is_deactivated": True})).status_code == 200
+    agent = await place.join(owner, "agent", "agent@example.org")
+    member = await place.join(owner, "member", "member@example.org")
+    await owner.post("/v1/api-keys", json={"name": "Annabot", "scopes": ["chat"]})
+    assert await found(owner, " ЖАННА  ё") == ["Жанна Ёлкина"]
+    for limit in (1, 100):
+        assert await found(agent, "anna", limit) == ["Boris", "Joanna"]
+        assert await found(agent, "JO", limit) == ["Жанна Ёлкина", "Joanna"]
+    # an address that is not shown is not guessed letter by letter either
+    assert await found(member, "anna") == ["Joanna"]
+    assert await found(member, "@") == []
+    for nothing in ("%", "_", "nobody", "' OR 1=1"):
+        assert await found(owner, nothing) == []
+    [boris] = (await agent.get("/v1/users", params={"query": "boris"})).json()["items"]
+    assert (boris["email"], boris["has_joined"], boris["deactivated_at"]) == (
+        "anna.b@example.org",
+        False,
+        None,
+    )
+    assert (await owner.get("/v1/users", params={"query": "x" * 201})).status_code == 422
+
+
 async def test_everybody_changes_their_own_name_and_language(place: Place, owner: httpx2.AsyncClient) -> None:
     member = await place.join(owner, "member", "m@example.org")
     changed = (await member.patch("/v1/me", json={"name": " Maria\n", "locale": "ru"})).json()

@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import open_window
-from tests.browser.scene import enter, nameless, open_scene, row_of, sign_in
+from tests.browser.scene import enter, nameless, open_scene, row_of, sideways, sign_in
+from tests.browser.shots import shoot
 from tests.programs import Server, eventually
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +55,7 @@ async def test_inboxes_are_connected_named_shared_and_disconnected(server: Serve
     await expect(dialog.get_by_role("heading", name="Front desk")).to_be_visible()
 
     await dialog.get_by_role("button", name="Add").click()
-    await page.get_by_role("menuitem", name="Boris").click()
+    await page.get_by_role("option", name="Boris").click()
     await expect(dialog.get_by_role("listitem")).to_contain_text(["Boris"])
     members = await server.call("GET", f"/v1/inboxes/{scene.inbox['id']}/members")
     assert agent["user"]["id"] in [one["id"] for one in members["items"]]
@@ -139,7 +140,12 @@ async def test_a_colleague_comes_by_link_and_sessions_and_keys_are_given_and_tak
     await server.call("GET", "/v1/me", status=401)
     server.sign(owner)
     await visit(page, "Audit")
-    await expect(page.get_by_role("listitem").first).to_be_visible()
+    acts = page.get_by_role("listitem")
+    await expect(acts.nth(0)).to_contain_text("API key revoked: Reports")
+    await expect(acts.nth(2)).to_contain_text("Invitation accepted")
+    await expect(acts.nth(4)).to_contain_text("User invited: Boris")
+    await expect(acts.nth(4)).to_contain_text("Role: Administrator")
+    await expect(acts.nth(4)).to_contain_text("Olga Owner")
     assert await nameless(page) == []
     assert [one.complaints for one in (window, theirs, again, second)] == [[], [], [], []]
     assert window.refusals == theirs.refusals == []
@@ -175,4 +181,53 @@ async def test_what_could_not_be_handled_is_listed_with_its_reason_and_replayed(
     finally:
         await server.stop()
         await server.http.aclose()
+        server.show()
+
+
+async def test_the_audit_tells_in_the_language_on_screen_who_did_what_to_whom(
+    tmp_path: Path, database_url: str, browser: Browser
+) -> None:
+    server = Server(tmp_path, DATABASE_URL=database_url)
+    await server.start()
+    try:
+        scene = await open_scene(server)
+        long = "Wolfeschlegelsteinhausenbergerdorff" * 3
+        for name, email in (("Boris", "boris@example.org"), (long, "long@example.org")):
+            body = {"name": name, "email": email, "role": "agent"}
+            user = (await server.call("POST", "/v1/users", body))["user"]["id"]
+            await server.call("PATCH", f"/v1/users/{user}", {"role": "member"})
+        await server.call("PUT", f"/v1/inboxes/{scene.inbox['id']}/members/{user}")
+        await server.call("PATCH", f"/v1/inboxes/{scene.inbox['id']}", {"reopen_within_hours": 72})
+        database = await asyncpg.connect(database_url)
+        await database.execute(
+            """INSERT INTO audit_entry (workspace_id, id, actor_id, action, target, address)
+            SELECT workspace_id, 'ffffffff-0000-7000-8000-000000000000', id, 'robot.taught', 'rob_1', ''
+            FROM actor WHERE name = 'Olga Owner'"""
+        )
+        await database.close()
+        window = await enter(browser, server)
+        await visit(window.page, "Audit")
+        acts = window.page.get_by_role("listitem")
+        name = scene.inbox["name"]
+        # what it has no words for stands as it is
+        await expect(acts.nth(0)).to_contain_text("robot.taught: rob_1")
+        await expect(acts.nth(1)).to_contain_text(f"Inbox settings changed: {name}")
+        await expect(acts.nth(1)).to_contain_text("Reopen only within: Always → 72 hours")
+        await expect(acts.nth(2)).to_contain_text(f"Member added to an inbox: {long} · {name}")
+        await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Role: Agent → Member")
+        await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Olga Owner")
+        await shoot(window.page, "audit")
+        phone = await enter(
+            browser, server, locale="ru-RU", width=390, height=800, color_scheme="dark", is_touch=True
+        )
+        await phone.page.goto(f"{server.url}/settings/audit")
+        acts = phone.page.get_by_role("listitem")
+        changed = acts.filter(has_text="Изменён пользователь: Boris")
+        await expect(changed).to_contain_text("Роль: Агент → Участник")
+        await expect(acts.nth(2)).to_contain_text(f"Добавлен участник канала: {long} · {name}")
+        assert await sideways(phone.page) <= 0
+        await shoot(phone.page, "audit-phone")
+        assert window.complaints == window.refusals == phone.complaints == phone.refusals == []
+    finally:
+        await server.end()
         server.show()

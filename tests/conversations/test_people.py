@@ -45,6 +45,21 @@ async def test_a_part_of_the_name_or_the_external_id_is_enough(scene: Scene) -> 
         assert await names(scene, nothing) == []
 
 
+async def test_those_of_a_role_are_found_among_many_others(scene: Scene) -> None:
+    for name in ("Aaron", "Adam", "Zed"):
+        await scene.place.user(name)
+    await scene.place.user("Mia", "agent")
+    async with scene.house.client(scene.anna) as anna:
+        params = {"role": ["agent", "admin"], "limit": "1", "query": "mi"}
+        page = (await anna.get("/v1/people", params=params)).json()
+        assert [(one["name"], one["role"]) for one in page["items"]] == [("Mia", "agent")]
+        everybody = (await anna.get("/v1/people")).json()["items"]
+        staff = (await anna.get("/v1/people", params={"role": ["agent", "admin", "owner"]})).json()["items"]
+        assert staff == [one for one in everybody if one["role"] in ("agent", "admin", "owner")]
+        assert len(staff) < len(everybody)
+        assert (await anna.get("/v1/people", params={"role": "boss"})).status_code == 422
+
+
 async def test_who_was_let_go_is_found_no_more_and_nobody_of_elsewhere(scene: Scene) -> None:
     await (await scene.house.workspace("Elsewhere")).user("Anna Elsewhere")
     await scene.house.sql("UPDATE actor SET deactivated_at = now() WHERE id = $1", scene.boris.id)

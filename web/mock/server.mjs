@@ -46,6 +46,8 @@ let journal = [
 ];
 const members = new Map(world.inboxes.map((inbox) => [inbox.id, new Set([max.id])]));
 
+const named = (users, words = "") =>
+  users.filter((one) => one.name.toLowerCase().includes(words.toLowerCase()));
 const toActor = ({ id, kind, name, role }) => ({ id, kind, name, role });
 const me = () => ({
   workspace: { id: "ws_1", name: "Дуб и клён" },
@@ -165,7 +167,8 @@ const routes = [
     }),
   ],
   ["DELETE", "/v1/sessions/:id", () => undefined],
-  ["GET", "/v1/users", () => ({ items: world.users, next: null })],
+  ["GET", "/v1/users", ({ query }) => ({ items: named(world.users, query.query), next: null })],
+  ["GET", "/v1/people", ({ query }) => ({ items: named(world.users, query.query).map(toActor), next: null })],
   [
     "POST",
     "/v1/users",
@@ -216,8 +219,24 @@ const routes = [
           actor: toActor(anna),
           action: "inbox.connected",
           target: world.inboxes[0]?.id ?? "",
+          about: null,
+          before: null,
+          after: { channel: "telegram" },
+          address: "192.0.2.10",
+          by_id: null,
         },
-        { id: "2", at: iso(-5000), actor: toActor(anna), action: "user.invited", target: max.id },
+        {
+          id: "2",
+          at: iso(-5000),
+          actor: toActor(anna),
+          action: "user.invited",
+          target: max.id,
+          about: toActor(max),
+          before: null,
+          after: { name: max.name, email: max.email, role: max.role },
+          address: "192.0.2.10",
+          by_id: null,
+        },
       ],
       next: null,
     }),

@@ -1,8 +1,9 @@
 /** Finding somebody among very many: who is asked for, and what becomes of the answer. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { findColleagues } from "@/api/colleagues";
 import { request } from "@/api/http";
 import type { Person, User } from "@/api/types";
-import { findAssignable } from "@/features/palette/assignable";
+import { seeing } from "@/features/palette/assignable";
 import { inOrder, matching } from "@/features/settings/people";
 
 vi.mock("@/api/http", async (original) => ({
@@ -28,37 +29,41 @@ const user = (name: string, more: Partial<User> = {}): User => ({
   ...more,
 });
 
-describe("who can be given a conversation", () => {
+describe("colleagues of the desk", () => {
   /** One page each. */
   let pages: Person[][];
-  let asked: (string | null)[];
+  let asked: unknown[];
   beforeEach(() => {
     asked = [];
     vi.mocked(request).mockImplementation(async (_method, _path, options) => {
-      const cursor = options?.query?.cursor as string | null;
-      asked.push(cursor);
-      const at = Number(cursor ?? 0);
+      asked.push([options?.query?.role, options?.query?.cursor]);
+      const at = Number(options?.query?.cursor ?? 0);
       return { items: pages[at] ?? [], next: at + 1 < pages.length ? String(at + 1) : null };
     });
   });
+  const anybody = () => true;
 
-  it("are administrators and the agents of its inbox, wherever they stand among the others", async () => {
+  it("are asked for by their roles, and given a conversation if they see it", async () => {
     pages = [
-      [person("Ann", "agent"), person("Bob", "agent"), person("Bot", "admin", "bot"), person("Eve")],
-      [person("Ines"), person("Olga", "owner"), person("Zoe", "admin")],
+      [person("Ann", "agent"), person("Bob", "agent")],
+      [person("Ines", "agent"), person("Olga", "owner"), person("Zoe", "admin")],
     ];
-    const found = await findAssignable("", new Set(["act_Bob", "act_Ines"]));
+    const found = await findColleagues("", seeing(new Set(["act_Bob"])));
     expect(found.map((one) => one.name)).toEqual(["Bob", "Olga", "Zoe"]);
-    expect(asked).toEqual([null, "1"]);
+    const roles = ["owner", "admin", "agent"];
+    expect(asked).toEqual([
+      [roles, null],
+      [roles, "1"],
+    ]);
   });
 
-  it("are looked for no further than there is room to show, nor through all of a very large workspace", async () => {
+  it("are looked for no further than there is room to show, nor without end", async () => {
     pages = Array.from({ length: 30 }, () => Array.from({ length: 20 }, (_, n) => person(`A${n}`, "admin")));
-    expect(await findAssignable("a", new Set())).toHaveLength(20);
+    expect(await findColleagues("a", anybody)).toHaveLength(20);
     expect(asked).toHaveLength(1);
     asked = [];
-    pages = Array.from({ length: 30 }, () => [person("Eve")]);
-    expect(await findAssignable("e", new Set())).toEqual([]);
+    pages = Array.from({ length: 30 }, () => [person("Eve", "agent")]);
+    expect(await findColleagues("e", seeing(new Set()))).toEqual([]);
     expect(asked).toHaveLength(10);
   });
 });
@@ -70,9 +75,8 @@ describe("the list of people", () => {
     expect(inOrder(read, false).map((one) => one.name)).toEqual(["Zoe", "Bob", "Ann"]);
   });
 
-  it("shows those who fit once, and of the server's findings people alone", () => {
-    const read = [user("Ann"), user("Bob", { email: "annex@example.org" }), user("Zoe")];
-    const found = [person("Ann"), person("Anna"), person("Annbot", "member", "bot")];
-    expect(matching(read, found, "ann").map((one) => one.name)).toEqual(["Ann", "Bob", "Anna"]);
+  it("shows those who fit by name or e-mail, each once", () => {
+    const known = [user("Ann"), user("Bob", { email: "annex@example.org" }), user("Zoe"), user("Ann")];
+    expect(matching(known, "ann").map((one) => one.name)).toEqual(["Ann", "Bob"]);
   });
 });

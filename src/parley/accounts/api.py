@@ -44,6 +44,9 @@ ME = ["Me"]
 WORKSPACE = ["Workspace"]
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
+Query = Annotated[
+    str, QueryParameter(name="query", max_length=200, description="Part of a name or of an e-mail.")
+]
 Cursor = Annotated[str | None, QueryParameter(max_length=500, description="The `next` of the page before.")]
 
 
@@ -117,11 +120,13 @@ async def change_workspace_route(
 
 @get("/v1/users", tags=WORKSPACE, operation_id="list_users", summary="Users of the workspace")
 async def list_users_route(
-    runtime: GivenRuntime, caller: GivenCaller, cursor: Cursor = None, limit: Limit = 50
+    runtime: GivenRuntime, caller: GivenCaller, text: Query = "", cursor: Cursor = None, limit: Limit = 50
 ) -> Page[User]:
-    """List the users, deactivated ones too, oldest first. `email` is null for those who are not staff."""
+    """List the users, deactivated ones too, oldest first; with `query` those who are found by it. `email` is null, and
+    nobody found by it, for those who are not staff.
+    """
     async with runtime.db.transaction(caller.workspace_id) as tx:
-        return await list_users(tx, caller, cursor=cursor, limit=limit)
+        return await list_users(tx, caller, query=text, cursor=cursor, limit=limit)
 
 
 @post(

@@ -14,7 +14,7 @@ from asyncpg import Record
 
 from parley.accounts import factor_store, phone_store, store
 from parley.accounts.attempts import count_together
-from parley.accounts.audit import record_audit
+from parley.accounts.audit import AuditAction, record_audit
 from parley.accounts.authentication import forget_callers
 from parley.accounts.caller import Caller
 from parley.accounts.challenges import begin_challenge, use_challenge
@@ -180,7 +180,7 @@ async def ask_passkey(db: Database, keys: Keys, caller: Caller, login_id: UUID, 
         if asks == login["needs_passkey"]:
             return []
         await factor_store.set_needs_passkey(tx, login_id, asks)
-        action = "second_factor.enabled" if asks else "second_factor.disabled"
+        action: AuditAction = "second_factor.enabled" if asks else "second_factor.disabled"
         await record_audit(tx, caller, action, public_id("act", caller.actor_id), None, {"by": "passkey"})
         codes = await _turn_on(tx, keys, caller, login_id) if asks else []
         if not asks:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from parley.accounts import people_store
 from parley.accounts.actors import find_actors, format_actor
-from parley.accounts.caller import Caller
+from parley.accounts.caller import Caller, Role
 from parley.accounts.schemas import Actor, Person
 from parley.infra.db import Tx
 from parley.kit.errors import Forbidden
@@ -18,10 +18,12 @@ from parley.kit.pages import Page, decode_cursor, encode_cursor
 from parley.kit.text import clean_name
 
 
-async def list_people(tx: Tx, caller: Caller, *, query: str, cursor: str | None, limit: int) -> Page[Person]:
+async def list_people(
+    tx: Tx, caller: Caller, *, query: str, roles: Collection[Role] = (), cursor: str | None, limit: int
+) -> Page[Person]:
     """Return active users and bots by name, oneself included; with a query those whose name or external id has it.
 
-    Raises: Forbidden for API keys that may not chat, Malformed.
+    Of roles the users who have one of them; bots have none. Raises: Forbidden for API keys that may not chat, Malformed.
     """
     _require_chat(caller)
     after = ("", UUID(int=0))
@@ -29,7 +31,7 @@ async def list_people(tx: Tx, caller: Caller, *, query: str, cursor: str | None,
         name, last = decode_cursor(cursor, str, UUID)
         after = (name, last)
     rows = await people_store.list_people(
-        tx, caller.workspace_id, clean_name(query), after=after, limit=limit + 1
+        tx, caller.workspace_id, clean_name(query), roles=roles, after=after, limit=limit + 1
     )
     following = None
     if len(rows) > limit:

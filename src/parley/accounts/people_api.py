@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from parley.accounts.authentication import GivenCaller, GivenRuntime
-from parley.accounts.caller import Caller
+from parley.accounts.caller import Caller, Role
 from parley.accounts.people import get_people, list_people
 from parley.accounts.schemas import Person
 from parley.kit.ids import parse_id
@@ -39,6 +39,10 @@ _Ids = Annotated[
     list[str] | None,
     QueryParameter(name="id", max_items=MAX_PAGE, description="Actors; others are left out."),
 ]
+_Roles = Annotated[
+    list[Role] | None,
+    QueryParameter(name="role", max_items=4, description="Users who have one of these; bots have none."),
+]
 _Cursor = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
 _Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Items in a page at the most.")]
 
@@ -50,6 +54,7 @@ async def list_people_route(
     find_seen: GivenSeen,
     text: _Query = "",
     ids: _Ids = None,
+    roles: _Roles = None,
     cursor: _Cursor = None,
     limit: _Limit = 50,
 ) -> Page[Person]:
@@ -62,7 +67,7 @@ async def list_people_route(
         if wanted:
             page = await get_people(tx, caller, wanted)
         else:
-            page = await list_people(tx, caller, query=text, cursor=cursor, limit=limit)
+            page = await list_people(tx, caller, query=text, roles=roles or (), cursor=cursor, limit=limit)
     keys = {person.id: parse_id("act", person.id) for person in page.items}
     seen = await find_seen(caller, keys.values())
     return Page([_with_seen(person, seen[keys[person.id]]) for person in page.items], page.next)

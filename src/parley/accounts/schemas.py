@@ -296,13 +296,16 @@ class ApiKeys(Answer, kw_only=True):
 
 
 class AuditEntry(Answer, kw_only=True):
-    """One administrative act. `by_id`: the bot whose API key did it in the actor's name; null for the actor's own."""
+    """One administrative act. `about`: to whom it was done, if to somebody, by the name they have now. `by_id`: the bot
+    whose API key did it in the actor's name; null for the actor's own.
+    """
 
     id: str
     at: dt.datetime
     actor: Actor | None
     action: str
     target: str
+    about: Actor | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     address: str

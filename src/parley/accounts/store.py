@@ -394,12 +394,19 @@ async def has_user_with_email(tx: Tx, workspace_id: UUID, email: str) -> bool:
     return bool(await tx.fetchval(sql, workspace_id, email))
 
 
-async def list_users(tx: Tx, workspace_id: UUID, after: UUID | None, limit: int) -> list[Record]:
-    """Return users after an id, oldest first. Index: actor_listing."""
+async def list_users(
+    tx: Tx, workspace_id: UUID, after: UUID | None, limit: int, *, query: str = "", by_email: bool = False
+) -> list[Record]:
+    """Return users after an id, oldest first; with a query those whose name, or e-mail if asked, has it.
+
+    With a query the users are read in their order until enough of them fit. Index: actor_listing.
+    """
     sql = f"""
         SELECT {_USER} FROM actor WHERE workspace_id = $1 AND kind = 'user' AND ($2::uuid IS NULL OR id > $2)
+          AND ($4 = '' OR position(lower($4) IN search_name) > 0
+               OR ($5 AND position(lower($4) IN fields ->> 'email') > 0))
         ORDER BY id LIMIT $3"""
-    return await tx.fetch(sql, workspace_id, after, limit)
+    return await tx.fetch(sql, workspace_id, after, limit, query, by_email)
 
 
 async def lock_user_and_owners(tx: Tx, workspace_id: UUID, actor_id: UUID) -> list[Record]:

@@ -23,6 +23,7 @@ from parley.kit.errors import NotFound
 from parley.kit.events import PresenceHint
 from parley.kit.ids import public_id, uuid7
 from parley.kit.pages import Page, encode_cursor
+from parley.kit.text import clean_name
 
 
 async def get_me(tx: Tx, caller: Caller) -> Me:
@@ -54,12 +55,21 @@ async def change_me(tx: Tx, caller: Caller, change: ChangeMe) -> Me:
     return await get_me(tx, caller)
 
 
-async def list_users(tx: Tx, caller: Caller, *, cursor: str | None, limit: int) -> Page[User]:
+async def list_users(
+    tx: Tx, caller: Caller, *, query: str = "", cursor: str | None, limit: int
+) -> Page[User]:
     """Return a page of the workspace's users, deactivated ones too, oldest first; e-mails and numbers only to staff.
 
-    Raises: Malformed.
+    With a query those whose name has it, or whose e-mail, if the caller is told that. Raises: Malformed.
     """
-    rows = await store.list_users(tx, caller.workspace_id, read_after(cursor), limit + 1)
+    rows = await store.list_users(
+        tx,
+        caller.workspace_id,
+        read_after(cursor),
+        limit + 1,
+        query=clean_name(query),
+        by_email=caller.is_staff,
+    )
     items = [_format_user(row, is_address_shown=caller.is_staff) for row in rows[:limit]]
     return Page(items, encode_cursor(str(rows[limit - 1]["id"])) if len(rows) > limit else None)
 

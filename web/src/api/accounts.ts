@@ -54,17 +54,6 @@ export const renameWorkspace = (name: string) =>
 export const listSessions = () => request<{ items: Session[] }>("GET", "/v1/sessions");
 export const revokeSession = (id: string) => request<void>("DELETE", `/v1/sessions/${id}`);
 
-/** Everybody of the workspace, page after page; bounded by the size of a team. */
-export async function listUsers(): Promise<User[]> {
-  const users: User[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: Page<User> = await request("GET", "/v1/users", { query: { cursor, limit: 100 } });
-    users.push(...page.items);
-    cursor = page.next;
-  } while (cursor && users.length < 2_000);
-  return users;
-}
 export const inviteUser = (body: { name: string; email: string; role: Role }) =>
   request<{ user: User; invite_url: string | null }>("POST", "/v1/users", { body });
 export const updateUser = (id: string, body: { name?: string; role?: Role; is_deactivated?: boolean }) =>

@@ -9,6 +9,7 @@ import type {
   Page,
   Person,
   Preferences,
+  Role,
   Sender,
 } from "./types";
 
@@ -95,9 +96,9 @@ export const setPreferences = async (id: string, body: Preferences): Promise<Cha
   toChat(await request<ConversationAnswer>("PUT", `/v1/conversations/${id}/preferences`, { body }));
 export const listPeople = (query: string, signal?: AbortSignal) =>
   request<Page<Person>>("GET", "/v1/people", { query: { query, limit: 50 }, signal });
-/** One page of the active users and bots whose names have these letters, by name. */
-export const findPeople = (query: string, cursor: string | null, signal?: AbortSignal) =>
-  request<Page<Person>>("GET", "/v1/people", { query: { query, cursor, limit: PAGE_SIZE }, signal });
+/** One page of the active users of these roles whose names have these letters, by name. */
+export const findPeople = (query: string, role: Role[], cursor: string | null, signal?: AbortSignal) =>
+  request<Page<Person>>("GET", "/v1/people", { query: { query, role, cursor, limit: PAGE_SIZE }, signal });
 /** These people, also those who were deactivated. */
 export const getPeople = (ids: string[]) =>
   request<Page<Person>>("GET", "/v1/people", { query: { id: ids } });

@@ -2,7 +2,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useStore } from "@/lib/store";
-import { listUsers } from "./accounts";
 import { findConversation, keepConversation, keys, type LoadedList } from "./cache";
 import { chatKeys } from "./chat-cache";
 import { getChat, listMembers } from "./chats";
@@ -44,7 +43,6 @@ export const useInboxes = () => useQuery({ queryKey: keys.inboxes, queryFn: list
 export const useChannels = () =>
   useQuery({ queryKey: keys.channels, queryFn: listChannels, staleTime: Number.POSITIVE_INFINITY });
 export const useCounts = () => useQuery({ queryKey: keys.counts, queryFn: getCounts });
-export const useUsers = () => useQuery({ queryKey: keys.users, queryFn: listUsers, staleTime: 60_000 });
 
 export function useConversationList(filter: Filter, isWanted = true) {
   const sync = useSync();

@@ -1773,7 +1773,7 @@ export interface paths {
         };
         /**
          * Users of the workspace
-         * @description List the users, deactivated ones too, oldest first. `email` is null for those who are not staff.
+         * @description List the users, deactivated ones too, oldest first; with `query` those who are found by it. `email` is null, and nobody found by it, for those who are not staff.
          */
         get: operations["list_users"];
         put?: never;
@@ -2101,6 +2101,7 @@ export interface components {
         };
         /** AuditEntry */
         AuditEntry: {
+            about: components["schemas"]["Actor"] | null;
             action: string;
             actor: components["schemas"]["Actor"] | null;
             address: string;
@@ -5716,6 +5717,8 @@ export interface operations {
                 query?: string;
                 /** @description Actors; others are left out. */
                 id?: string[] | null;
+                /** @description Users who have one of these; bots have none. */
+                role?: ("owner" | "admin" | "agent" | "member")[] | null;
                 /** @description The `next` of the page before. */
                 cursor?: string | null;
                 /** @description Items in a page at the most. */
@@ -5953,6 +5956,8 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
+                /** @description Part of a name or of an e-mail. */
+                query?: string;
                 /** @description The `next` of the page before. */
                 cursor?: string | null;
                 /** @description Items in a page at the most. */

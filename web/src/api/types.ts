@@ -64,8 +64,17 @@ export interface AuditEntry {
   id: string;
   at: string;
   actor: Sender | null;
+  /** `noun.verb_past` */
   action: string;
+  /** What it was done to, by id. */
   target: string;
+  /** To whom it was done, if to somebody. */
+  about: Actor | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+  address: string;
+  /** The bot whose key did it in the actor's name. */
+  by_id: string | null;
 }
 
 export interface Page<T> {

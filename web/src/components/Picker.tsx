@@ -19,11 +19,13 @@ interface PickerProps {
   /** More is on its way. */
   isPending?: boolean;
   placeholder: string;
+  /** Said when there is nothing to choose. */
+  empty?: string;
   query: string;
   onQuery: (query: string) => void;
 }
 
-export function Picker({ picks, isPending = false, placeholder, query, onQuery }: PickerProps) {
+export function Picker({ picks, isPending = false, placeholder, empty, query, onQuery }: PickerProps) {
   const { t } = useTranslation();
   const listId = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -72,7 +74,7 @@ export function Picker({ picks, isPending = false, placeholder, query, onQuery }
       >
         {picks.length === 0 && (
           <p className="flex justify-center p-5 text-center text-sm text-muted">
-            {isPending ? <Spinner /> : t("palette.empty")}
+            {isPending ? <Spinner /> : (empty ?? t("palette.empty"))}
           </p>
         )}
         {picks.map((pick, index) => (

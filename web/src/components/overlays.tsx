@@ -59,7 +59,7 @@ export function Dialog(props: DialogProps) {
   return (
     <RadixDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <RadixDialog.Portal>
-        <div className="fade-in fixed inset-0 z-40 bg-black/35 dark:bg-black/55" />
+        <div className="fade-in fixed inset-0 z-50 bg-black/35 dark:bg-black/55" />
         <RadixDialog.Content
           aria-describedby={undefined}
           onCloseAutoFocus={returnFocus}

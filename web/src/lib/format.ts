@@ -73,15 +73,17 @@ export function formatShort(at: string): string {
   return formatter({ day: "2-digit", month: "2-digit", year: "2-digit" }).format(date);
 }
 
-/** For moments to come: "18:00", "Tue, 09:00", "3 Dec, 09:00". */
+/** For moments to come and past: "18:00", "Tue, 09:00" within a week, "3 Dec, 09:00", with the year if it is another. */
 export function formatMoment(at: string | Date): string {
   const ahead = -daysAgo(at);
   if (ahead === 0) return formatTime(at);
+  const date = new Date(at);
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" as const };
   const day =
     ahead > 0 && ahead < 7
       ? { weekday: "short" as const }
-      : { day: "numeric" as const, month: "short" as const };
-  return formatter({ ...day, ...clock() }).format(new Date(at));
+      : { day: "numeric" as const, month: "short" as const, ...year };
+  return formatter({ ...day, ...clock() }).format(date);
 }
 
 /** As a field for a moment has it, in this zone: "2026-03-01T09:00". */

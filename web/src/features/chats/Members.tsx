@@ -9,8 +9,8 @@ import { useSync } from "@/api/sync";
 import type { Chat, Member, Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
-import { Icon } from "@/components/Icon";
 import { Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { SearchField } from "@/components/SearchField";
 import { useTry } from "@/components/trying";
 import { errorText } from "@/lib/errors";
 import { chatPath, navigate } from "@/lib/router";
@@ -39,7 +39,11 @@ export function Members({ chat }: { chat: Chat }) {
         <h3 className="text-xs font-medium text-muted">{t("chats.members", { count })}</h3>
         {canManage && <IconButton icon="plus" label={t("chats.addPeople")} onClick={() => setAdding(true)} />}
       </div>
-      {count >= SEARCHED_FROM && <FindMember value={query} onChange={setQuery} />}
+      {count >= SEARCHED_FROM && (
+        <div className="mx-2 mt-1 mb-2">
+          <SearchField value={query} label={t("chats.findMember")} onChange={setQuery} />
+        </div>
+      )}
       {members.isPending && <Waiting />}
       {!members.isPending && !members.error && members.items.length === 0 && (
         <p className="p-4 text-center text-sm text-muted">{t("chats.nobodyFound")}</p>
@@ -81,26 +85,6 @@ const Waiting = () => (
     <Spinner />
   </p>
 );
-
-function FindMember({ value, onChange }: { value: string; onChange: (query: string) => void }) {
-  const { t } = useTranslation();
-  return (
-    <div className="relative mx-2 mt-1 mb-2">
-      <Icon
-        name="search"
-        className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint pointer-coarse:top-3"
-      />
-      <input
-        type="search"
-        value={value}
-        onChange={(event) => onChange(event.target.value)}
-        placeholder={t("chats.findMember")}
-        aria-label={t("chats.findMember")}
-        className="h-8 w-full rounded-lg bg-hover pr-3 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent pointer-coarse:h-10"
-      />
-    </div>
-  );
-}
 
 interface MemberLineProps {
   chat: Chat;

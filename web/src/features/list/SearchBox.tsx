@@ -1,8 +1,7 @@
 /** The field above a list: the arrow goes down into it, Enter opens its first row. */
 import { type KeyboardEvent, useEffect, useRef } from "react";
-import { useTranslation } from "react-i18next";
-import { IconButton, Keys } from "@/components/controls";
-import { Icon } from "@/components/Icon";
+import { Keys } from "@/components/controls";
+import { SearchField } from "@/components/SearchField";
 import { searchRequest, visibleOrder } from "@/lib/desk-view";
 import { navigate, siblingPath } from "@/lib/router";
 import { useStore } from "@/lib/store";
@@ -14,7 +13,6 @@ interface SearchBoxProps {
 }
 
 export function SearchBox({ value, label, onChange }: SearchBoxProps) {
-  const { t } = useTranslation();
   const input = useRef<HTMLInputElement>(null);
   const request = useStore(searchRequest);
   useEffect(() => {
@@ -32,34 +30,13 @@ export function SearchBox({ value, label, onChange }: SearchBoxProps) {
     }
   };
   return (
-    <div className="relative">
-      <Icon
-        name="search"
-        className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint pointer-coarse:top-3"
-      />
-      <input
-        ref={input}
-        type="search"
-        value={value}
-        onChange={(event) => onChange(event.target.value)}
-        onKeyDown={onKeyDown}
-        placeholder={label}
-        aria-label={label}
-        className="peer h-8 w-full rounded-lg bg-hover pr-8 pl-8 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent pointer-coarse:h-10 pointer-coarse:pr-10 [&::-webkit-search-cancel-button]:hidden"
-      />
-      {value ? (
-        <IconButton
-          icon="close"
-          label={t("common.close")}
-          className="absolute top-1 right-1 size-6 pointer-coarse:top-0 pointer-coarse:right-0"
-          onClick={() => onChange("")}
-        />
-      ) : (
-        <Keys
-          keys={["/"]}
-          className="pointer-events-none absolute top-[7px] right-2 peer-focus:hidden max-md:hidden"
-        />
-      )}
-    </div>
+    <SearchField
+      ref={input}
+      value={value}
+      label={label}
+      hint={<Keys keys={["/"]} />}
+      onChange={onChange}
+      onKeyDown={onKeyDown}
+    />
   );
 }

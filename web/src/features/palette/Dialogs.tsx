@@ -173,7 +173,7 @@ function AssignChoice({ about, onChoose }: ChangeDialogProps<Actor | null> & { a
   const me = useMe().actor;
   const [query, setQuery] = useState("");
   const words = query.trim().toLocaleLowerCase();
-  const { people, isPending } = useAssignable(about, words);
+  const { people, isPending, isError } = useAssignable(about, words);
   const choose = (assignee: Actor | null) => () => {
     close();
     onChoose(assignee);
@@ -193,6 +193,7 @@ function AssignChoice({ about, onChoose }: ChangeDialogProps<Actor | null> & { a
       picks={[...picks, ...nobody]}
       isPending={isPending}
       placeholder={t("conversation.assignTitle")}
+      empty={isError ? t("settings.failed") : undefined}
       query={query}
       onQuery={setQuery}
     />

@@ -7,7 +7,7 @@ import type { Sender } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, Empty, IconButton, Spinner } from "@/components/controls";
 import { Choice } from "@/components/fields";
-import { Icon } from "@/components/Icon";
+import { SearchField } from "@/components/SearchField";
 import { jumpRequest } from "@/lib/desk-view";
 import { errorText } from "@/lib/errors";
 import { formatShort } from "@/lib/format";
@@ -56,21 +56,7 @@ export function SearchPanel({ here, people = NOBODY, startsHere, onClose }: Sear
         <IconButton icon="close" label={t("common.close")} onClick={onClose} />
       </div>
       <div className="flex shrink-0 flex-col gap-3 border-b border-line p-4">
-        <div className="relative">
-          <Icon
-            name="search"
-            className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint pointer-coarse:top-3"
-          />
-          <input
-            autoFocus
-            type="search"
-            value={query}
-            onChange={(event) => setQuery(event.target.value)}
-            placeholder={t("chats.findPlaceholder")}
-            aria-label={t("chats.findPlaceholder")}
-            className="h-9 w-full rounded-lg bg-hover pr-3 pl-8 pointer-coarse:h-10 text-sm outline-none focus:bg-surface focus:ring-2 focus:ring-accent"
-          />
-        </div>
+        <SearchField autoFocus value={query} label={t("chats.findPlaceholder")} onChange={setQuery} />
         {here && (
           <Choice
             label={t("chats.where")}

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { keys } from "@/api/cache";
+import { useColleagues } from "@/api/colleagues";
 import {
   addInboxMember,
   disconnectInbox,
@@ -11,12 +12,12 @@ import {
   removeInboxMember,
   updateInbox,
 } from "@/api/desk";
-import { useUsers } from "@/api/hooks";
-import type { Inbox } from "@/api/types";
+import type { Actor, Inbox } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
 import { Button, IconButton, Spinner } from "@/components/controls";
 import { Choice, SelectField, TextField } from "@/components/fields";
-import { Confirm, Dialog, Menu, MenuItem, MenuLabel, showToast } from "@/components/overlays";
+import { Confirm, Dialog, showToast } from "@/components/overlays";
+import { type Pick, Picker } from "@/components/Picker";
 import { useTry } from "@/components/trying";
 import { openPhone } from "@/lib/sandbox";
 
@@ -74,11 +75,7 @@ function Members({ inbox }: { inbox: Inbox }) {
     queryKey: keys.inboxMembers(inbox.id),
     queryFn: () => listInboxMembers(inbox.id),
   });
-  const users = useUsers().data ?? [];
-  const present = new Set(members.data?.map((one) => one.id));
-  const others = users.filter(
-    (user) => !present.has(user.id) && !user.deactivated_at && user.role !== "member",
-  );
+  const [isAdding, setAdding] = useState(false);
   const change = async (job: Promise<void>) => {
     await run(() => job);
     await client.invalidateQueries({ queryKey: keys.inboxMembers(inbox.id) });
@@ -87,20 +84,9 @@ function Members({ inbox }: { inbox: Inbox }) {
     <section>
       <div className="flex items-center">
         <h3 className="flex-1 text-sm font-medium">{t("inboxes.members")}</h3>
-        <Menu
-          trigger={
-            <Button size="sm" tone="quiet" icon="plus">
-              {t("common.add")}
-            </Button>
-          }
-        >
-          {others.length === 0 && <MenuLabel>{t("inboxes.allAdded")}</MenuLabel>}
-          {others.map((user) => (
-            <MenuItem key={user.id} onSelect={() => void change(addInboxMember(inbox.id, user.id))}>
-              {user.name}
-            </MenuItem>
-          ))}
-        </Menu>
+        <Button size="sm" tone="quiet" icon="plus" disabled={!members.data} onClick={() => setAdding(true)}>
+          {t("common.add")}
+        </Button>
       </div>
       <p className="text-xs text-muted">{t("inboxes.membersText")}</p>
       {members.isPending && <Spinner className="mt-3 size-4 text-faint" />}
@@ -120,7 +106,50 @@ function Members({ inbox }: { inbox: Inbox }) {
           </li>
         ))}
       </ul>
+      <Dialog
+        isOpen={isAdding}
+        onClose={() => setAdding(false)}
+        title={t("inboxes.addMember")}
+        isTitleHidden
+        width="max-w-sm"
+      >
+        {isAdding && members.data && (
+          <AddMember
+            members={members.data}
+            onChoose={(actor) => {
+              setAdding(false);
+              void change(addInboxMember(inbox.id, actor));
+            }}
+          />
+        )}
+      </Dialog>
     </section>
+  );
+}
+
+function AddMember({ members, onChoose }: { members: Actor[]; onChoose: (actor: string) => void }) {
+  const { t } = useTranslation();
+  const [query, setQuery] = useState("");
+  const words = query.trim().toLocaleLowerCase();
+  const ids = members.map((one) => one.id);
+  const { people, isPending, isError } = useColleagues(words, [ids], (one) => !ids.includes(one.id));
+  const picks: Pick[] = people.map(({ id, name, role }) => ({
+    id,
+    label: name,
+    lead: <Avatar id={id} name={name} size="xs" />,
+    trail: role && <span className="text-xs text-muted">{t(`people.${role}`)}</span>,
+    run: () => onChoose(id),
+  }));
+  const nobody = words ? undefined : t("inboxes.allAdded");
+  return (
+    <Picker
+      picks={picks}
+      isPending={isPending}
+      placeholder={t("inboxes.addMember")}
+      empty={isError ? t("settings.failed") : nobody}
+      query={query}
+      onQuery={setQuery}
+    />
   );
 }
 

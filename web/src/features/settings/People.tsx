@@ -4,16 +4,16 @@ import { useTranslation } from "react-i18next";
 import { inviteUser, renewInvitation, updateUser } from "@/api/accounts";
 import { keys } from "@/api/cache";
 import { useIsAdmin, useMe } from "@/api/hooks";
-import type { Role } from "@/api/types";
+import type { Role, User } from "@/api/types";
 import { Avatar } from "@/components/Avatar";
-import { Badge, Button, IconButton, Spinner } from "@/components/controls";
+import { Badge, Button, IconButton } from "@/components/controls";
 import { FormError, SelectField, TextField } from "@/components/fields";
-import { Icon } from "@/components/Icon";
 import { Confirm, Dialog, Menu, MenuItem, MenuLabel, MenuLine } from "@/components/overlays";
+import { SearchField } from "@/components/SearchField";
 import { useTry } from "@/components/trying";
 import { useForm } from "@/lib/form";
 import { CopyBox, Lines, More, SettingsPage } from "./parts";
-import { type Listed, usePeopleList } from "./people";
+import { usePeopleList } from "./people";
 
 const ROLES: Role[] = ["owner", "admin", "agent", "member"];
 type Link = { name: string; url: string | null };
@@ -23,7 +23,7 @@ export function People() {
   const client = useQueryClient();
   const isAdmin = useIsAdmin();
   const [query, setQuery] = useState("");
-  const { pages, items, isLong, isSearching } = usePeopleList(query);
+  const people = usePeopleList(query);
   const [isInviting, setInviting] = useState(false);
   const [link, setLink] = useState<Link | null>(null);
   const reload = () => client.invalidateQueries({ queryKey: keys.users });
@@ -39,10 +39,22 @@ export function People() {
         )
       }
     >
-      {isLong && items && <FindPerson value={query} isSearching={isSearching} onChange={setQuery} />}
+      {people.isLong && people.items && (
+        <div className="mb-3 max-w-sm">
+          <SearchField
+            value={query}
+            label={t("people.find")}
+            isBusy={people.isSearching}
+            onChange={setQuery}
+          />
+        </div>
+      )}
       <Lines
-        query={{ ...pages, isPending: pages.isPending || (isSearching && items?.length === 0) }}
-        items={items}
+        query={{
+          ...people.query,
+          isPending: people.query.isPending || (people.isSearching && people.items?.length === 0),
+        }}
+        items={people.items}
         empty={
           query.trim()
             ? { icon: "search", title: t("chats.nobodyFound") }
@@ -50,7 +62,7 @@ export function People() {
         }
         render={(user) => <PersonLine user={user} isAdmin={isAdmin} onLink={setLink} onChange={reload} />}
       />
-      {!query.trim() && <More query={pages} />}
+      {!people.isSearching && <More query={people.query} />}
       <Dialog isOpen={isInviting} onClose={() => setInviting(false)} title={t("people.inviteTitle")}>
         {isInviting && (
           <InviteForm
@@ -79,33 +91,6 @@ export function People() {
         </div>
       </Dialog>
     </SettingsPage>
-  );
-}
-
-interface FindPersonProps {
-  value: string;
-  isSearching: boolean;
-  onChange: (query: string) => void;
-}
-
-function FindPerson({ value, isSearching, onChange }: FindPersonProps) {
-  const { t } = useTranslation();
-  return (
-    <div className="relative mb-3 max-w-sm">
-      <Icon
-        name="search"
-        className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-faint pointer-coarse:top-3"
-      />
-      <input
-        type="search"
-        value={value}
-        onChange={(event) => onChange(event.target.value)}
-        placeholder={t("people.find")}
-        aria-label={t("people.find")}
-        className="h-9 w-full rounded-lg border border-line-strong bg-surface pr-8 pl-8 text-sm outline-none focus:border-accent focus:ring-3 focus:ring-accent-soft pointer-coarse:h-10"
-      />
-      {isSearching && <Spinner className="absolute top-2.5 -right-6 size-4 text-faint" />}
-    </div>
   );
 }
 
@@ -153,7 +138,7 @@ function InviteForm({ onClose, onDone }: { onClose: () => void; onDone: (link: L
 }
 
 interface PersonLineProps {
-  user: Listed;
+  user: User;
   isAdmin: boolean;
   onLink: (link: Link) => void;
   onChange: () => Promise<void>;
@@ -169,7 +154,7 @@ function PersonLine({ user, isAdmin, onLink, onChange }: PersonLineProps) {
   const isChief = user.role === "owner" || user.role === "admin";
   const state = isOff
     ? t("people.deactivated")
-    : user.has_joined === false
+    : !user.has_joined
       ? t("people.invited")
       : t(`people.${user.role ?? "member"}`);
   const change = async (body: Parameters<typeof updateUser>[1]) => {

@@ -1,11 +1,10 @@
-/** What could not be handled, and what administrators did. */
+/** What could not be handled. */
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { listAudit } from "@/api/accounts";
 import { keys } from "@/api/cache";
 import { listFailedItems, replayItem } from "@/api/desk";
 import { useInboxes } from "@/api/hooks";
-import type { AuditEntry, JournalItem } from "@/api/types";
+import type { JournalItem } from "@/api/types";
 import { Button } from "@/components/controls";
 import { Icon } from "@/components/Icon";
 import { showToast } from "@/components/overlays";
@@ -63,43 +62,6 @@ function JournalLine({ item }: { item: JournalItem }) {
       <Button size="sm" icon="reopen" isBusy={isBusy} onClick={() => void replay()}>
         {t("journal.replay")}
       </Button>
-    </div>
-  );
-}
-
-export function Audit() {
-  const { t } = useTranslation();
-  const query = useInfiniteQuery({
-    queryKey: keys.audit,
-    queryFn: ({ pageParam }) => listAudit(pageParam),
-    initialPageParam: FIRST,
-    getNextPageParam: (page) => page.next,
-  });
-  return (
-    <SettingsPage title={t("settings.audit")} text={t("audit.text")}>
-      <Lines
-        query={query}
-        items={query.data?.pages.flatMap((page) => page.items)}
-        empty={{ icon: "list", title: t("audit.empty") }}
-        render={(entry) => <AuditLine entry={entry} />}
-      />
-      <More query={query} />
-    </SettingsPage>
-  );
-}
-
-function AuditLine({ entry }: { entry: AuditEntry }) {
-  const { t } = useTranslation();
-  const name = entry.actor?.name ?? t("common.none");
-  return (
-    <div className="flex items-baseline gap-x-3 px-4 py-2.5 text-sm max-sm:flex-wrap">
-      <span className="truncate font-medium max-sm:flex-1">{name}</span>
-      <span className="font-mono text-xs max-sm:order-1 max-sm:shrink-0">{entry.action}</span>
-      <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted max-sm:order-1">
-        {entry.target}
-      </span>
-      <time className="shrink-0 text-xs text-muted">{formatMoment(entry.at)}</time>
-      <span className="hidden basis-full max-sm:block" />
     </div>
   );
 }
