@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import zlib
+from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
@@ -63,7 +64,7 @@ class Keeper:
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
-        self._idle: list[_Kept] = []
+        self._idle: deque[_Kept] = deque()
         self.wire_bytes = 0
 
     async def __aenter__(self) -> Self:
@@ -85,7 +86,7 @@ class Keeper:
 
     async def _connection(self) -> _Kept:
         while self._idle:
-            connection = self._idle.pop()
+            connection = self._idle.popleft()
             if not connection.is_closed and time.monotonic() - connection.idle_since < IDLE_SECONDS:
                 return connection
             connection.close()

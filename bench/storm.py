@@ -47,6 +47,7 @@ async def measure() -> dict[str, Figure]:
             parley_room(stage, process_id, "ws", LIVE, LIVE) as (room, send, _),
         ):
             go_first()
+            await asyncio.gather(*(send() for _ in range(LIVE)))
             await _live(room, send, asyncio.create_task(asyncio.sleep(2.0)))
             for number in range(ROUNDS):
                 watch = CpuWatch(crowd.process_id)

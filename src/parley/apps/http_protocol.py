@@ -8,11 +8,13 @@ for 100 MB of endless headers). Leans on the inside of uvicorn 0.54.0's `HttpToo
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from parley.apps.turns import Turns
 from parley.apps.upgrades import UpgradeGate
 from parley.infra.http import error_body
 
@@ -44,9 +46,11 @@ class GuardedHttp(HttpToolsProtocol):
     """Give to uvicorn as ``http=``. A refused connection gets an answer in the one error shape and is closed."""
 
     gate: UpgradeGate | None = None
+    turns: Turns | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._is_new = True
         self._is_in_head = True
         self._is_in_body = False
         self._head_bytes = 0
@@ -71,6 +75,20 @@ class GuardedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Read on; what a connection says first waits for its turn."""
+        if not self._is_new or self.turns is None:
+            self._feed(data)
+            return
+        self._is_new = False
+        self.transport.pause_reading()
+        self.turns.take(functools.partial(self._begin, data))
+
+    def _begin(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         """Feed the parser; refuse a line that grows without an end, in the head or behind the body."""
         before = self._callbacks
         if self._is_in_body:

@@ -11,6 +11,7 @@ import uvicorn
 
 from parley.apps.http_protocol import GuardedHttp
 from parley.apps.listener import listen
+from parley.apps.turns import Turns
 from parley.apps.upgrades import UpgradeGate
 from parley.infra.settings import BadSetting, Settings
 from parley.realtime import Gateway
@@ -34,11 +35,11 @@ class Server(uvicorn.Server):
         """Listen. Raises: BadSetting when the address cannot be had."""
         config = self.config
 
-        gate = UpgradeGate()
+        gate, turns = UpgradeGate(), Turns()
 
         def make_protocol() -> Any:
             protocol = GuardedHttp(config=config, server_state=self.server_state, app_state={})
-            protocol.gate = gate
+            protocol.gate, protocol.turns = gate, turns
             return protocol
 
         try:
