@@ -143,3 +143,33 @@ async def test_who_writes_is_named_in_the_list_without_a_list_of_all_users(
     assert not [url for url in asked if "/v1/users" in url]
     assert len([url for url in asked if "/v1/people" in url]) == 1
     assert window.complaints == window.refusals == []
+
+
+async def test_words_are_read_once_anybody_of_a_large_group_has_read_them_and_by_nobody_who_came_later(
+    stored: Server, database_url: str, browser: Browser
+) -> None:
+    olga, _, group = await large_group(stored, database_url)
+    await olga.say(group, "who reads this?")
+    window = await olga.window(browser, path=f"/chats/{group}")
+    page = window.page
+    log = page.get_by_role("log")
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
+    late = await join(olga, "Late Lada")
+    await olga.call("POST", f"/v1/conversations/{group}/members", {"actor_id": late.id})
+    # they begin behind it; the server was asked meanwhile, and again
+    for _ in range(2):
+        async with page.expect_response("**/readers"):
+            pass
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
+    connection = await asyncpg.connect(database_url)
+    try:
+        # whom no page of members that is loaded has
+        done = await connection.execute(
+            """UPDATE member SET read_number = 1 FROM actor a
+            WHERE a.id = member.actor_id AND a.name = 'Zinaida Ozerova'"""
+        )
+    finally:
+        await connection.close()
+    assert done == "UPDATE 1"
+    await expect(log.locator("[data-delivery=read]")).to_have_count(1)
+    assert window.complaints == window.refusals == []

@@ -109,6 +109,7 @@ async def test_people_on_no_page_yet_are_found_with_their_email_state_and_role(
     page = window.page
     await expect(page.get_by_role("listitem")).to_have_count(100)
     field = page.get_by_role("searchbox", name="Find by name or e-mail")
+    await shoot(page, "people-many")
     await field.fill("ozer")
     lines = page.get_by_role("listitem")
     await expect(lines).to_have_count(2)

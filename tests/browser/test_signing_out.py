@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Error, Page, Route, expect
 
+from tests.browser.scene import sideways
+from tests.browser.shots import shoot
 from tests.browser.talk import Colleague, join, set_up_owner
 from tests.programs import Server, eventually
 
@@ -78,6 +83,85 @@ async def test_a_session_left_without_a_network_ends_when_there_is_one_again(
     await page.reload()
     await expect(page.get_by_label("Password", exact=True)).to_be_visible()
     await page.unroute("**/v1/auth/sign-out")
+    await page.reload()
+    await expect(page.get_by_label("Password", exact=True)).to_be_visible()
+
+    async def is_ended() -> bool:
+        return await is_over(olga, token)
+
+    await eventually(is_ended)
+    assert window.complaints == []
+
+
+@contextlib.asynccontextmanager
+async def held(page: Page, path: str) -> AsyncIterator[asyncio.Event]:
+    """Have requests of a path wait for the event, which is set at the end at the latest."""
+    let_go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await let_go.wait()
+        # the page may have given it up
+        with contextlib.suppress(Error):
+            await route.continue_()
+
+    await page.route(path, hold)
+    try:
+        yield let_go
+    finally:
+        let_go.set()
+        await page.unroute(path)
+
+
+@pytest.mark.parametrize(
+    ("locale", "color_scheme", "width"),
+    [("en-US", "light", 1440), ("ru-RU", "dark", 1440), ("ru-RU", "light", 390), ("en-US", "dark", 390)],
+)
+async def test_who_leaves_sees_that_it_is_being_done(
+    server: Server, browser: Browser, locale: str, color_scheme: Literal["light", "dark"], width: int
+) -> None:
+    olga = await set_up_owner(server)
+    boris = await join(olga, "Boris")
+    chat = await boris.open(olga)
+    await boris.say(chat, "hello")
+    window = await olga.window(
+        browser, locale=locale, color_scheme=color_scheme, width=width, path=f"/chats/{chat}"
+    )
+    page = window.page
+    is_russian = locale == "ru-RU"
+    await expect(page.locator("textarea")).to_be_editable()
+    async with held(page, "**/v1/auth/sign-out") as let_go:
+        if width < 768:
+            await page.get_by_role(
+                "button", name="Назад к списку" if is_russian else "Back to the list"
+            ).click()
+            await page.get_by_role("button", name="Открыть меню" if is_russian else "Open the menu").click()
+        await page.get_by_role("button", name="Меню профиля" if is_russian else "Profile menu").click()
+        async with page.expect_request("**/v1/auth/sign-out"):
+            await page.get_by_role("menuitem", name="Выйти" if is_russian else "Sign out").press("Enter")
+        splash = page.get_by_role("status").filter(has_text="Выходим…" if is_russian else "Signing out…")
+        await expect(splash).to_be_visible()
+        # in words once it takes a while
+        await expect(splash.get_by_text("…")).to_have_css("opacity", "1")
+        # nothing else is there to be used, and nothing lies over it
+        await expect(page.get_by_role("button")).to_have_count(0)
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        assert await sideways(page) <= 0
+        await shoot(page, f"signing-out-{locale[:2]}-{color_scheme}-{width}")
+        let_go.set()
+        await expect(page.locator("input[type=email]")).to_be_focused()
+    await expect(splash).to_have_count(0)
+    assert window.complaints == window.refusals == []
+
+
+async def test_a_server_that_does_not_answer_keeps_nobody_and_learns_of_it_later(
+    server: Server, browser: Browser
+) -> None:
+    olga = await set_up_owner(server)
+    window = await olga.window(browser)
+    page = window.page
+    token = await refresh_token(page)
+    async with held(page, "**/v1/auth/sign-out"):
+        await sign_out(page)
     await page.reload()
     await expect(page.get_by_label("Password", exact=True)).to_be_visible()
 

@@ -29,9 +29,12 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 class Readers(msgspec.Struct, frozen=True, kw_only=True):
-    """How many others have read a message; ``readers`` is null where they are counted alone."""
+    """How many others have read a message; ``readers`` is null where they are counted alone. ``read_number`` is how far
+    any of the others who were there at its moment has read, past it or not.
+    """
 
     count: int
+    read_number: int
     readers: list[Reader] | None
 
 
@@ -50,15 +53,16 @@ async def get_readers(tx: Tx, caller: Caller, conversation_id: UUID, message_id:
     message = found[0]
     is_named = access["kind"] in NAMED_KINDS and await is_small(tx, conversation_id)
     if message["number"] is None:
-        return Readers(count=0, readers=[] if is_named else None)
+        return Readers(count=0, read_number=0, readers=[] if is_named else None)
+    count, read_number = await readers_store.count_readers(
+        tx, conversation_id, message, is_desk=access["kind"] == "desk"
+    )
     if not is_named:
-        count = await readers_store.count_readers(
-            tx, conversation_id, message, is_desk=access["kind"] == "desk"
-        )
-        return Readers(count=count, readers=None)
+        return Readers(count=count, read_number=read_number, readers=None)
     rows = await readers_store.list_readers(tx, conversation_id, message)
     return Readers(
         count=len(rows),
+        read_number=read_number,
         readers=[
             Reader(ActorRef(public_id("act", row["actor_id"]), row["kind"], row["name"]), row["at"])
             for row in rows

@@ -30,8 +30,10 @@ async def record_step(
     )
 
 
-_READ = "m.conversation_id = $1 AND m.read_number >= $2 AND m.actor_id <> $3"
-"""Members who have read up to a message's number, but its sender."""
+_OTHERS = "m.conversation_id = $1 AND m.actor_id <> $3"
+"""Members but a message's sender."""
+_HAS_READ = "m.read_number >= $2"
+"""Who have read up to its number."""
 _THERE = "m.joined_at <= $4"
 """Those who were there at its moment; who came later began behind it. At the desk a row is made by reading."""
 
@@ -45,7 +47,7 @@ async def list_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record) -
         f"""SELECT m.actor_id, a.kind, a.name, s.at FROM member m JOIN actor a ON a.id = m.actor_id
         LEFT JOIN LATERAL (SELECT r.above, r.at FROM read_step r WHERE r.conversation_id = m.conversation_id
             AND r.actor_id = m.actor_id AND r.number >= $2 ORDER BY r.number LIMIT 1) s ON s.above < $2
-        WHERE {_READ} AND {_THERE} ORDER BY s.at NULLS FIRST, m.actor_id""",
+        WHERE {_OTHERS} AND {_HAS_READ} AND {_THERE} ORDER BY s.at NULLS FIRST, m.actor_id""",
         conversation_id,
         message["number"],
         message["sender_id"],
@@ -53,17 +55,23 @@ async def list_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record) -
     )
 
 
-async def count_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record, *, is_desk: bool) -> int:
-    """Count those of `list_readers`; at the desk its staff."""
-    count: int = await tx.fetchval(
-        f"SELECT count(*) FROM member m WHERE {_READ} AND ({_THERE} OR $5)",
+async def count_readers(
+    tx: Tx, conversation_id: UUID, message: asyncpg.Record, *, is_desk: bool
+) -> tuple[int, int]:
+    """Count those of `list_readers`, at the desk its staff; and how far any of those who were there has read.
+
+    What it reads grows with the members: a few milliseconds for ten thousand. Index: member's primary key.
+    """
+    row = await tx.fetchrow(
+        f"""SELECT count(*) FILTER (WHERE {_HAS_READ}) AS count, coalesce(max(m.read_number), 0) AS read_number
+        FROM member m WHERE {_OTHERS} AND ({_THERE} OR $5)""",
         conversation_id,
         message["number"],
         message["sender_id"],
         message["created_at"],
         is_desk,
     )
-    return count
+    return (row["count"], row["read_number"]) if row else (0, 0)
 
 
 async def delete_steps_before(tx: Tx, moment: dt.datetime, limit: int) -> int:

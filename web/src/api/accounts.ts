@@ -1,7 +1,7 @@
 /** Calls of accounts: setup, invitations, sign-in, profile, sessions, people, keys, audit. */
 import { tellDraftsNow } from "./drafts";
 import { request } from "./http";
-import { endSession, enter } from "./session";
+import { endSession, enter, leavingStore } from "./session";
 import type { ApiKey, AuditEntry, Me, Page, Role, Session, SignedIn, User } from "./types";
 
 const open = { isPublic: true };
@@ -30,8 +30,12 @@ export async function signIn(body: {
 
 /** Takes along nothing but what is being written: that goes to the server, for the other devices. */
 export async function signOut(): Promise<void> {
-  await tellDraftsNow();
-  await endSession();
+  leavingStore.set(true);
+  try {
+    await tellDraftsNow();
+  } finally {
+    await endSession();
+  }
 }
 
 export const checkInvitation = (token: string) =>

@@ -8,6 +8,8 @@ export const chatKeys = {
   /** Of a large one: those whose names have a word that begins so. */
   found: (id: string, words: string) => ["found-members", id, words] as const,
   allFound: (id: string) => ["found-members", id] as const,
+  /** How far others have read, as the server tells it beside a message of one's own. */
+  readTo: (id: string) => ["read-to", id] as const,
   pins: (id: string) => ["pins", id] as const,
   links: (id: string) => ["invite-links", id] as const,
   bans: (id: string) => ["bans", id] as const,
@@ -56,6 +58,7 @@ export function dropChat(client: QueryClient, id: string): void {
   client.setQueryData<Chat[]>(chatKeys.list, (chats) => chats?.filter((one) => one.id !== id));
   client.removeQueries({ queryKey: chatKeys.members(id) });
   client.removeQueries({ queryKey: chatKeys.allFound(id) });
+  client.removeQueries({ queryKey: chatKeys.readTo(id) });
 }
 
 /** Whether so many members are all whom one may see: to the reader of a broadcast only those who write are told. */

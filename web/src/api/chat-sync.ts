@@ -17,7 +17,7 @@ import {
   replaceChat,
   sortChats,
 } from "./chat-cache";
-import { getChat, listChats, readRest } from "./chats";
+import { getChat, listChats, PAGE_SIZE, readRest } from "./chats";
 import { takeDraft } from "./drafts";
 import { ApiError } from "./http";
 import { countUnread, hideMessage, isPersonal, moveReadPosition, patchConversation } from "./patches";
@@ -30,6 +30,8 @@ const FOLLOWED = 400;
 /** How often those that are not followed are looked at, and how many of them that moved are followed from then on. */
 const SWEEP_MS = 20_000;
 const PROMOTED = 5;
+/** Who comes and goes together is one reason to ask again what moderators look at. */
+const COALESCE_MS = 300;
 
 export interface ChatSyncPorts {
   watch: (stream: string, cursor: Cursor) => void;
@@ -45,6 +47,9 @@ export class ChatSync {
   private followed = new Set<string>();
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
   private isSweeping = false;
+  /** Where somebody came or went a moment ago. */
+  private readonly moved = new Set<string>();
+  private movedTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly client: QueryClient,
@@ -143,6 +148,7 @@ export class ChatSync {
 
   stop(): void {
     clearTimeout(this.sweepTimer);
+    clearTimeout(this.movedTimer);
   }
 
   private sweepLater(): void {
@@ -204,6 +210,8 @@ export class ChatSync {
       { queryKey: chatKeys.allFound(stream) },
       (found) => found && patchFound(found, frame),
     );
+    const isMove = frame.kind === "member.joined" || frame.kind === "member.left";
+    if (isMove && frame.data.member?.actor.id !== this.me) this.noteMoved(stream);
     // Who may see whom in a broadcast is another with one's role, and of somebody who writes no longer.
     if (frame.kind === "member.changed" && findChat(this.client, stream)?.kind === "broadcast")
       void this.client.invalidateQueries({ queryKey: chatKeys.members(stream) });
@@ -215,8 +223,31 @@ export class ChatSync {
       void this.client.invalidateQueries({ queryKey: chatKeys.pins(stream) });
   }
 
+  /** A link was used by that, perhaps, or somebody kept out: no event tells it, for it is not everybody's to know. */
+  private noteMoved(stream: string): void {
+    this.moved.add(stream);
+    this.movedTimer ??= setTimeout(() => {
+      this.movedTimer = undefined;
+      for (const id of this.moved) {
+        void this.client.invalidateQueries({ queryKey: chatKeys.links(id) });
+        void this.client.invalidateQueries({ queryKey: chatKeys.bans(id) });
+      }
+      this.moved.clear();
+    }, COALESCE_MS);
+  }
+
+  /** How far others have read is told live alone: after a time without a line it is read again, where it is one page. */
+  rereadReaders(): void {
+    const isOnePage = ({ state }: { state: { data?: unknown } }) =>
+      Array.isArray(state.data) && state.data.length <= PAGE_SIZE;
+    void this.client.invalidateQueries({ queryKey: ["members"], predicate: isOnePage });
+  }
+
   noteRead(stream: string, actor: string, read_number: number): void {
     this.changeMembers(stream, (members) => patchReader(members, actor, read_number));
+    // Of somebody whom this page does not know the server tells whether they were there.
+    if (!this.members(stream)?.some((one) => one.actor.id === actor))
+      void this.client.invalidateQueries({ queryKey: chatKeys.readTo(stream) }, { cancelRefetch: false });
   }
 
   keepRead(id: string, read: { read_number: number; own_since: number; mentions?: number }): void {
@@ -260,6 +291,10 @@ export class ChatSync {
       case "draft.changed":
         takeDraft(frame.data.conversation_id, frame.data.draft);
     }
+  }
+
+  private members(id: string): Member[] | undefined {
+    return this.client.getQueryData<Member[]>(chatKeys.members(id));
   }
 
   private changeMembers(id: string, change: (members: Member[]) => Member[]): void {

@@ -13,7 +13,7 @@ import type {
   Sender,
 } from "./types";
 
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 const MEMBERS_SHOWN = 1_000;
 
 export function toChat(answer: ConversationAnswer): Chat {

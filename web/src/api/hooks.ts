@@ -18,7 +18,7 @@ import type { Presence } from "./presence";
 import { listScheduled, scheduledKeys } from "./scheduled";
 import { sessionStore } from "./session";
 import { useSync } from "./sync";
-import type { Me } from "./types";
+import type { Me, Message, MessagePage } from "./types";
 
 const HALF_HOUR_MS = 30 * 60_000;
 /** How long the lists on screen may take to tell a name before it is asked for. */
@@ -173,15 +173,28 @@ export const useMembers = (id: string) =>
     gcTime: HALF_HOUR_MS,
   });
 
+const threadOf = (id: string) => ({
+  queryKey: keys.thread(id),
+  queryFn: ({ signal }: { signal: AbortSignal }) => listMessages(id, {}, signal),
+  staleTime: Number.POSITIVE_INFINITY,
+  gcTime: HALF_HOUR_MS,
+});
+
+/** The newest of one's own words in a thread that is on screen. */
+export function useOwnNewest(id: string): Message | undefined {
+  const me = useMe().actor.id;
+  const select = useCallback(
+    ({ items }: MessagePage) =>
+      items.findLast((one) => one.sender.id === me && one.number !== null && !one.deleted_at),
+    [me],
+  );
+  return useQuery({ ...threadOf(id), enabled: false, select }).data;
+}
+
 /** The thread on screen: history first, then the stream is followed from the history's head. */
 export function useThread(id: string) {
   const sync = useSync();
-  const query = useQuery({
-    queryKey: keys.thread(id),
-    queryFn: ({ signal }) => listMessages(id, {}, signal),
-    staleTime: Number.POSITIVE_INFINITY,
-    gcTime: HALF_HOUR_MS,
-  });
+  const query = useQuery(threadOf(id));
   const isLoaded = query.data !== undefined;
   useEffect(() => (isLoaded ? sync.follow(id) : undefined), [sync, id, isLoaded]);
   return query;

@@ -2898,6 +2898,7 @@ export interface components {
         /** Readers */
         Readers: {
             count: number;
+            read_number: number;
             readers: components["schemas"]["Reader"][] | null;
         };
         /** ReconnectRequest */

@@ -3,6 +3,7 @@
  * cannot read. Tabs take turns at refreshing (a Web Lock) and tell each other the new token (BroadcastChannel).
  */
 import { claimDrafts, forgetDrafts } from "@/lib/drafts";
+import { createStore } from "@/lib/store";
 import { forgetKept } from "./kept";
 import type { Me, SignedIn } from "./types";
 
@@ -18,6 +19,8 @@ type Told = { kind: "signed_in"; signedIn: SignedIn; at: number } | { kind: "sig
 const RENEW_AT_SHARE = 0.8;
 const FRESH_MS = 5_000;
 const RENEW_AGAIN_MS = 5_000;
+/** How long somebody who leaves waits for a server that does not answer; the next page tells it then. */
+const TELL_MS = 5_000;
 /** Set in the browser while somebody is signed in: else there is no cookie to ask a new token with. */
 const SIGNED_IN = "parley.signed_in";
 /** Who that is, for opening without a network. No token and no secret. */
@@ -50,6 +53,9 @@ export const sessionStore = {
   },
   get: (): State => state,
 };
+
+/** Somebody is leaving: nothing on screen is to be used any more. */
+export const leavingStore = createStore(false);
 
 export const currentToken = (): string | null => token;
 export const tokenExpiresAt = (): number => expiresAt;
@@ -93,20 +99,21 @@ function stopReading(): void {
 async function tellSignOut(): Promise<void> {
   localStorage.setItem(UNTOLD, "yes");
   try {
-    const response = await post("/v1/auth/sign-out");
+    const response = await post("/v1/auth/sign-out", AbortSignal.timeout(TELL_MS));
     if (!isTrouble(response)) localStorage.removeItem(UNTOLD);
   } catch {
     // Told by the next page that is opened.
   }
 }
 
-const post = (path: string): Promise<Response> =>
+const post = (path: string, signal?: AbortSignal): Promise<Response> =>
   fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: "{}",
     credentials: "same-origin",
     keepalive: true,
+    signal,
   });
 
 /** The server has decided nothing. */
@@ -125,6 +132,7 @@ export function leave(tell: boolean): void {
   if (tell) forgetDrafts();
   if (tell) channel?.postMessage({ kind: "signed_out" } satisfies Told);
   publish({ phase: "signed_out" });
+  leavingStore.set(false);
 }
 
 /** The first thing a tab does: the session of this browser goes on, if there is one. */

@@ -308,6 +308,7 @@ export class Sync {
     });
     if (isFirst) return;
     void this.chats.sweep();
+    this.chats.rereadReaders();
     void this.client.invalidateQueries({ queryKey: keys.inboxes });
   }
 

@@ -128,6 +128,8 @@ export interface Attachment {
 /** Who has read a message; of many only how many. */
 export interface Readers {
   count: number;
+  /** How far any of those who were there has read, past the message or not. */
+  read_number: number;
   readers: { actor: Sender; read_at: string | null }[] | null;
 }
 

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { useHasDesk, useSession } from "@/api/hooks";
 import { ApiError } from "@/api/http";
 import { loadKept, restoreKept } from "@/api/kept";
-import { refreshSession, resumeSession } from "@/api/session";
+import { leavingStore, refreshSession, resumeSession } from "@/api/session";
 import { Sync, SyncContext } from "@/api/sync";
 import { Button, Spinner } from "@/components/controls";
 import { Logo } from "@/components/Logo";
@@ -44,11 +44,29 @@ export function App() {
   return (
     <Guard>
       <QueryClientProvider client={client}>
-        <Doors client={client} />
+        <House client={client} />
         <Toasts />
         <UpdateOffer />
       </QueryClientProvider>
     </Guard>
+  );
+}
+
+/** Over everything while somebody leaves, from the press on: what they do meanwhile would go nowhere. */
+function House({ client }: { client: QueryClient }) {
+  const { t } = useTranslation();
+  const isLeaving = useStore(leavingStore);
+  return (
+    <>
+      <div className="h-full" inert={isLeaving}>
+        <Doors client={client} />
+      </div>
+      {isLeaving && (
+        <div className="fixed inset-0 z-50">
+          <Splash text={t("auth.leaving")} />
+        </div>
+      )}
+    </>
   );
 }
 
@@ -128,10 +146,12 @@ function UpdateOffer() {
   return null;
 }
 
-function Splash() {
+/** `text`: what is waited for, said once it takes a while. */
+function Splash({ text }: { text?: string }) {
   return (
-    <div className="flex h-full items-center justify-center bg-rail">
+    <div className="flex h-full flex-col items-center justify-center gap-4 bg-rail" role={text && "status"}>
       <Logo className="shimmer size-12" />
+      {text && <p className="late-in text-sm text-muted">{text}</p>}
     </div>
   );
 }

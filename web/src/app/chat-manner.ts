@@ -12,6 +12,7 @@ import type { Extra, Manner } from "@/features/thread/manner";
 import { usePins } from "@/features/thread/PinBar";
 import { forwardStore, mayWrite, readersStore } from "@/lib/chat-view";
 import { errorText } from "@/lib/errors";
+import { useIsRead } from "./read-mark";
 
 /** How many members a group may have for everybody to call all; in larger ones moderators do. */
 const SMALL_GROUP = 50;
@@ -53,10 +54,7 @@ export function useChatManner(chat: Chat): Manner {
   const { id, kind, role } = chat;
   const pinned = useMemo(() => new Set(pins?.map((pin) => pin.message.id)), [pins]);
   const canWrite = mayWrite(chat);
-  const readTo = Math.max(
-    0,
-    ...(members ?? []).filter((one) => one.actor.id !== me).map((one) => one.read_number),
-  );
+  const isRead = useIsRead(chat);
   const names = useMemo(() => new Map(members?.map((one) => [one.actor.id, one.actor.name])), [members]);
   return useMemo(() => {
     const isOurs = (message: Message) => message.sender.id === me;
@@ -105,12 +103,12 @@ export function useChatManner(chat: Chat): Manner {
       ],
       receiptOf: (message) => {
         if (!isOurs(message) || message.number === null || message.deleted_at) return null;
-        return message.number <= readTo ? "read" : "sent";
+        return isRead(message) ? "read" : "sent";
       },
       nameOf: (actor) => names.get(actor),
       deleteText: t("chats.deleteText"),
       reactText: t("chats.react"),
       emptyText: t(`chats.start.${kind}`),
     };
-  }, [me, id, kind, role, canWrite, readTo, names, pinned, t]);
+  }, [me, id, kind, role, canWrite, isRead, names, pinned, t]);
 }

@@ -8,6 +8,7 @@ import { Avatar } from "@/components/Avatar";
 import { Button } from "@/components/controls";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
+import { ASK_MS } from "./asking";
 
 export function Bans({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
@@ -18,6 +19,7 @@ export function Bans({ chat }: { chat: Chat }) {
     queryFn: ({ pageParam }) => listBans(chat.id, pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
+    refetchInterval: ASK_MS,
   });
   const lift = (actor: string) =>
     attempt.run(async () => {

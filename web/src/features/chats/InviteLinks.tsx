@@ -10,6 +10,7 @@ import { SelectField } from "@/components/fields";
 import { Dialog, showToast } from "@/components/overlays";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
+import { ASK_MS } from "./asking";
 
 const DAY_MS = 24 * 3_600_000;
 const LASTS = { day: DAY_MS, week: 7 * DAY_MS, ever: null } as const;
@@ -21,7 +22,11 @@ export function InviteLinks({ chat }: { chat: Chat }) {
   const client = useQueryClient();
   const attempt = useTry();
   const [isMaking, setMaking] = useState(false);
-  const links = useQuery({ queryKey: chatKeys.links(chat.id), queryFn: () => listInviteLinks(chat.id) });
+  const links = useQuery({
+    queryKey: chatKeys.links(chat.id),
+    queryFn: () => listInviteLinks(chat.id),
+    refetchInterval: ASK_MS,
+  });
   const again = () => client.invalidateQueries({ queryKey: chatKeys.links(chat.id) });
   const revoke = (link: InviteLink) =>
     attempt.run(async () => {
