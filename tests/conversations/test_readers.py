@@ -56,7 +56,7 @@ async def test_who_came_later_has_not_read_what_was_said_before(scene: Scene) ->
     mia = await scene.place.user("Mia")
     async with scene.house.db.transaction(scene.place.id) as tx:
         await members.add_member(tx, scene.olga.caller, scene.group, mia.id, "member")
-    assert await ask(scene, mia, message.id) == {"count": 0, "read_number": 0, "readers": []}
+    assert await ask(scene, mia, message.id) == {"count": 0, "reached": [], "readers": []}
     async with scene.house.db.transaction(scene.place.id) as tx:
         await members.remove_member(tx, scene.olga.caller, scene.group, mia.id)
     async with scene.house.client(mia) as client:
@@ -79,18 +79,24 @@ async def test_in_large_groups_and_broadcasts_readers_are_counted_alone(
     channel = await scene.place.open(scene.olga, scene.anna, scene.boris, kind="broadcast")
     told = (await scene.place.say(channel, scene.olga, "news")).message
     await read(scene, scene.anna, 1, channel)
-    assert await ask(scene, scene.boris, told.id, channel) == {"count": 1, "read_number": 1, "readers": None}
+    assert await ask(scene, scene.boris, told.id, channel) == {"count": 1, "reached": [], "readers": None}
     monkeypatch.setattr(readers_store, "SMALL_GROUP", 2)
     monkeypatch.setattr("parley.conversations.sizes.SMALL_GROUP", 2)
     message = (await scene.place.say(scene.group, scene.olga, "hi")).message
     await read(scene, scene.anna, 1)
-    assert await ask(scene, scene.boris, message.id) == {"count": 1, "read_number": 1, "readers": None}
+    assert await ask(scene, scene.boris, message.id) == {"count": 1, "reached": [], "readers": None}
     # and nothing is kept for each of them
     assert not await scene.house.sql("SELECT FROM read_step")
 
 
+async def reached(scene: Scene, message_id: str) -> list[tuple[int, str]]:
+    """How far others have read a message of Olga's and what she said before, and since when that is so."""
+    told = await ask(scene, scene.olga, message_id)
+    return [(one["read_number"], one["joined_at"]) for one in told["reached"]]
+
+
 @pytest.mark.parametrize("small", [100, 2])
-async def test_how_far_others_have_read_is_told_beside_any_message_but_not_of_who_came_later(
+async def test_how_far_others_have_read_is_told_to_who_said_it_but_not_of_who_came_later(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
     monkeypatch.setattr("parley.conversations.sizes.SMALL_GROUP", small)
@@ -98,16 +104,26 @@ async def test_how_far_others_have_read_is_told_beside_any_message_but_not_of_wh
     mia = await scene.place.user("Mia")
     async with scene.house.db.transaction(scene.place.id) as tx:
         await members.add_member(tx, scene.olga.caller, scene.group, mia.id, "member")
-    told = [await ask(scene, scene.olga, message.id) for message in said]
-    assert [(one["count"], one["read_number"]) for one in told] == [(0, 0)] * 4
+    assert [(await ask(scene, scene.olga, one.id))["count"] for one in said] == [0] * 4
     await read(scene, scene.anna, 2)
     await read(scene, scene.boris, 1)
-    told = [await ask(scene, scene.olga, message.id) for message in said]
-    assert [(one["count"], one["read_number"]) for one in told] == [(2, 2), (1, 2), (0, 2), (0, 2)]
-    # what is said now Mia was there for
+    assert [(await ask(scene, scene.olga, one.id))["count"] for one in said] == [2, 1, 0, 0]
+    came = {
+        row["actor_id"]: row["joined_at"].isoformat().replace("+00:00", "Z")
+        for row in await scene.house.sql(
+            "SELECT actor_id, joined_at FROM member WHERE conversation_id = $1", scene.group
+        )
+    }
+    # those who came together are one step, and Mia none: she was not there
+    assert [await reached(scene, one.id) for one in said] == [[(2, came[scene.anna.id])]] * 4
+    # what is said now Mia was there for; that she began behind the others reads nothing of them
     last = (await scene.place.say(scene.group, scene.olga, "now")).message
-    await read(scene, mia, 5)
-    assert [(await ask(scene, scene.olga, one.id))["read_number"] for one in (said[3], last)] == [2, 5]
+    assert await reached(scene, last.id) == [(4, came[mia.id]), (2, came[scene.anna.id])]
+    assert came[scene.anna.id] < came[mia.id]
+    await read(scene, scene.boris, 5)
+    assert await reached(scene, last.id) == [(5, came[scene.boris.id])]
+    # it is of one's own words alone
+    assert (await ask(scene, mia, last.id))["reached"] == []
 
 
 async def test_the_customer_does_not_learn_who_reads_at_the_desk(scene: Scene) -> None:
@@ -115,7 +131,7 @@ async def test_the_customer_does_not_learn_who_reads_at_the_desk(scene: Scene) -
     await read(scene, scene.anna, 1, scene.room.id)
     assert await ask(scene, scene.boris, said.id, scene.room.id) == {
         "count": 1,
-        "read_number": 1,
+        "reached": [],
         "readers": None,
     }
     async with scene.house.client(scene.guest) as client:

@@ -1,9 +1,8 @@
 /** Finding somebody among very many: who is asked for, and what becomes of the answer. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { findColleagues } from "@/api/colleagues";
+import { findColleagues, fitting } from "@/api/colleagues";
 import { request } from "@/api/http";
 import type { Person, User } from "@/api/types";
-import { seeing } from "@/features/palette/assignable";
 import { inOrder, matching } from "@/features/settings/people";
 
 vi.mock("@/api/http", async (original) => ({
@@ -48,7 +47,7 @@ describe("colleagues of the desk", () => {
       [person("Ann", "agent"), person("Bob", "agent")],
       [person("Ines", "agent"), person("Olga", "owner"), person("Zoe", "admin")],
     ];
-    const found = await findColleagues("", seeing(new Set(["act_Bob"])));
+    const found = await findColleagues("", fitting.seeing(new Set(["act_Bob"])));
     expect(found.map((one) => one.name)).toEqual(["Bob", "Olga", "Zoe"]);
     const roles = ["owner", "admin", "agent"];
     expect(asked).toEqual([
@@ -63,7 +62,7 @@ describe("colleagues of the desk", () => {
     expect(asked).toHaveLength(1);
     asked = [];
     pages = Array.from({ length: 30 }, () => [person("Eve", "agent")]);
-    expect(await findColleagues("e", seeing(new Set()))).toEqual([]);
+    expect(await findColleagues("e", fitting.seeing(new Set()))).toEqual([]);
     expect(asked).toHaveLength(10);
   });
 });

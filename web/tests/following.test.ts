@@ -86,6 +86,21 @@ describe("chats beyond those that are followed", () => {
     expect(watched.has("g")).toBe(true);
     expect(watched.size).toBe(MOST);
   });
+
+  it("are asked for no more when it is over, whatever was under way", async () => {
+    const asked = vi.fn();
+    vi.stubGlobal("fetch", (path: string) => {
+      asked(path);
+      return path.includes("/a") ? Promise.reject(new TypeError("no network")) : respond(path);
+    });
+    const underWay = [chats.sweep(), chats.readAgain("a")];
+    chats.stop();
+    await Promise.all(underWay);
+    expect(asked).toHaveBeenCalled();
+    asked.mockClear();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).not.toHaveBeenCalled();
+  });
 });
 
 it("commands come as fast as they are let, and then one after another", () => {

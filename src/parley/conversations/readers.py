@@ -28,13 +28,20 @@ class Reader(msgspec.Struct, frozen=True):
     read_at: dt.datetime | None
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """Whatever was said since ``joined_at`` is read up to ``read_number``, by somebody who was there."""
+
+    joined_at: dt.datetime
+    read_number: int
+
+
 class Readers(msgspec.Struct, frozen=True, kw_only=True):
-    """How many others have read a message; ``readers`` is null where they are counted alone. ``read_number`` is how far
-    any of the others who were there at its moment has read, past it or not.
+    """How many others have read a message; ``readers`` is null where they are counted alone. ``reached`` tells the one who
+    said it how far others have read it and what they said before, the furthest first; at the desk nothing.
     """
 
     count: int
-    read_number: int
+    reached: list[Reached]
     readers: list[Reader] | None
 
 
@@ -53,16 +60,19 @@ async def get_readers(tx: Tx, caller: Caller, conversation_id: UUID, message_id:
     message = found[0]
     is_named = access["kind"] in NAMED_KINDS and await is_small(tx, conversation_id)
     if message["number"] is None:
-        return Readers(count=0, read_number=0, readers=[] if is_named else None)
-    count, read_number = await readers_store.count_readers(
-        tx, conversation_id, message, is_desk=access["kind"] == "desk"
-    )
+        return Readers(count=0, reached=[], readers=[] if is_named else None)
+    is_desk = access["kind"] == "desk"
+    reached = []
+    if message["sender_id"] == caller.actor_id and not is_desk:
+        steps = await readers_store.list_reached(tx, conversation_id, message)
+        reached = [Reached(step["joined_at"], step["read_number"]) for step in steps]
     if not is_named:
-        return Readers(count=count, read_number=read_number, readers=None)
+        count = await readers_store.count_readers(tx, conversation_id, message, is_desk=is_desk)
+        return Readers(count=count, reached=reached, readers=None)
     rows = await readers_store.list_readers(tx, conversation_id, message)
     return Readers(
         count=len(rows),
-        read_number=read_number,
+        reached=reached,
         readers=[
             Reader(ActorRef(public_id("act", row["actor_id"]), row["kind"], row["name"]), row["at"])
             for row in rows

@@ -30,12 +30,14 @@ async def record_step(
     )
 
 
-_OTHERS = "m.conversation_id = $1 AND m.actor_id <> $3"
+_OTHERS = "m.conversation_id = $1 AND m.actor_id <> $2"
 """Members but a message's sender."""
-_HAS_READ = "m.read_number >= $2"
-"""Who have read up to its number."""
-_THERE = "m.joined_at <= $4"
+_THERE = "m.joined_at <= $3"
 """Those who were there at its moment; who came later began behind it. At the desk a row is made by reading."""
+_HAS_READ = "m.read_number >= $4"
+"""Who have read up to its number."""
+REACHED = 100
+"""Steps of `list_reached` at the most: what is left out tells of older messages alone."""
 
 
 async def list_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record) -> list[asyncpg.Record]:
@@ -46,32 +48,45 @@ async def list_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record) -
     return await tx.fetch(
         f"""SELECT m.actor_id, a.kind, a.name, s.at FROM member m JOIN actor a ON a.id = m.actor_id
         LEFT JOIN LATERAL (SELECT r.above, r.at FROM read_step r WHERE r.conversation_id = m.conversation_id
-            AND r.actor_id = m.actor_id AND r.number >= $2 ORDER BY r.number LIMIT 1) s ON s.above < $2
-        WHERE {_OTHERS} AND {_HAS_READ} AND {_THERE} ORDER BY s.at NULLS FIRST, m.actor_id""",
+            AND r.actor_id = m.actor_id AND r.number >= $4 ORDER BY r.number LIMIT 1) s ON s.above < $4
+        WHERE {_OTHERS} AND {_THERE} AND {_HAS_READ} ORDER BY s.at NULLS FIRST, m.actor_id""",
         conversation_id,
-        message["number"],
         message["sender_id"],
         message["created_at"],
+        message["number"],
     )
 
 
-async def count_readers(
-    tx: Tx, conversation_id: UUID, message: asyncpg.Record, *, is_desk: bool
-) -> tuple[int, int]:
-    """Count those of `list_readers`, at the desk its staff; and how far any of those who were there has read.
+async def count_readers(tx: Tx, conversation_id: UUID, message: asyncpg.Record, *, is_desk: bool) -> int:
+    """Count those of `list_readers`; at the desk its staff."""
+    count: int = await tx.fetchval(
+        f"SELECT count(*) FROM member m WHERE {_OTHERS} AND {_HAS_READ} AND ({_THERE} OR $5)",
+        conversation_id,
+        message["sender_id"],
+        message["created_at"],
+        message["number"],
+        is_desk,
+    )
+    return count
+
+
+async def list_reached(tx: Tx, conversation_id: UUID, message: asyncpg.Record) -> list[asyncpg.Record]:
+    """Return how far those have read who were there at a message's moment, the furthest first: of all who have read as
+    far or less far than somebody who came no later than they did, none is told.
 
     What it reads grows with the members: a few milliseconds for ten thousand. Index: member's primary key.
     """
-    row = await tx.fetchrow(
-        f"""SELECT count(*) FILTER (WHERE {_HAS_READ}) AS count, coalesce(max(m.read_number), 0) AS read_number
-        FROM member m WHERE {_OTHERS} AND ({_THERE} OR $5)""",
+    return await tx.fetch(
+        f"""SELECT joined_at, read_number FROM (
+            SELECT m.read_number, min(m.joined_at) AS joined_at, min(min(m.joined_at)) OVER (
+                ORDER BY m.read_number DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS came_first
+            FROM member m WHERE {_OTHERS} AND {_THERE} GROUP BY m.read_number) reached
+        WHERE came_first IS NULL OR joined_at < came_first ORDER BY read_number DESC LIMIT $4""",
         conversation_id,
-        message["number"],
         message["sender_id"],
         message["created_at"],
-        is_desk,
+        REACHED,
     )
-    return (row["count"], row["read_number"]) if row else (0, 0)
 
 
 async def delete_steps_before(tx: Tx, moment: dt.datetime, limit: int) -> int:

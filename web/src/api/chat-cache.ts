@@ -59,6 +59,8 @@ export function dropChat(client: QueryClient, id: string): void {
   client.removeQueries({ queryKey: chatKeys.members(id) });
   client.removeQueries({ queryKey: chatKeys.allFound(id) });
   client.removeQueries({ queryKey: chatKeys.readTo(id) });
+  client.removeQueries({ queryKey: chatKeys.links(id) });
+  client.removeQueries({ queryKey: chatKeys.bans(id) });
 }
 
 /** Whether so many members are all whom one may see: to the reader of a broadcast only those who write are told. */

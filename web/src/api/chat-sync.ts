@@ -31,7 +31,7 @@ const FOLLOWED = 400;
 const SWEEP_MS = 20_000;
 const PROMOTED = 5;
 /** Who comes and goes together is one reason to ask again what moderators look at. */
-const COALESCE_MS = 300;
+const COALESCE_MS = 1_000;
 
 export interface ChatSyncPorts {
   watch: (stream: string, cursor: Cursor) => void;
@@ -47,6 +47,7 @@ export class ChatSync {
   private followed = new Set<string>();
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
   private isSweeping = false;
+  private isStopped = false;
   /** Where somebody came or went a moment ago. */
   private readonly moved = new Set<string>();
   private movedTimer: ReturnType<typeof setTimeout> | undefined;
@@ -146,13 +147,22 @@ export class ChatSync {
     this.ports.keepWatching(id, head);
   }
 
+  start(): void {
+    this.isStopped = false;
+  }
+
+  /** What is under way comes to its end; nothing is asked after it. */
   stop(): void {
+    this.isStopped = true;
     clearTimeout(this.sweepTimer);
     clearTimeout(this.movedTimer);
+    this.movedTimer = undefined;
+    this.moved.clear();
   }
 
   private sweepLater(): void {
     clearTimeout(this.sweepTimer);
+    if (this.isStopped) return;
     this.sweepTimer = setTimeout(() => void this.sweep(), SWEEP_MS);
   }
 
@@ -190,6 +200,7 @@ export class ChatSync {
 
   /** Asks for the chat as it is now: it is new, or something of it changed that its stream does not tell. */
   async readAgain(id: string): Promise<void> {
+    if (this.isStopped) return;
     try {
       const chat = await getChat(id);
       replaceChat(this.client, chat);

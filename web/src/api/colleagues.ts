@@ -12,11 +12,26 @@ const PAGES = 10;
 
 type Fits = (one: Person) => boolean;
 
-/** By name. `words` in lower case; `key` tells what `fits` depends on. Without `fits` nobody is asked for yet. */
-export function useColleagues(words: string, key: unknown[], fits: Fits | undefined) {
+/** Who is chosen from, by the members of an inbox. */
+export const fitting: Record<"seeing" | "beside", (members: ReadonlySet<string>) => Fits> = {
+  /** Who sees its conversations: administrators all, others those of inboxes they are members of. */
+  seeing:
+    (members) =>
+    ({ id, role }) =>
+      role !== "agent" || members.has(id),
+  /** Who is no member yet. */
+  beside:
+    (members) =>
+    ({ id }) =>
+      !members.has(id),
+};
+
+/** By name. `words` in lower case; until the members' ids are known nobody is asked for. */
+export function useColleagues(words: string, choice: keyof typeof fitting, members: string[] | undefined) {
   const asked = usePaused(words);
+  const fits = members && fitting[choice](new Set(members));
   const found = useQuery({
-    queryKey: ["colleagues", asked, ...key],
+    queryKey: ["colleagues", asked, choice, members],
     queryFn: ({ signal }) => findColleagues(asked, fits ?? (() => true), signal),
     enabled: fits !== undefined,
     placeholderData: keepPreviousData,

@@ -2874,6 +2874,12 @@ export interface components {
             /** @description A name people read. */
             name: string;
         };
+        /** Reached */
+        Reached: {
+            /** Format: date-time */
+            joined_at: string;
+            read_number: number;
+        };
         /** Reaction */
         Reaction: {
             actor_ids: string[];
@@ -2898,7 +2904,7 @@ export interface components {
         /** Readers */
         Readers: {
             count: number;
-            read_number: number;
+            reached: components["schemas"]["Reached"][];
             readers: components["schemas"]["Reader"][] | null;
         };
         /** ReconnectRequest */

@@ -85,6 +85,7 @@ export const readingSignal = (): AbortSignal => reading.signal;
  */
 export async function endSession(): Promise<void> {
   clearTimeout(renewTimer);
+  localStorage.removeItem(SIGNED_IN);
   stopReading();
   publish({ phase: "loading" });
   await tellSignOut();
@@ -142,25 +143,38 @@ export async function resumeSession(): Promise<void> {
   else if (state.phase === "loading") publish({ phase: "signed_out" });
 }
 
-/** Gets a new access token by the cookie. One request at a time over all tabs; true when there is a token. */
+/**
+ * Gets a new access token by the cookie. One request at a time over all tabs; true when there is a token. Given up when
+ * the session ends meanwhile: an answer that comes late would sign in again who has left.
+ */
 export function refreshSession(): Promise<boolean> {
-  running ??= underLock(refreshOnce).finally(() => {
+  const ends = reading.signal;
+  running ??= underLock(() => refreshOnce(ends)).finally(() => {
     running = null;
   });
   return running;
 }
 
-async function refreshOnce(): Promise<boolean> {
+async function refreshOnce(ends: AbortSignal): Promise<boolean> {
+  if (ends.aborted) return false;
+  // Who has left stays so, though the cookie holds until the server could be told.
+  if (!localStorage.getItem(SIGNED_IN)) {
+    if (state.phase === "signed_in") leave(false);
+    return false;
+  }
   // While we waited for the lock another tab may have told us its fresh token.
   if (token && Date.now() - obtainedAt < FRESH_MS) return true;
   let response: Response;
+  let signedIn: SignedIn | null = null;
   try {
-    response = await post("/v1/auth/refresh");
+    response = await post("/v1/auth/refresh", ends);
+    if (response.ok) signedIn = (await response.json()) as SignedIn;
   } catch {
-    return unreachable();
+    return ends.aborted ? false : unreachable();
   }
-  if (response.ok) {
-    enter((await response.json()) as SignedIn);
+  if (ends.aborted) return false;
+  if (signedIn) {
+    enter(signedIn);
     return true;
   }
   if (isTrouble(response)) return unreachable();

@@ -69,6 +69,7 @@ export class Sync {
   private open = new Set<string>();
   private isCatchingUp = false;
   private isAskedAgain = false;
+  private isStopped = false;
   private stopToken: () => void = () => undefined;
   private stopKeeping: () => void = () => undefined;
 
@@ -109,6 +110,8 @@ export class Sync {
   }
 
   start(): void {
+    this.isStopped = false;
+    this.chats.start();
     this.stopToken = onToken((token) => this.realtime.renew(token));
     this.realtime.start();
     this.outbox.resume();
@@ -117,6 +120,7 @@ export class Sync {
   }
 
   stop(): void {
+    this.isStopped = true;
     this.stopToken();
     this.stopKeeping();
     this.realtime.stop();
@@ -262,6 +266,7 @@ export class Sync {
       this.startOver();
       return;
     }
+    if (this.isStopped) return;
     try {
       const page = await listMessages(stream, {});
       this.client.setQueryData<Thread>(keys.thread(stream), page);

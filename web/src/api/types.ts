@@ -125,11 +125,13 @@ export interface Attachment {
   waveform?: number[] | null;
 }
 
+export type Reached = Pick<Member, "joined_at" | "read_number">;
+
 /** Who has read a message; of many only how many. */
 export interface Readers {
   count: number;
-  /** How far any of those who were there has read, past the message or not. */
-  read_number: number;
+  /** Of one's own: what was said since `joined_at` is read up to the number, by somebody who was there. */
+  reached: Reached[];
   readers: { actor: Sender; read_at: string | null }[] | null;
 }
 

@@ -1,6 +1,7 @@
 /** Those who are kept out of a group or broadcast: until when, by whom; and letting them in again. */
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
+import { askAgain } from "@/api/asking";
 import { chatKeys } from "@/api/chat-cache";
 import { listBans, unban } from "@/api/chats";
 import type { Chat } from "@/api/types";
@@ -8,7 +9,6 @@ import { Avatar } from "@/components/Avatar";
 import { Button } from "@/components/controls";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
-import { ASK_MS } from "./asking";
 
 export function Bans({ chat }: { chat: Chat }) {
   const { t } = useTranslation();
@@ -19,7 +19,7 @@ export function Bans({ chat }: { chat: Chat }) {
     queryFn: ({ pageParam }) => listBans(chat.id, pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
-    refetchInterval: ASK_MS,
+    refetchInterval: askAgain,
   });
   const lift = (actor: string) =>
     attempt.run(async () => {

@@ -2,6 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { askAgain } from "@/api/asking";
 import { chatKeys } from "@/api/chat-cache";
 import { createInviteLink, type InviteLink, listInviteLinks, revokeInviteLink } from "@/api/chats";
 import type { Chat } from "@/api/types";
@@ -10,7 +11,6 @@ import { SelectField } from "@/components/fields";
 import { Dialog, showToast } from "@/components/overlays";
 import { useTry } from "@/components/trying";
 import { formatMoment } from "@/lib/format";
-import { ASK_MS } from "./asking";
 
 const DAY_MS = 24 * 3_600_000;
 const LASTS = { day: DAY_MS, week: 7 * DAY_MS, ever: null } as const;
@@ -25,7 +25,7 @@ export function InviteLinks({ chat }: { chat: Chat }) {
   const links = useQuery({
     queryKey: chatKeys.links(chat.id),
     queryFn: () => listInviteLinks(chat.id),
-    refetchInterval: ASK_MS,
+    refetchInterval: askAgain,
   });
   const again = () => client.invalidateQueries({ queryKey: chatKeys.links(chat.id) });
   const revoke = (link: InviteLink) =>

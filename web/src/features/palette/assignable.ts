@@ -4,7 +4,7 @@ import { keys } from "@/api/cache";
 import { isNamed, useColleagues } from "@/api/colleagues";
 import { listInboxMembers } from "@/api/desk";
 import { useConversation, useMe } from "@/api/hooks";
-import type { Actor, Person } from "@/api/types";
+import type { Actor } from "@/api/types";
 
 /** Those who see a conversation, oneself first; `words` in lower case. */
 export function useAssignable(conversation: string, words: string) {
@@ -16,14 +16,8 @@ export function useAssignable(conversation: string, words: string) {
     enabled: inbox !== "",
   });
   const ids = members.data?.map((one) => one.id);
-  const found = useColleagues(words, [ids], ids && seeing(new Set(ids)));
+  const found = useColleagues(words, "seeing", ids);
   const others = found.people.filter((one) => one.id !== me.id);
   const people: Actor[] = [...(isNamed(me, words) ? [me] : []), ...others];
   return { people, isPending: found.isPending, isError: found.isError || members.isError };
 }
-
-/** Administrators see every conversation, others those of inboxes they are members of. */
-export const seeing =
-  (members: ReadonlySet<string>) =>
-  ({ id, role }: Person): boolean =>
-    role !== "agent" || members.has(id);

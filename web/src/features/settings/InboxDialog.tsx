@@ -132,7 +132,7 @@ function AddMember({ members, onChoose }: { members: Actor[]; onChoose: (actor: 
   const [query, setQuery] = useState("");
   const words = query.trim().toLocaleLowerCase();
   const ids = members.map((one) => one.id);
-  const { people, isPending, isError } = useColleagues(words, [ids], (one) => !ids.includes(one.id));
+  const { people, isPending, isError } = useColleagues(words, "beside", ids);
   const picks: Pick[] = people.map(({ id, name, role }) => ({
     id,
     label: name,
