@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import asyncpg
 import pytest
 from playwright.async_api import Browser, Request, expect
@@ -17,16 +14,6 @@ from tests.programs import Server, eventually
 pytestmark = pytest.mark.anyio
 
 MANY = 1_150
-
-
-@pytest.fixture
-async def stored(tmp_path: Path, database_url: str) -> AsyncIterator[Server]:
-    """A server over the tests' own database, which a test may fill."""
-    server = Server(tmp_path, DATABASE_URL=database_url)
-    await server.start()
-    yield server
-    await server.end()
-    server.show()
 
 
 async def fill(dsn: str, group: str) -> None:
@@ -58,9 +45,9 @@ async def large_group(server: Server, dsn: str) -> tuple[Colleague, Colleague, s
 
 
 async def test_every_member_of_a_large_group_is_seen_found_called_and_kept_out_for_a_time(
-    stored: Server, database_url: str, browser: Browser
+    server: Server, database_url: str, browser: Browser
 ) -> None:
-    olga, _, group = await large_group(stored, database_url)
+    olga, _, group = await large_group(server, database_url)
     window = await olga.window(browser, path=f"/chats/{group}")
     page = window.page
     await page.get_by_role("button", name="Details").click()
@@ -119,9 +106,9 @@ async def test_every_member_of_a_large_group_is_seen_found_called_and_kept_out_f
 
 
 async def test_who_writes_is_named_in_the_list_without_a_list_of_all_users(
-    stored: Server, database_url: str, browser: Browser
+    server: Server, database_url: str, browser: Browser
 ) -> None:
-    olga, _, group = await large_group(stored, database_url)
+    olga, _, group = await large_group(server, database_url)
     vera = await join(olga, "Vera Viktorova")
     await olga.call("POST", f"/v1/conversations/{group}/members", {"actor_id": vera.id})
     asked: list[str] = []
@@ -146,9 +133,9 @@ async def test_who_writes_is_named_in_the_list_without_a_list_of_all_users(
 
 
 async def test_words_are_read_once_anybody_of_a_large_group_has_read_them_and_by_nobody_who_came_later(
-    stored: Server, database_url: str, browser: Browser
+    server: Server, database_url: str, browser: Browser
 ) -> None:
-    olga, _, group = await large_group(stored, database_url)
+    olga, _, group = await large_group(server, database_url)
     await olga.say(group, "who reads this?")
     window = await olga.window(browser, path=f"/chats/{group}")
     page = window.page
@@ -156,10 +143,13 @@ async def test_words_are_read_once_anybody_of_a_large_group_has_read_them_and_by
     await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
     late = await join(olga, "Late Lada")
     await olga.call("POST", f"/v1/conversations/{group}/members", {"actor_id": late.id})
-    # they begin behind it
-    async with page.expect_response("**/readers"):
+    # they begin behind it, and that reads nothing, also when something is said that they were there for
+    await olga.say(group, "and who this?")
+    async with page.expect_response("**/readers") as asked:
         await page.reload()
-    await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
+    answer = await (await asked.value).json()
+    assert [one["read_number"] for one in answer["reached"]] == [1, 0]
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(2)
     connection = await asyncpg.connect(database_url)
     try:
         # whom no page of members that is loaded has
@@ -171,4 +161,5 @@ async def test_words_are_read_once_anybody_of_a_large_group_has_read_them_and_by
         await connection.close()
     assert done == "UPDATE 1"
     await expect(log.locator("[data-delivery=read]")).to_have_count(1)
+    await expect(log.locator("[data-delivery=sent]")).to_have_count(1)
     assert window.complaints == window.refusals == []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import asyncpg
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
@@ -20,10 +17,8 @@ MANY = 1_050
 
 
 @pytest.fixture
-async def crowded(tmp_path: Path, database_url: str) -> AsyncIterator[Scene]:
+async def crowded(server: Server, database_url: str) -> Scene:
     """A workspace with very many plain members before everybody else, and four whom the owner invited last."""
-    server = Server(tmp_path, DATABASE_URL=database_url)
-    await server.start()
     scene = await open_scene(server)
     connection = await asyncpg.connect(database_url)
     await connection.execute(
@@ -42,9 +37,7 @@ async def crowded(tmp_path: Path, database_url: str) -> AsyncIterator[Scene]:
     ):
         email = f"{name.split()[0].lower()}@example.org"
         await server.call("POST", "/v1/users", {"name": name, "email": email, "role": role})
-    yield scene
-    await server.end()
-    server.show()
+    return scene
 
 
 async def open_section(browser: Browser, server: Server, section: str, **options: object) -> Window:

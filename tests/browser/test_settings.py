@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import asyncpg
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -152,82 +150,69 @@ async def test_a_colleague_comes_by_link_and_sessions_and_keys_are_given_and_tak
 
 
 async def test_what_could_not_be_handled_is_listed_with_its_reason_and_replayed(
-    tmp_path: Path, database_url: str, browser: Browser
+    server: Server, database_url: str, browser: Browser
 ) -> None:
-    server = Server(tmp_path, DATABASE_URL=database_url)
-    await server.start()
-    try:
-        scene = await open_scene(server)
-        await scene.customer("Zoe", "hello")
-        database = await asyncpg.connect(database_url)
+    scene = await open_scene(server)
+    await scene.customer("Zoe", "hello")
+    database = await asyncpg.connect(database_url)
 
-        async def is_done() -> bool:
-            return bool(await database.fetchval("SELECT bool_and(work = 'done') FROM journal"))
+    async def is_done() -> bool:
+        return bool(await database.fetchval("SELECT bool_and(work = 'done') FROM journal"))
 
-        # what is still at work would say that it is done
-        await eventually(is_done)
-        await database.execute("UPDATE journal SET work = 'failed', last_error = 'ZeroDivisionError: oops'")
-        window = await enter(browser, server)
-        await visit(window.page, "Failed items")
-        await expect(window.page.get_by_role("listitem")).to_contain_text(["ZeroDivisionError: oops"])
-        await window.page.get_by_role("button", name="Replay").click()
-        await expect(window.page.get_by_text("Nothing failed")).to_be_visible()
-        await eventually(is_done)
-        await database.close()
-        # it had been handled before: nothing is there twice
-        [row] = await server.conversations()
-        assert [message["text"] for message in await server.messages(row["id"])] == ["hello"]
-        assert window.complaints == window.refusals == []
-    finally:
-        await server.stop()
-        await server.http.aclose()
-        server.show()
+    # what is still at work would say that it is done
+    await eventually(is_done)
+    await database.execute("UPDATE journal SET work = 'failed', last_error = 'ZeroDivisionError: oops'")
+    window = await enter(browser, server)
+    await visit(window.page, "Failed items")
+    await expect(window.page.get_by_role("listitem")).to_contain_text(["ZeroDivisionError: oops"])
+    await window.page.get_by_role("button", name="Replay").click()
+    await expect(window.page.get_by_text("Nothing failed")).to_be_visible()
+    await eventually(is_done)
+    await database.close()
+    # it had been handled before: nothing is there twice
+    [row] = await server.conversations()
+    assert [message["text"] for message in await server.messages(row["id"])] == ["hello"]
+    assert window.complaints == window.refusals == []
 
 
 async def test_the_audit_tells_in_the_language_on_screen_who_did_what_to_whom(
-    tmp_path: Path, database_url: str, browser: Browser
+    server: Server, database_url: str, browser: Browser
 ) -> None:
-    server = Server(tmp_path, DATABASE_URL=database_url)
-    await server.start()
-    try:
-        scene = await open_scene(server)
-        long = "Wolfeschlegelsteinhausenbergerdorff" * 3
-        for name, email in (("Boris", "boris@example.org"), (long, "long@example.org")):
-            body = {"name": name, "email": email, "role": "agent"}
-            user = (await server.call("POST", "/v1/users", body))["user"]["id"]
-            await server.call("PATCH", f"/v1/users/{user}", {"role": "member"})
-        await server.call("PUT", f"/v1/inboxes/{scene.inbox['id']}/members/{user}")
-        await server.call("PATCH", f"/v1/inboxes/{scene.inbox['id']}", {"reopen_within_hours": 72})
-        database = await asyncpg.connect(database_url)
-        await database.execute(
-            """INSERT INTO audit_entry (workspace_id, id, actor_id, action, target, address)
-            SELECT workspace_id, 'ffffffff-0000-7000-8000-000000000000', id, 'robot.taught', 'rob_1', ''
-            FROM actor WHERE name = 'Olga Owner'"""
-        )
-        await database.close()
-        window = await enter(browser, server)
-        await visit(window.page, "Audit")
-        acts = window.page.get_by_role("listitem")
-        name = scene.inbox["name"]
-        # what it has no words for stands as it is
-        await expect(acts.nth(0)).to_contain_text("robot.taught: rob_1")
-        await expect(acts.nth(1)).to_contain_text(f"Inbox settings changed: {name}")
-        await expect(acts.nth(1)).to_contain_text("Reopen only within: Always → 72 hours")
-        await expect(acts.nth(2)).to_contain_text(f"Member added to an inbox: {long} · {name}")
-        await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Role: Agent → Member")
-        await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Olga Owner")
-        await shoot(window.page, "audit")
-        phone = await enter(
-            browser, server, locale="ru-RU", width=390, height=800, color_scheme="dark", is_touch=True
-        )
-        await phone.page.goto(f"{server.url}/settings/audit")
-        acts = phone.page.get_by_role("listitem")
-        changed = acts.filter(has_text="Изменён пользователь: Boris")
-        await expect(changed).to_contain_text("Роль: Агент → Участник")
-        await expect(acts.nth(2)).to_contain_text(f"Добавлен участник канала: {long} · {name}")
-        assert await sideways(phone.page) <= 0
-        await shoot(phone.page, "audit-phone")
-        assert window.complaints == window.refusals == phone.complaints == phone.refusals == []
-    finally:
-        await server.end()
-        server.show()
+    scene = await open_scene(server)
+    long = "Wolfeschlegelsteinhausenbergerdorff" * 3
+    for name, email in (("Boris", "boris@example.org"), (long, "long@example.org")):
+        body = {"name": name, "email": email, "role": "agent"}
+        user = (await server.call("POST", "/v1/users", body))["user"]["id"]
+        await server.call("PATCH", f"/v1/users/{user}", {"role": "member"})
+    await server.call("PUT", f"/v1/inboxes/{scene.inbox['id']}/members/{user}")
+    await server.call("PATCH", f"/v1/inboxes/{scene.inbox['id']}", {"reopen_within_hours": 72})
+    database = await asyncpg.connect(database_url)
+    await database.execute(
+        """INSERT INTO audit_entry (workspace_id, id, actor_id, action, target, address)
+        SELECT workspace_id, 'ffffffff-0000-7000-8000-000000000000', id, 'robot.taught', 'rob_1', ''
+        FROM actor WHERE name = 'Olga Owner'"""
+    )
+    await database.close()
+    window = await enter(browser, server)
+    await visit(window.page, "Audit")
+    acts = window.page.get_by_role("listitem")
+    name = scene.inbox["name"]
+    # what it has no words for stands as it is
+    await expect(acts.nth(0)).to_contain_text("robot.taught: rob_1")
+    await expect(acts.nth(1)).to_contain_text(f"Inbox settings changed: {name}")
+    await expect(acts.nth(1)).to_contain_text("Reopen only within: Always → 72 hours")
+    await expect(acts.nth(2)).to_contain_text(f"Member added to an inbox: {long} · {name}")
+    await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Role: Agent → Member")
+    await expect(acts.filter(has_text="User changed: Boris")).to_contain_text("Olga Owner")
+    await shoot(window.page, "audit")
+    phone = await enter(
+        browser, server, locale="ru-RU", width=390, height=800, color_scheme="dark", is_touch=True
+    )
+    await phone.page.goto(f"{server.url}/settings/audit")
+    acts = phone.page.get_by_role("listitem")
+    changed = acts.filter(has_text="Изменён пользователь: Boris")
+    await expect(changed).to_contain_text("Роль: Агент → Участник")
+    await expect(acts.nth(2)).to_contain_text(f"Добавлен участник канала: {long} · {name}")
+    assert await sideways(phone.page) <= 0
+    await shoot(phone.page, "audit-phone")
+    assert window.complaints == window.refusals == phone.complaints == phone.refusals == []
