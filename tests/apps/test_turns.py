@@ -78,7 +78,7 @@ async def test_connections_that_ask_in_the_same_moment_are_heard_one_by_one() ->
             answers = [await reader.readuntil(b"\r\n\r\n") for reader, _ in pairs]
         assert all(answer.startswith(b"HTTP/1.1 204") for answer in answers)
         assert len(set(heard)) == CROWD
-        # what comes later on a connection waits for no turn
+        # what comes later on a connection is answered too
         pairs[0][1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
         async with asyncio.timeout(30):
             for _ in range(2):

@@ -1,5 +1,5 @@
 /** What is asked for again and again: as long as it may help, and no longer. */
-import { QueryClient, QueryClientProvider, QueryObserver } from "@tanstack/react-query";
+import { focusManager, QueryClient, QueryClientProvider, QueryObserver } from "@tanstack/react-query";
 import { cleanup, renderHook, waitFor } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -17,7 +17,18 @@ vi.mock("@/api/chats", async (original) => ({
 
 describe("what is on screen", () => {
   beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
+  afterEach(() => {
+    focusManager.setFocused(undefined);
+    vi.useRealTimers();
+  });
+  const look = (queryFn: () => Promise<unknown>) =>
+    new QueryObserver(new QueryClient(), {
+      queryKey: ["seen"],
+      queryFn,
+      retry: false,
+      networkMode: "always",
+      refetchInterval: askAgain,
+    }).subscribe(() => undefined);
 
   it.each([
     { about: "goes on while it is answered", error: null, asked: 7 },
@@ -30,20 +41,26 @@ describe("what is on screen", () => {
     { about: "ends for good when it is gone", error: new ApiError(404, "not_found", ""), asked: 1 },
   ])("is asked for again: that $about", async ({ error, asked }) => {
     const queryFn = vi.fn(() => (error ? Promise.reject(error) : Promise.resolve(1)));
-    const observer = new QueryObserver(new QueryClient(), {
-      queryKey: ["seen"],
-      queryFn,
-      retry: false,
-      networkMode: "always",
-      refetchInterval: askAgain,
-    });
-    const leave = observer.subscribe(() => undefined);
+    const leave = look(queryFn);
     await vi.advanceTimersByTimeAsync(65_000);
     expect(queryFn).toHaveBeenCalledTimes(asked);
     // nobody looks at it any more
     leave();
     await vi.advanceTimersByTimeAsync(65_000);
     expect(queryFn).toHaveBeenCalledTimes(asked);
+  });
+
+  it("is not asked for while the page is hidden", async () => {
+    const queryFn = vi.fn(() => Promise.resolve(1));
+    const leave = look(queryFn);
+    await vi.advanceTimersByTimeAsync(15_000);
+    focusManager.setFocused(false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(queryFn).toHaveBeenCalledTimes(2);
+    focusManager.setFocused(true);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(queryFn).toHaveBeenCalledTimes(3);
+    leave();
   });
 });
 
