@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chatKeys } from "@/api/chat-cache";
 import { ChatSync } from "@/api/chat-sync";
 import { Pace } from "@/api/pace";
+import { Sync } from "@/api/sync";
 import type { Chat } from "@/api/types";
 
 const MOST = 3;
@@ -101,6 +102,26 @@ describe("chats beyond those that are followed", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked).not.toHaveBeenCalled();
   });
+});
+
+it("a thread that could not be read again is given up when the session ends", async () => {
+  vi.useFakeTimers();
+  const asked = vi.fn((_path: string) => Promise.reject(new TypeError("no network")));
+  vi.stubGlobal("fetch", asked);
+  const sync = new Sync(new QueryClient(), "act_me");
+  const readAgain = (sync as unknown as { readAgain: (stream: string) => Promise<void> }).readAgain.bind(
+    sync,
+  );
+  await readAgain("cnv_1");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(asked.mock.calls.length).toBeGreaterThan(1);
+  sync.stop();
+  await vi.advanceTimersByTimeAsync(5_000);
+  asked.mockClear();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).not.toHaveBeenCalled();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 it("commands come as fast as they are let, and then one after another", () => {
