@@ -65,7 +65,7 @@ _ANSWER_HANDLER = Callable[[Json], None]
 
 @dataclasses.dataclass(frozen=True)
 class Applied:
-    """A frame that was applied: one event, or the numbers of a skip. ``epoch`` counts the stream's snapshots."""
+    """A frame that was applied: one event, or the numbers of a skip. ``epoch`` tells snapshots apart."""
 
     stream: str
     epoch: int
@@ -115,6 +115,7 @@ class Replica:
         self._connection: ClientConnection | None = None
         self._answers: dict[int, tuple[asyncio.Future[Json], _ANSWER_HANDLER]] = {}
         self._ids = itertools.count(1)
+        self._epochs = itertools.count(1)
         self._work: asyncio.Queue[str] = asyncio.Queue()
         self._is_online = asyncio.Event()
         self._is_online.set()
@@ -189,11 +190,13 @@ class Replica:
         await self.until(lambda: copy.is_watched or copy.is_gone, 90)
 
     async def forget_all(self) -> None:
-        """Follow nothing any more, on a new connection."""
+        """Follow nothing any more, on a new connection; what was still on its way on the old one is not looked at."""
+        await self.go_offline()
+        await self.until(lambda: self._connection is None)
         self._copies.clear()
         while not self._work.empty():
             self._work.get_nowait()
-        await self.cut()
+        self.go_online()
 
     def state(self, conversation_id: str) -> Json:
         """Return what the client would show, in plain values; None when it may not see it (any more)."""
@@ -393,7 +396,7 @@ class Replica:
                 kept_personal, copy.personal = copy.personal, []
                 for frame in kept_personal:
                     _apply_personal(copy, frame)
-                copy.epoch += 1
+                copy.epoch = next(self._epochs)
                 self.snapshots += 1
                 copy.has_snapshot, copy.is_gone = True, False
             if copy.pending is not None:
