@@ -18,7 +18,7 @@ dev:
 
 test: dev     ## all tests but the long ones; ONLY=tests/desk narrows
 	@$(PYTHON) scripts/system_packages.py
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup $(ONLY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup $(ONLY)
 	@test -n "$(ONLY)" -o ! -f web/package.json || { cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm test --silent; }
 
 long: dev     ## minutes of chaos

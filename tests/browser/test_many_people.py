@@ -60,6 +60,7 @@ async def test_who_answers_in_an_inbox_is_chosen_among_colleagues_by_keyboard(
     await page.get_by_role("button", name=f"Settings of {crowded.inbox['name']}").press("Enter")
     dialog = page.get_by_role("dialog", name=crowded.inbox["name"])
     add = dialog.get_by_role("button", name="Add")
+    await expect(add).to_be_enabled()  # once it is known who is in it
     await add.press("Enter")
     field = page.get_by_role("combobox", name="Add a member")
     await expect(field).to_be_focused()
