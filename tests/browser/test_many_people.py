@@ -41,7 +41,7 @@ async def crowded(server: Server, database_url: str) -> Scene:
 
 
 async def open_section(browser: Browser, server: Server, section: str, **options: object) -> Window:
-    window = await enter(browser, server, **options)  # type: ignore[arg-type]
+    window = await enter(browser, server, **options)  # type: ignore[arg-type]  # the browser's own
     await window.page.goto(f"{server.url}/settings/{section}")
     return window
 
